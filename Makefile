@@ -1,0 +1,36 @@
+# make alone says what there is. docs/testing.md tells what each tier needs and costs.
+
+TIMEOUT  ?= 20m
+FUZZTIME ?= 10s
+PACKAGES ?= ./...
+# Packages at once: many tests start processes of their own, so no more than there are cores on a small machine.
+P        ?= 2
+RUN      ?=
+
+GOTEST = -timeout $(TIMEOUT) -p $(P) -count=1 $(if $(RUN),-run '$(RUN)') $(PACKAGES)
+
+.PHONY: help test unit lint fuzz consul setup
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Settings: PACKAGES=./bootstrap/... RUN=TestName TIMEOUT=20m FUZZTIME=10s P=2"
+
+test: ## everything: set-up, lint, all tests on hosts and real servers with the race detector (root, Linux)
+	@scripts/tier.sh setup scripts/setup.sh
+	@scripts/tier.sh lint scripts/lint.sh
+	@scripts/gotest.sh -race -tags hosts $(GOTEST)
+
+unit: ## the tests that need no root, no servers and no set-up
+	@go test $(GOTEST)
+
+lint: ## formatting, vet, staticcheck, builds for other systems
+	@scripts/lint.sh
+
+fuzz: ## each fuzz target for FUZZTIME
+	@scripts/fuzz.sh $(FUZZTIME)
+
+setup: ## install what the tests need (root, Debian); nothing where all is there
+	@scripts/setup.sh
+
+consul: ## build the Consul server of the tests and say where it is
+	@scripts/setup.sh consul
