@@ -1,0 +1,93 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// Config says how processes are started. Its zero value starts local processes.
+type Config struct {
+	// Run is the id of the run; any text.
+	Run string
+
+	// Lease is how long a process goes on without hearing from this launcher. Zero is [DefaultLease]; negative is an error.
+	Lease time.Duration
+
+	// Parallel is how many hosts are started at once. Zero is 64; negative is an error.
+	Parallel int
+
+	// HelloTimeout is how long a started process may take to reach [Enter]. Zero is 10 s; negative is an error.
+	HelloTimeout time.Duration
+
+	// Env are the variables of the processes: NAME=VALUE, or NAME to copy one from here. Besides, a process gets
+	// PATH, HOME, USER, LANG and TMPDIR of its host, and nothing else.
+	Env []string
+
+	// Binary maps "os/arch" to the executable for such hosts; "" is the one for all others. Where it has no entry,
+	// the executable of this process is taken.
+	Binary map[string]string
+
+	// Args are arguments of the started program; usually none, since its orders say it all.
+	Args []string
+
+	// Log is called with each record, for each host from one goroutine at a time and in order. Nil drops them.
+	// A slow Log slows the hosts' output down; nothing is lost.
+	Log func(Record)
+
+	// Progress is called, from several goroutines, as hosts come up. Nil is nobody.
+	Progress func(Event)
+
+	// Logger is for the launcher's own notes. Nil drops them.
+	Logger *slog.Logger
+}
+
+// Stage is how far a host has come.
+type Stage string
+
+// The stages in their order; local processes have only the last.
+const (
+	StageConnecting Stage = "connecting"
+	StageConnected  Stage = "connected"
+	StageShipping   Stage = "shipping"
+	StageStarted    Stage = "started"
+)
+
+// Event is a step of a host that comes up.
+type Event struct {
+	Host  string
+	Stage Stage
+	Sent  int64 // StageShipping: bytes sent so far
+	Total int64 // StageShipping: bytes to send
+}
+
+// validate fills in what is zero.
+func (c *Config) validate() error {
+	if _, host := os.LookupEnv(marker); host {
+		return fmt.Errorf("%w; it launches a run itself, in a process that was started as a host", ErrNoInit)
+	}
+	if c.Lease < 0 || c.Parallel < 0 || c.HelloTimeout < 0 {
+		return errors.New("bootstrap: Lease, Parallel and HelloTimeout must not be negative; zero is the default")
+	}
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+	if c.Parallel == 0 {
+		c.Parallel = 64
+	}
+	if c.HelloTimeout == 0 {
+		c.HelloTimeout = 10 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = func(Record) {}
+	}
+	if c.Progress == nil {
+		c.Progress = func(Event) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+// Package bootstrap reaches hosts and starts one process of this very program on each: on this machine, or over SSH.
+// It knows nothing of nodes: what the process is to do is in the orders, which are bytes to it.
+//
+//	launcher ──stdio of one command── agent ── worker
+//
+// A [Launcher] starts, for each host, an agent: the same executable again, which supervises one worker, the executable
+// once more. Both call [Enter] first thing in main. There the agent's life is spent, and the worker gets its [Guest]:
+// orders, a work folder, streams to the launcher, a log handler, and a context that ends when it is to stop. The
+// launcher has a [Process]: the other ends of the streams, [Process.Terminate], and how it ended.
+//
+// # Guarantees
+//
+// Nothing secret is in arguments or in the environment: orders and variables travel on the agent's standard input.
+//
+// Streams carry bytes unchanged and in order, in both directions, and push back when their reader is slow.
+//
+// Lines of output and log records are numbered for each process, in the order in which the agent read them, and arrive in
+// that order and without gaps while the link lasts, to the last byte that was written before the worker's death.
+// A slow [Config].Log slows the worker's output down; it loses nothing.
+//
+// The process is gone soon after its launcher: when nothing was heard for the length of the lease the guest's context
+// ends with [ErrLeaseLost], [LeaseNotice] later everything is killed, and the work folder is removed. On Linux that
+// includes all descendants, whatever sessions they made for themselves: orphans become the agent's children, which looks
+// until none is left. If the agent itself is killed, the kernel kills the worker with it, but not what the worker had
+// started. On macOS only the worker's process group is killed. Windows can launch, but not be a host.
+//
+// A status is reported for what it is: the process exited, a signal ended it, or the link was lost before a status came
+// ([ErrNoStatus]).
+//
+// # Cancellation
+//
+// The context of [Launcher.Start] covers all of a start, and nothing after it. [Launcher.Close] kills what runs.
+//
+// # Limits
+//
+// Orders have at most [MaxOrders] bytes, lines and log records [MaxLine]; what is longer is cut, and says so. Records that
+// wait for the launcher take at most 256 KiB in the agent; then the worker's pipes fill. A link that breaks is not taken up
+// again: the lease runs out.
+package bootstrap

@@ -1,0 +1,32 @@
+package bootstrap
+
+import "os"
+
+// Enter hands control over in a process that was started as part of a host. Call it first thing in main.
+//
+// In any other process it returns false at once: it starts nothing and touches nothing. As an agent it does the agent's
+// work and never returns. As a worker it returns the guest, once its orders have come.
+func Enter() (*Guest, bool) {
+	role, ok := os.LookupEnv(marker)
+	if !ok {
+		return nil, false
+	}
+	_ = os.Unsetenv(marker) // no child may take itself for a part of the host
+	switch role {
+	case markerAgent:
+		os.Exit(runAgent())
+	case markerWorker:
+		guest, err := enterWorker()
+		if err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(exitBroken)
+		}
+		return guest, true
+	}
+	_, _ = os.Stderr.WriteString("bootstrap: " + marker + " is set to something that no launcher sets; unset it\n")
+	os.Exit(exitBroken)
+	return nil, false
+}
+
+// exitBroken is the status of an agent or worker that was started by something else than a launcher, or lost it before its orders.
+const exitBroken = 70

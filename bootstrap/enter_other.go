@@ -1,0 +1,17 @@
+//go:build !unix
+
+package bootstrap
+
+import (
+	"fmt"
+	"os"
+)
+
+func runAgent() int {
+	fmt.Fprintln(os.Stderr, "bootstrap: hosts of a run must be Linux or macOS:", ErrUnsupported)
+	return exitBroken
+}
+
+func enterWorker() (*Guest, error) {
+	return nil, fmt.Errorf("bootstrap: hosts of a run must be Linux or macOS: %w", ErrUnsupported)
+}

@@ -1,0 +1,42 @@
+package bootstrap
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// hostVariables are what a process keeps of the host's own environment; all others come from [Config].Env.
+var hostVariables = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR"}
+
+// hostEnv returns those that are set here.
+func hostEnv() []string {
+	env := make([]string, 0, len(hostVariables)+8)
+	for _, name := range hostVariables {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// resolveEnv turns entries NAME=VALUE and NAME (copied from here) into NAME=VALUE.
+func resolveEnv(entries []string) ([]string, error) {
+	var env []string
+	for _, entry := range entries {
+		name, value, given := strings.Cut(entry, "=")
+		switch {
+		case name == "" || strings.ContainsRune(entry, 0):
+			return nil, fmt.Errorf("bootstrap: Env entry %q: want NAME=VALUE or NAME", entry)
+		case name == marker:
+			return nil, fmt.Errorf("bootstrap: Env entry %s: the name is reserved, choose another", name)
+		case !given:
+			var set bool
+			if value, set = os.LookupEnv(name); !set {
+				return nil, fmt.Errorf("bootstrap: Env entry %s: not set here; set it, or give %s=VALUE", name, name)
+			}
+		}
+		env = append(env, name+"="+value)
+	}
+	return env, nil
+}

@@ -1,0 +1,47 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNoInit means that a program was started as a host of a run, but never reached [Enter].
+	ErrNoInit = errors.New("bootstrap: the program's main never called tlaunch.Init or tlaunch.Main")
+
+	// ErrLeaseLost is the cause of [Guest.Context] when the launcher was not heard for the length of the lease.
+	ErrLeaseLost = errors.New("bootstrap: lease lost: the launcher was not heard")
+
+	// ErrTerminated is the cause of [Guest.Context] when the launcher asked the process to stop.
+	ErrTerminated = errors.New("bootstrap: told to stop")
+
+	// ErrNoStatus means that the link to a process ended before its exit status came: whether it failed is not known.
+	// The process itself is gone once its lease has run out.
+	ErrNoStatus = errors.New("bootstrap: the link to the process ended before its exit status came")
+
+	// ErrClosed is returned by a launcher that is closed and by a process that has ended.
+	ErrClosed = errors.New("bootstrap: closed")
+
+	// ErrUnsupported is returned where the operating system cannot do what is asked.
+	ErrUnsupported = errors.New("bootstrap: not supported on this operating system")
+)
+
+// HostError says why a process could not be started on a host, and what may help.
+type HostError struct {
+	Host   string
+	Op     string // what was being done: "connect", "probe", "ship", "start"…
+	Err    error
+	Remedy string // what the user can do, or empty
+}
+
+// Error returns one line: host, what failed, why, and the remedy.
+func (e *HostError) Error() string {
+	s := fmt.Sprintf("host %s: %s: %v", e.Host, e.Op, e.Err)
+	if e.Remedy != "" {
+		s += "; " + e.Remedy
+	}
+	return s
+}
+
+// Unwrap returns the reason.
+func (e *HostError) Unwrap() error { return e.Err }

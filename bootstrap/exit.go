@@ -1,0 +1,48 @@
+package bootstrap
+
+import "fmt"
+
+// Exit is how a process ended: it exited (Code), it was ended by a signal (Signal), or nobody knows (Lost).
+type Exit struct {
+	Code   int      // its status; 128 + n after signal n; -1 when lost
+	Signal string   // the signal's name, as in "SIGKILL", or empty
+	Lost   bool     // the link ended before a status came
+	Err    error    // when lost: [ErrNoStatus] and what is known
+	MaxRSS int64    // largest resident memory of the worker in bytes; zero when lost
+	Left   int      // descendants that could not be killed; zero but for processes stuck in the kernel
+	Last   []string // the last lines of its output, at most 20, each at most 4096 bytes
+}
+
+// Success says whether the process exited by itself with status 0.
+func (e Exit) Success() bool { return !e.Lost && e.Signal == "" && e.Code == 0 }
+
+// String says how the process ended in a few words.
+func (e Exit) String() string {
+	switch {
+	case e.Lost:
+		return fmt.Sprintf("no status: %v", e.Err)
+	case e.Signal != "":
+		return "killed by " + e.Signal
+	}
+	return fmt.Sprintf("exit status %d", e.Code)
+}
+
+// lastLines keeps the last lines of output and of the agent.
+type lastLines struct {
+	max  int
+	kept []string
+}
+
+const maxLastLine = 4096
+
+func (l *lastLines) add(r Record) {
+	if r.Stream == Log {
+		return
+	}
+	if len(l.kept) == l.max {
+		l.kept = append(l.kept[:0], l.kept[1:]...)
+	}
+	l.kept = append(l.kept, string([]byte(r.Text[:min(len(r.Text), maxLastLine)]))) // copied, so that a long line can go
+}
+
+func (l *lastLines) lines() []string { return l.kept }

@@ -1,0 +1,69 @@
+//go:build unix
+
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/yamux"
+	"golang.org/x/sys/unix"
+)
+
+// enterWorker takes the descriptors that the agent has left and reads the orders.
+func enterWorker() (*Guest, error) {
+	var files [3]*os.File
+	for i, name := range []string{"agent in", "agent out", "logs"} {
+		fd := 3 + i
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			return nil, fmt.Errorf("bootstrap: worker: %s is missing: only an agent can start a worker", name)
+		}
+		syscall.CloseOnExec(fd) // the worker's children are not the host
+		// Records are written with the descriptor blocking, so that one that is half written is no case to think of.
+		if err := unix.SetNonblock(fd, i < 2); err != nil {
+			return nil, fmt.Errorf("bootstrap: worker: %s: %w", name, err)
+		}
+		files[i] = os.NewFile(uintptr(fd), name)
+	}
+	session, err := yamux.Server(pipeConn{files[0], files[1]}, muxConfig())
+	if err != nil {
+		return nil, err
+	}
+	control, err := session.AcceptStream()
+	if err != nil {
+		return nil, fmt.Errorf("bootstrap: worker: wait for the agent: %w", err)
+	}
+	g := &Guest{session: session, logs: files[2]}
+	if err := readMessage(control, maxEnvelope, frameOrders, &g.orders); err != nil {
+		return nil, fmt.Errorf("bootstrap: worker: read orders: %w", err)
+	}
+	g.handler = newPipeHandler(g.logs)
+	g.ctx, g.cancel = context.WithCancelCause(context.Background())
+	go g.listen(control)
+	return g, nil
+}
+
+// listen ends the guest's context when the agent says so. It owns the end of the process where the agent itself is gone:
+// Linux kills the worker then, elsewhere it has to end by itself.
+func (g *Guest) listen(control *yamux.Stream) {
+	for {
+		kind, payload, err := readFrame(control, maxControl)
+		if err != nil {
+			g.cancel(errors.Join(ErrLeaseLost, err))
+			time.Sleep(LeaseNotice)
+			os.Exit(exitBroken)
+		}
+		if kind != frameNotice || len(payload) != 1 {
+			continue
+		}
+		if stopCause(payload[0]) == causeLease {
+			g.cancel(ErrLeaseLost)
+		} else {
+			g.cancel(ErrTerminated)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package bootstrap
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// pipeHandler writes log records, length and CBOR each, to a pipe.
+type pipeHandler struct {
+	out    *pipeWriter
+	node   string
+	attrs  []Attr
+	prefix string // of the open groups, with its last dot
+}
+
+// pipeWriter keeps records of several goroutines apart.
+type pipeWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+var _ slog.Handler = (*pipeHandler)(nil)
+
+func newPipeHandler(w io.Writer) *pipeHandler { return &pipeHandler{out: &pipeWriter{w: w}} }
+
+func (h *pipeHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *pipeHandler) Handle(_ context.Context, r slog.Record) error {
+	at := r.Time
+	if at.IsZero() {
+		at = time.Now()
+	}
+	one := *h
+	one.attrs = slices.Clone(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		one.add(one.prefix, a)
+		return true
+	})
+	body := logPayload{Time: at.UnixNano(), Level: int(r.Level), Node: one.node, Text: r.Message, Attrs: one.attrs}
+	payload, err := cbor.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("bootstrap: encode a log record: %w", err)
+	}
+	if over := len(payload) - MaxLine; over > 0 {
+		body.Attrs = []Attr{{Key: "cut", Value: fmt.Sprintf("%d bytes", over)}}
+		body.Text = body.Text[:min(len(body.Text), MaxLine-1<<10)]
+		if payload, err = cbor.Marshal(body); err != nil {
+			return fmt.Errorf("bootstrap: encode a log record: %w", err)
+		}
+	}
+	frame := append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload))), payload...)
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	_, err = h.out.w.Write(frame)
+	return err
+}
+
+func (h *pipeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *h
+	c.attrs = slices.Clone(h.attrs)
+	for _, a := range attrs {
+		c.add(c.prefix, a)
+	}
+	return &c
+}
+
+func (h *pipeHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	c := *h
+	c.prefix += name + "."
+	return &c
+}
+
+// add flattens an attribute into h.
+func (h *pipeHandler) add(prefix string, a slog.Attr) {
+	value := a.Value.Resolve()
+	switch {
+	case value.Kind() == slog.KindGroup:
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, b := range value.Group() {
+			h.add(prefix, b)
+		}
+	case a.Equal(slog.Attr{}):
+	case prefix == "" && a.Key == NodeKey:
+		h.node = value.String()
+	case value.Kind() == slog.KindTime:
+		h.attrs = append(h.attrs, Attr{prefix + a.Key, value.Time().UTC().Format(time.RFC3339Nano)})
+	default:
+		h.attrs = append(h.attrs, Attr{prefix + a.Key, value.String()})
+	}
+}

@@ -1,0 +1,113 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+)
+
+// Launcher starts processes on hosts and holds their leases. It is safe for concurrent use.
+type Launcher struct {
+	cfg     Config
+	env     []string
+	starter starter
+	slots   chan struct{}
+
+	mu       sync.Mutex
+	closed   bool
+	starting sync.WaitGroup
+	running  map[*Process]struct{}
+}
+
+// NewLauncher returns a launcher. It reads the SSH configuration, but reaches nobody yet.
+func NewLauncher(cfg Config) (*Launcher, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	env, err := resolveEnv(cfg.Env)
+	if err != nil {
+		return nil, err
+	}
+	l := &Launcher{cfg: cfg, env: env, slots: make(chan struct{}, cfg.Parallel), running: make(map[*Process]struct{})}
+	l.starter = &localStarter{cfg: &l.cfg}
+	return l, nil
+}
+
+// Start starts one process on h and gives it orders, at most [MaxOrders] bytes. It returns once the process runs.
+// When ctx ends before, the process is ended again. Errors are [*HostError] or the context's cause.
+func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (*Process, error) {
+	if len(orders) > MaxOrders {
+		return nil, &HostError{Host: h.Name, Op: "start", Err: fmt.Errorf("orders of %d bytes, at most %d are allowed", len(orders), MaxOrders),
+			Remedy: "pass large data by a stream or -ship"}
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil, ErrClosed
+	}
+	l.starting.Add(1)
+	l.mu.Unlock()
+	defer l.starting.Done()
+
+	select {
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	link, err := l.starter.start(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newProcess(ctx, &l.cfg, h, link, agentOrders{
+		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, Bases: link.bases, Env: l.env, Ship: link.ship, Orders: orders,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.running[p] = struct{}{}
+	l.mu.Unlock()
+	context.AfterFunc(p.ended, func() {
+		l.mu.Lock()
+		delete(l.running, p)
+		l.mu.Unlock()
+	})
+	l.cfg.Progress(Event{Host: h.Name, Stage: StageStarted})
+	return p, nil
+}
+
+// Close kills all processes that still run and waits for their end, then gives up what the launcher holds.
+// Starts that are under way are waited for: end their contexts first. When ctx ends, the links are cut, and the hosts
+// clean up by themselves as their leases run out, which Close waits for on this machine.
+func (l *Launcher) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.starting.Wait()
+
+	l.mu.Lock()
+	var all []*Process
+	for p := range l.running {
+		all = append(all, p)
+	}
+	l.mu.Unlock()
+	for _, p := range all {
+		p.Terminate(0)
+	}
+	var err error
+	for _, p := range all {
+		select {
+		case <-p.Done():
+			continue
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		p.cut(ErrClosed)
+		<-p.Done()
+	}
+	return errors.Join(err, l.starter.close())
+}

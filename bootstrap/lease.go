@@ -1,0 +1,93 @@
+package bootstrap
+
+import "time"
+
+// LeaseNotice is how long the nodes of a host that has lost its launcher may take to stop, before its processes are killed.
+const LeaseNotice = 3 * time.Second
+
+// DefaultLease is how long a host goes on without hearing from its launcher, where the configuration does not say.
+const DefaultLease = 5 * time.Second
+
+// stopCause is why a worker is asked to stop.
+type stopCause byte
+
+const (
+	causeNone  stopCause = iota
+	causeAsked           // the launcher, or the host's operator, said so
+	causeLease           // nothing was heard for the length of the lease
+)
+
+// verdict is what is to be done with the worker now.
+type verdict int
+
+const (
+	verdictNone verdict = iota
+	verdictWarn
+	verdictKill
+)
+
+// lease decides when the worker is warned and when it is killed. It reads no clock: whoever drives it says what time it is.
+//
+// Once lost, a lease stays lost: nodes that were told to stop are not called back.
+type lease struct {
+	length time.Duration
+	heard  time.Time
+
+	cause    stopCause
+	lost     bool
+	warned   bool
+	killed   bool
+	deadline time.Time // of the notice; zero: none
+}
+
+// hear notes that the launcher was heard at t; earlier times than the last change nothing.
+func (l *lease) hear(t time.Time) {
+	if t.After(l.heard) {
+		l.heard = t
+	}
+}
+
+// terminate notes a request to stop: notice zero kills at once, negative never.
+// Of several requests the strictest holds.
+func (l *lease) terminate(now time.Time, notice time.Duration) {
+	if l.cause == causeNone {
+		l.cause = causeAsked
+	}
+	if notice >= 0 {
+		l.limit(now.Add(notice))
+	}
+}
+
+func (l *lease) limit(t time.Time) {
+	if l.deadline.IsZero() || t.Before(l.deadline) {
+		l.deadline = t
+	}
+}
+
+// decide says what is to be done at now and when to ask again; a zero time means that nothing more will come of waiting.
+func (l *lease) decide(now time.Time) (verdict, time.Time) {
+	if l.killed {
+		return verdictNone, time.Time{}
+	}
+	expiry := l.heard.Add(l.length)
+	if !l.lost && !now.Before(expiry) {
+		l.lost = true
+		if l.cause == causeNone {
+			l.cause = causeLease
+		}
+		l.limit(now.Add(LeaseNotice))
+	}
+	if !l.deadline.IsZero() && !now.Before(l.deadline) {
+		l.killed = true
+		return verdictKill, time.Time{}
+	}
+	wake := l.deadline
+	if !l.lost && (wake.IsZero() || expiry.Before(wake)) {
+		wake = expiry
+	}
+	if l.cause != causeNone && !l.warned {
+		l.warned = true
+		return verdictWarn, wake
+	}
+	return verdictNone, wake
+}

@@ -1,0 +1,269 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+)
+
+// The test binary is its own agent and worker. Arguments say how it behaves before Enter, orders what the worker does.
+func TestMain(m *testing.M) {
+	if _, host := os.LookupEnv(marker); host {
+		beforeEnter()
+	}
+	if g, ok := Enter(); ok {
+		work(g)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func beforeEnter() {
+	arg := ""
+	if len(os.Args) > 1 {
+		arg = os.Args[1]
+	}
+	switch arg {
+	case "never-exits":
+		os.Exit(0)
+	case "never-fails":
+		fmt.Fprintln(os.Stderr, "flag provided but not defined")
+		os.Exit(2)
+	case "never-hangs":
+		fmt.Println("hello from a program of its own")
+		select {}
+	case "noisy":
+		if os.Getenv(marker) == markerAgent {
+			fmt.Print("welcome\n\x1etlaunch is not \x1e\x1eyet here\nno newline")
+			fmt.Fprintln(os.Stderr, "mind the gap")
+		}
+	}
+}
+
+// work is the worker of the tests; it does not return.
+func work(g *Guest) {
+	log := slog.New(g.Handler())
+	verb, arg, _ := strings.Cut(string(g.Orders()), " ")
+	switch verb {
+	case "exit":
+		code, _ := strconv.Atoi(arg)
+		g.Exit(code)
+	case "panic":
+		panic("so it goes: " + arg)
+	case "hello":
+		fmt.Println("to stdout")
+		fmt.Fprint(os.Stderr, "to stderr, no newline")
+		log.With("run", g.Run()).WithGroup("g").Warn("to log", NodeKey, "in a group", slog.Group("", slog.Int("n", 1)))
+		log.With(NodeKey, "wörker-1").Info("bad \xff bytes")
+	case "env":
+		for _, v := range os.Environ() {
+			fmt.Println(v)
+		}
+		wd, _ := os.Getwd()
+		fmt.Fprintln(os.Stderr, wd == g.Dir())
+	case "files":
+		_ = filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+			fmt.Println(path, d.IsDir())
+			return err
+		})
+	case "size":
+		fmt.Println(len(g.Orders()))
+	case "lines":
+		size, _ := strconv.Atoi(arg)
+		text := strings.Repeat("x", size)
+		for i := range 10_000 {
+			fmt.Printf("%d %s\n", i, text)
+		}
+	case "long":
+		size, _ := strconv.Atoi(arg)
+		line := bytes.Repeat([]byte{'y'}, size)
+		_, _ = os.Stdout.Write(append(line, "\nafter"...))
+		log.Info(strings.Repeat("z", min(size, 3<<20)))
+	case "kill-self":
+		for i := range 1000 {
+			fmt.Println("line", i)
+		}
+		fmt.Print("last words")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "echo":
+		for {
+			in, err := g.Accept()
+			if err != nil {
+				g.Exit(0)
+			}
+			go func() {
+				_, _ = io.Copy(in, in)
+				_ = in.Close()
+			}()
+		}
+	case "call":
+		conn, err := g.Dial(context.Background())
+		if err != nil {
+			panic(err)
+		}
+		if _, err := conn.Write(bytes.Repeat([]byte("0123456789"), 1<<20)); err != nil {
+			panic(err)
+		}
+		_ = conn.Close()
+		_, _ = io.Copy(io.Discard, conn)
+	case "wait":
+		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		<-g.Context().Done()
+		fmt.Println("cause:", context.Cause(g.Context()))
+		g.Exit(3)
+	case "ignore":
+		signal.Ignore(syscall.SIGTERM)
+		script := `echo child $$; (setsid sh -c 'echo grandchild $$; exec sleep 1000' &) ; exec sleep 1000`
+		cmd := exec.Command("setsid", "sh", "-c", script)
+		cmd.Stdout = os.Stdout
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		<-g.Context().Done()
+		fmt.Println("cause:", context.Cause(g.Context()))
+		if arg != "" {
+			_ = os.WriteFile(arg, []byte(context.Cause(g.Context()).Error()), 0o600)
+		}
+		select {}
+	case "unwritable":
+		_ = os.MkdirAll("a/b", 0o700)
+		_ = os.WriteFile("a/b/c", nil, 0o400)
+		_ = os.Chmod("a", 0o500)
+		fmt.Println("ready", 0, 0, g.Dir())
+	case "memory":
+		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		<-g.Context().Done()
+	}
+	g.Exit(0)
+}
+
+// journal keeps what a host says and lets a test wait for a line.
+type journal struct {
+	mu      sync.Mutex
+	records []Record
+	changed chan struct{}
+}
+
+func newJournal() *journal { return &journal{changed: make(chan struct{})} }
+
+func (j *journal) log(r Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.records = append(j.records, r)
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+func (j *journal) all() []Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.records)
+}
+
+func (j *journal) texts(s Stream) []string {
+	var texts []string
+	for _, r := range j.all() {
+		if r.Stream == s {
+			texts = append(texts, r.Text)
+		}
+	}
+	return texts
+}
+
+// await returns the fields of the first line that starts with prefix.
+func (j *journal) await(t *testing.T, prefix string) []string {
+	t.Helper()
+	give := time.After(20 * time.Second)
+	for {
+		j.mu.Lock()
+		changed := j.changed
+		for _, r := range j.records {
+			if strings.HasPrefix(r.Text, prefix) {
+				j.mu.Unlock()
+				return strings.Fields(r.Text)
+			}
+		}
+		j.mu.Unlock()
+		select {
+		case <-changed:
+		case <-give:
+			require.FailNow(t, "no line came", "prefix %q among %q", prefix, j.texts(Stdout))
+		}
+	}
+}
+
+// ids returns the worker's and the agent's process ids and the work folder.
+func (j *journal) ids(t *testing.T) (worker, agent int, dir string) {
+	t.Helper()
+	f := j.await(t, "ready")
+	worker, err := strconv.Atoi(f[1])
+	require.NoError(t, err)
+	agent, err = strconv.Atoi(f[2])
+	require.NoError(t, err)
+	return worker, agent, f[3]
+}
+
+// launchLocal starts one local process with the given orders.
+func launchLocal(t *testing.T, cfg Config, orders string) (*Process, *journal) {
+	t.Helper()
+	p, j, err := tryLaunch(t, cfg, orders)
+	require.NoError(t, err)
+	return p, j
+}
+
+func tryLaunch(t *testing.T, cfg Config, orders string) (*Process, *journal, error) {
+	t.Helper()
+	j := newJournal()
+	cfg.Log = j.log
+	if cfg.Run == "" {
+		cfg.Run = "test"
+	}
+	l, err := NewLauncher(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close(context.Background())) })
+	p, err := l.Start(t.Context(), inventory.Local(1).Hosts[0], []byte(orders))
+	return p, j, err
+}
+
+func await(t *testing.T, p *Process) Exit {
+	t.Helper()
+	select {
+	case <-p.Done():
+	case <-time.After(30 * time.Second):
+		require.FailNow(t, "the process did not end")
+	}
+	return p.Exit()
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	return !bytes.Contains(stat, []byte(") Z "))
+}
+
+// gone waits until none of the processes lives.
+func gone(t *testing.T, within time.Duration, pids ...int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return !slices.ContainsFunc(pids, alive) }, within, 5*time.Millisecond, "%v live on", pids)
+}

@@ -1,0 +1,337 @@
+package bootstrap
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/yamux"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+)
+
+// Process is a worker on a host, as its launcher sees it. Its methods are safe for concurrent use.
+type Process struct {
+	cfg     *Config
+	host    inventory.Host
+	link    *link
+	session *yamux.Session
+	pulse   *pulse
+	started chan startReport // capacity 1
+
+	records   chan Record   // to deliver, the only caller of Config.Log
+	delivered chan struct{} // closed when deliver has returned
+	last      lastLines     // owned by deliver
+	out       sync.WaitGroup
+
+	mu       sync.Mutex
+	reported bool   // the agent has said whether the worker runs
+	dir      string // work folder on the host
+	asked    bool
+	notice   time.Duration // the strictest asked for
+	changed  chan struct{} // capacity 1: asked or notice changed
+	cutErr   error         // why the link was broken from this side
+
+	stop  chan struct{} // closed when watch and ping are to end
+	ended context.Context
+	end   context.CancelFunc
+	exit  Exit // valid once ended
+}
+
+// newProcess greets the agent at the other end of l and gives it its orders. It owns l, also where it fails.
+func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, orders agentOrders) (*Process, error) {
+	p := &Process{
+		cfg: cfg, host: h, link: l, pulse: newPulse(),
+		records: make(chan Record), delivered: make(chan struct{}),
+		changed: make(chan struct{}, 1), started: make(chan startReport, 1), stop: make(chan struct{}),
+	}
+	p.last.max = 20
+	p.ended, p.end = context.WithCancel(context.Background())
+	go p.deliver()
+	p.out.Go(func() { p.readStderr(l.err) })
+
+	reader, err := l.greet(ctx, cfg.HelloTimeout, func(line string) { p.unnumbered(Stdout, line) })
+	if err == nil {
+		p.pulse.beat()
+		p.session, err = yamux.Client(linkConn{pulseReader{reader, p.pulse}, l}, muxConfig())
+	}
+	if err != nil {
+		l.kill() // no agent is in charge yet, so nobody is there to end it more gently
+		p.letGo()
+		p.end()
+		return nil, p.startError(ctx, err)
+	}
+	go p.run(orders)
+	select {
+	case report := <-p.started:
+		if report.Error == "" {
+			return p, nil
+		}
+		p.cut(errors.New(report.Error))
+		<-p.Done()
+		return nil, p.startError(ctx, fmt.Errorf("the host says: %s", report.Error))
+	case <-p.Done():
+		return nil, p.startError(ctx, p.exit.Err)
+	case <-ctx.Done():
+		p.Terminate(0)
+		<-p.Done()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// startError explains a start that failed; all output has been seen.
+func (p *Process) startError(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		return cause
+	}
+	failed := &HostError{Host: p.host.Name, Op: "start", Err: err}
+	if errors.Is(err, ErrNoInit) {
+		failed.Remedy = "call tlaunch.Init first thing in main"
+	}
+	if last := p.last.lines(); len(last) > 0 {
+		failed.Err = fmt.Errorf("%w; its last line was %q", err, last[len(last)-1])
+	}
+	return failed
+}
+
+// Host returns the host that the process was started on.
+func (p *Process) Host() inventory.Host { return p.host }
+
+// DataAddress returns the address, without a port, by which other hosts reach this one: what the inventory says, else the
+// one by which the launcher reached it; 127.0.0.1 for a local process.
+func (p *Process) DataAddress() string {
+	if p.host.Data != "" {
+		return p.host.Data
+	}
+	return p.link.address
+}
+
+// Dial opens a stream to the worker, which takes it with [Guest.Accept]. It returns before the worker has.
+func (p *Process) Dial(ctx context.Context) (net.Conn, error) { return openStream(ctx, p.session) }
+
+// Accept waits for a stream that the worker has opened with [Guest.Dial]. After the end of the process it returns [ErrClosed].
+func (p *Process) Accept() (net.Conn, error) { return acceptStream(p.session) }
+
+// Terminate asks the process to stop: [Guest.Context] ends, and after notice the process and its children are killed.
+// Zero kills at once, negative never. Of several requests the strictest holds. It does not wait: see [Process.Done].
+func (p *Process) Terminate(notice time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked && (notice < 0 || p.notice >= 0 && notice >= p.notice) {
+		return
+	}
+	p.asked, p.notice = true, notice
+	select {
+	case p.changed <- struct{}{}:
+	default: // a change is already waiting to be seen
+	}
+}
+
+// Done is closed when the process has ended, its last record was logged and its status is known, or known to be lost.
+func (p *Process) Done() <-chan struct{} { return p.ended.Done() }
+
+// Exit says how the process ended. Before Done it returns the zero Exit.
+func (p *Process) Exit() Exit {
+	select {
+	case <-p.ended.Done():
+		return p.exit
+	default:
+		return Exit{}
+	}
+}
+
+// cut breaks the link; the first reason is kept. The agent, if it lives, ends the process as its lease runs out.
+func (p *Process) cut(why error) {
+	p.mu.Lock()
+	if p.cutErr == nil {
+		p.cutErr = why
+	}
+	p.mu.Unlock()
+	p.link.cut()
+}
+
+// run gives the orders and follows the process to its end.
+func (p *Process) run(orders agentOrders) {
+	var talk sync.WaitGroup
+	talk.Go(p.watch)
+	exit, err := p.follow(orders, &talk)
+	close(p.stop)
+	_ = p.session.Close()
+	talk.Wait()
+	status := p.letGo()
+
+	p.mu.Lock()
+	why, dir := p.cutErr, p.dir
+	p.mu.Unlock()
+	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, MaxRSS: exit.MaxRSS, Left: exit.Left, Last: p.last.lines()}
+	if err != nil {
+		if dir != "" {
+			p.link.abandon(dir)
+		}
+		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, errors.Join(why, err, status))}
+	}
+	p.end()
+}
+
+// follow returns the worker's status, or why there is none.
+func (p *Process) follow(orders agentOrders, talk *sync.WaitGroup) (exitReport, error) {
+	control, err := p.session.OpenStream()
+	if err != nil {
+		return exitReport{}, err
+	}
+	if err := writeMessage(control, frameOrders, orders); err != nil {
+		return exitReport{}, err
+	}
+	records, err := p.session.OpenStream()
+	if err != nil {
+		return exitReport{}, err
+	}
+	talk.Go(func() { p.ping(control) })
+	talk.Go(func() { p.listen(control) })
+	return p.readRecords(records)
+}
+
+// letGo waits for the end of the command and frees what belongs to it, in this order: the command itself, which an agent that
+// does not end by its lease is killed for; its standard error, which somebody else may hold open; the log, which is last.
+func (p *Process) letGo() error {
+	overdue := time.AfterFunc(p.cfg.Lease+2*LeaseNotice, p.link.kill)
+	status := p.link.wait()
+	overdue.Stop()
+	held := time.AfterFunc(time.Second, func() { _ = p.link.err.Close() })
+	p.out.Wait()
+	held.Stop()
+	p.link.release()
+	close(p.records)
+	<-p.delivered
+	return status
+}
+
+// readRecords returns the worker's status, the last frame of the record stream, or why there is none.
+func (p *Process) readRecords(stream io.Reader) (exitReport, error) {
+	in := bufio.NewReaderSize(stream, maxPiece)
+	whole := assembler{host: p.host.Name}
+	for {
+		kind, payload, err := readFrame(in, pieceHeader+maxPiece)
+		if err != nil {
+			return exitReport{}, err
+		}
+		switch kind {
+		case framePiece:
+			part, err := parsePiece(payload)
+			if err != nil {
+				return exitReport{}, err
+			}
+			record, complete, err := whole.add(part)
+			if err != nil {
+				return exitReport{}, err
+			}
+			if complete {
+				p.records <- record
+			}
+		case frameExit:
+			var report exitReport
+			return report, decode(payload, &report)
+		default:
+			return exitReport{}, fmt.Errorf("%w: kind %d among records", errFrame, kind)
+		}
+	}
+}
+
+// watch cuts the link when the host is silent for so long that its processes must be gone.
+func (p *Process) watch() {
+	every := time.NewTicker(p.cfg.Lease / 5)
+	defer every.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-every.C:
+			if silence := time.Since(p.pulse.at()); silence > p.cfg.Lease+LeaseNotice {
+				p.cut(fmt.Errorf("nothing was heard for %v", silence.Round(time.Millisecond)))
+				return
+			}
+		}
+	}
+}
+
+// ping keeps the lease and passes requests to stop. A write that fails means that the link ends: the record stream says why.
+func (p *Process) ping(control io.Writer) {
+	every := time.NewTicker(p.cfg.Lease / 5)
+	defer every.Stop()
+	for {
+		var err error
+		select {
+		case <-p.stop:
+			return
+		case <-every.C:
+			err = writeFrame(control, framePing, nil)
+		case <-p.changed:
+			p.mu.Lock()
+			notice := p.notice
+			p.mu.Unlock()
+			err = writeFrame(control, frameTerminate, encodeNotice(notice))
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// listen takes the agent's word on the worker's start; of its answers to pings only that they came matters.
+func (p *Process) listen(control io.Reader) {
+	for {
+		kind, payload, err := readFrame(control, maxEnvelope)
+		if err != nil {
+			return
+		}
+		if kind != frameStarted {
+			continue
+		}
+		var report startReport
+		if err := decode(payload, &report); err != nil {
+			report.Error = err.Error()
+		}
+		p.mu.Lock()
+		first := !p.reported
+		p.dir, p.reported = report.Dir, true
+		p.mu.Unlock()
+		if first {
+			p.started <- report
+		}
+	}
+}
+
+// readStderr logs what the command itself says: start files, and agents that cannot do their work.
+func (p *Process) readStderr(r io.Reader) {
+	in := bufio.NewReaderSize(r, maxPiece)
+	for {
+		line, err := in.ReadSlice('\n')
+		if n := len(line); n > 0 {
+			if line[n-1] == '\n' {
+				line = line[:n-1]
+			}
+			p.unnumbered(Agent, string(line))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+func (p *Process) unnumbered(stream Stream, text string) {
+	p.records <- Record{Host: p.host.Name, Time: time.Now().UTC(), Stream: stream, Text: text}
+}
+
+// deliver calls Log, alone and in order.
+func (p *Process) deliver() {
+	defer close(p.delivered)
+	for r := range p.records {
+		p.last.add(r)
+		p.cfg.Log(r)
+	}
+}

@@ -1,0 +1,446 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+)
+
+func TestExitStatus(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		orders string
+		code   int
+		signal string
+		text   string
+	}{
+		{"exit 0", 0, "", "exit status 0"},
+		{"exit 7", 7, "", "exit status 7"},
+		{"panic a b", 2, "", "exit status 2"},
+		{"kill-self", 137, "SIGKILL", "killed by SIGKILL"},
+	} {
+		t.Run(c.orders, func(t *testing.T) {
+			t.Parallel()
+			p, j := launchLocal(t, Config{}, c.orders)
+			exit := await(t, p)
+			require.Equal(t, c.code, exit.Code, "%v", exit)
+			require.Equal(t, c.signal, exit.Signal)
+			require.False(t, exit.Lost)
+			require.NoError(t, exit.Err)
+			require.Zero(t, exit.Left)
+			require.Positive(t, exit.MaxRSS)
+			require.Equal(t, c.text, exit.String())
+			require.Equal(t, c.code == 0, exit.Success())
+			if strings.HasPrefix(c.orders, "panic") {
+				require.Contains(t, j.texts(Stderr), "panic: so it goes: a b")
+			}
+		})
+	}
+}
+
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{Run: "run 1"}, "hello")
+	require.True(t, await(t, p).Success())
+	require.Equal(t, []string{"to stdout"}, j.texts(Stdout))
+	require.Equal(t, []string{"to stderr, no newline"}, j.texts(Stderr))
+	require.Equal(t, []string{"to log", "bad \xff bytes"}, j.texts(Log))
+	require.Empty(t, j.texts(Agent))
+	for i, r := range j.all() {
+		require.EqualValues(t, i+1, r.Seq)
+		require.Equal(t, time.UTC, r.Time.Location())
+		require.WithinDuration(t, time.Now(), r.Time, time.Minute)
+		require.Equal(t, "host1", r.Host)
+		switch r.Text {
+		case "to log":
+			require.Equal(t, slog.LevelWarn, r.Level)
+			require.Equal(t, []Attr{{"run", "run 1"}, {"g.node", "in a group"}, {"g.n", "1"}}, r.Attrs)
+			require.Empty(t, r.Node)
+		case "bad \xff bytes":
+			require.Equal(t, "wörker-1", r.Node)
+		}
+	}
+}
+
+func TestManyLinesArriveInOrder(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 10, 1000} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			t.Parallel()
+			p, j := launchLocal(t, Config{}, fmt.Sprintf("lines %d", size))
+			require.True(t, await(t, p).Success())
+			all := j.all()
+			require.Len(t, all, 10_000)
+			want := " " + strings.Repeat("x", size)
+			for i, r := range all {
+				require.EqualValues(t, i+1, r.Seq)
+				require.Equal(t, strconv.Itoa(i)+want, r.Text)
+			}
+		})
+	}
+}
+
+func TestLastLinesBeforeKill(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "kill-self")
+	exit := await(t, p)
+	texts := j.texts(Stdout)
+	require.Len(t, texts, 1001)
+	require.Equal(t, "last words", texts[1000])
+	require.Len(t, exit.Last, 20)
+	require.Equal(t, "last words", exit.Last[19])
+}
+
+func TestLongLines(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{maxPiece - 1, maxPiece, maxPiece + 1, 1 << 20, MaxLine, MaxLine + 5} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			t.Parallel()
+			p, j := launchLocal(t, Config{}, fmt.Sprintf("long %d", size))
+			require.True(t, await(t, p).Success())
+			texts := j.texts(Stdout)
+			require.Len(t, texts, 2)
+			require.Equal(t, "after", texts[1])
+			if size <= MaxLine {
+				require.Len(t, texts[0], size)
+			} else {
+				require.Len(t, texts[0], MaxLine+len(" [line cut: 5 more bytes]"))
+				require.True(t, strings.HasSuffix(texts[0], "y [line cut: 5 more bytes]"))
+			}
+			logs := j.texts(Log)
+			require.Len(t, logs, 1)
+			require.Len(t, logs[0], min(size, 3<<20))
+		})
+	}
+}
+
+func TestStreamsFromLauncher(t *testing.T) {
+	t.Parallel()
+	p, _ := launchLocal(t, Config{}, "echo")
+	data := bytes.Repeat([]byte("tlaunch!"), 10<<20/8)
+	var g errgroup.Group
+	for range 3 {
+		g.Go(func() error {
+			conn, err := p.Dial(t.Context())
+			if err != nil {
+				return err
+			}
+			var back bytes.Buffer
+			read := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(&back, conn)
+				read <- err
+			}()
+			if _, err := conn.Write(data); err != nil {
+				return err
+			}
+			if err := errors.Join(conn.Close(), <-read); err != nil {
+				return err
+			}
+			if !bytes.Equal(data, back.Bytes()) {
+				return fmt.Errorf("%d bytes came back", back.Len())
+			}
+			return nil
+		})
+	}
+	require.NoError(t, g.Wait())
+	p.Terminate(0)
+	require.Equal(t, "SIGKILL", await(t, p).Signal)
+	_, err := p.Dial(t.Context())
+	require.ErrorIs(t, err, ErrClosed)
+	_, err = p.Accept()
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+func TestStreamsFromWorker(t *testing.T) {
+	t.Parallel()
+	p, _ := launchLocal(t, Config{}, "call")
+	conn, err := p.Accept()
+	require.NoError(t, err)
+	data, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.True(t, bytes.Equal(bytes.Repeat([]byte("0123456789"), 1<<20), data))
+	require.True(t, await(t, p).Success())
+}
+
+func TestDialHonoursContext(t *testing.T) {
+	t.Parallel()
+	p, _ := launchLocal(t, Config{}, "echo")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := p.Dial(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TLAUNCH_TEST_COPIED", "from here")
+	t.Setenv("TLAUNCH_TEST_SECRET", "stays here")
+	p, j := launchLocal(t, Config{Env: []string{"A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED"}}, "env")
+	require.True(t, await(t, p).Success())
+	want := append(hostEnv(), "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
+	require.ElementsMatch(t, want, j.texts(Stdout))
+	require.Equal(t, []string{"true"}, j.texts(Stderr))
+}
+
+func TestBadConfig(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"lease":    {Lease: -1},
+		"parallel": {Parallel: -1},
+		"hello":    {HelloTimeout: -1},
+		"unset":    {Env: []string{"TLAUNCH_TEST_NOT_SET"}},
+		"noname":   {Env: []string{"=x"}},
+		"marker":   {Env: []string{marker + "=agent"}},
+		"nul":      {Env: []string{"A=\x00"}},
+	} {
+		_, err := NewLauncher(cfg)
+		require.Error(t, err, name)
+	}
+	t.Setenv(marker, markerAgent)
+	_, err := NewLauncher(Config{})
+	require.ErrorIs(t, err, ErrNoInit)
+}
+
+func TestNoiseBeforeThePreamble(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{Args: []string{"noisy"}}, "hello")
+	require.True(t, await(t, p).Success())
+	require.Equal(t, []string{"welcome", "\x1etlaunch is not \x1e\x1eyet here", "no newline", "to stdout"}, j.texts(Stdout))
+	require.Equal(t, []string{"mind the gap"}, j.texts(Agent))
+	var numbered int
+	for _, r := range j.all() {
+		if r.Seq > 0 {
+			numbered++
+			require.EqualValues(t, numbered, r.Seq)
+		}
+	}
+	require.Equal(t, 4, numbered)
+}
+
+func TestProgramThatNeverEnters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ arg, says string }{
+		{"never-exits", "status 0"},
+		{"never-fails", "not defined"},
+		{"never-hangs", "still ran after 2s"},
+	} {
+		t.Run(c.arg, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			_, _, err := tryLaunch(t, Config{Args: []string{c.arg}, HelloTimeout: 2 * time.Second}, "hello")
+			require.ErrorIs(t, err, ErrNoInit)
+			var failed *HostError
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, "host1", failed.Host)
+			require.Contains(t, err.Error(), c.says)
+			require.Contains(t, failed.Remedy, "tlaunch.Init")
+			require.Less(t, time.Since(begin), 5*time.Second)
+		})
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	t.Parallel()
+	_, _, err := tryLaunch(t, Config{Binary: map[string]string{"": "/nonexistent"}}, "hello")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, _, err = tryLaunch(t, Config{}, string(make([]byte, MaxOrders+1)))
+	require.ErrorContains(t, err, "orders of")
+}
+
+func TestLargestOrders(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "size "+strings.Repeat(" ", MaxOrders-5))
+	require.True(t, await(t, p).Success())
+	require.Equal(t, []string{strconv.Itoa(MaxOrders)}, j.texts(Stdout))
+}
+
+func TestTerminate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, orders string
+		notice       time.Duration
+		code         int
+		signal       string
+		least        time.Duration
+	}{
+		{"at once", "wait", 0, 137, "SIGKILL", 0},
+		{"heeded", "wait", time.Minute, 3, "", 0},
+		{"heeded, never kill", "wait", -1, 3, "", 0},
+		{"ignored", "ignore", 300 * time.Millisecond, 137, "SIGKILL", 300 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, j := launchLocal(t, Config{}, c.orders)
+			worker, agent, dir := j.ids(t)
+			begin := time.Now()
+			p.Terminate(c.notice)
+			exit := await(t, p)
+			require.Equal(t, c.code, exit.Code)
+			require.Equal(t, c.signal, exit.Signal)
+			require.GreaterOrEqual(t, time.Since(begin), c.least)
+			if c.notice != 0 {
+				require.Contains(t, j.texts(Stdout), "cause: "+ErrTerminated.Error())
+			}
+			require.False(t, alive(worker))
+			require.False(t, alive(agent))
+			require.NoDirExists(t, dir)
+		})
+	}
+}
+
+func TestStrictestTerminateHolds(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "ignore")
+	j.ids(t)
+	p.Terminate(-1)
+	j.await(t, "cause:")
+	p.Terminate(time.Hour)
+	p.Terminate(0)
+	p.Terminate(-1)
+	require.Equal(t, "SIGKILL", await(t, p).Signal)
+}
+
+func TestDescendantsAreKilled(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "ignore")
+	worker, _, dir := j.ids(t)
+	pids := []int{worker, number(t, j.await(t, "child")), number(t, j.await(t, "grandchild"))}
+	p.Terminate(0)
+	exit := await(t, p)
+	require.Zero(t, exit.Left)
+	for _, pid := range pids {
+		require.False(t, alive(pid))
+	}
+	require.NoDirExists(t, dir)
+}
+
+func number(t *testing.T, fields []string) int {
+	n, err := strconv.Atoi(fields[1])
+	require.NoError(t, err)
+	return n
+}
+
+// The launcher falls silent: the worker gets its notice, and nothing is left when that is over.
+func TestLeaseLost(t *testing.T) {
+	t.Parallel()
+	told := filepath.Join(t.TempDir(), "told")
+	p, j := launchLocal(t, Config{Lease: 300 * time.Millisecond}, "ignore "+told)
+	worker, agent, dir := j.ids(t)
+	child, grandchild := number(t, j.await(t, "child")), number(t, j.await(t, "grandchild"))
+	begin := time.Now()
+	p.cut(errors.New("the test cuts the link"))
+	exit := await(t, p)
+	require.True(t, exit.Lost)
+	require.ErrorIs(t, exit.Err, ErrNoStatus)
+	gone(t, 10*time.Second, worker, agent, child, grandchild)
+	require.Less(t, time.Since(begin), 300*time.Millisecond+LeaseNotice+3*time.Second)
+	require.NoDirExists(t, dir)
+	cause, err := os.ReadFile(told)
+	require.NoError(t, err)
+	require.Equal(t, ErrLeaseLost.Error(), string(cause))
+}
+
+// The agent is killed: the launcher knows that it does not know, and the worker dies with its agent.
+func TestAgentKilled(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "wait")
+	worker, agent, dir := j.ids(t)
+	require.NoError(t, syscall.Kill(agent, syscall.SIGKILL))
+	exit := await(t, p)
+	require.True(t, exit.Lost)
+	require.Equal(t, -1, exit.Code)
+	require.ErrorIs(t, exit.Err, ErrNoStatus)
+	require.Contains(t, exit.String(), "no status")
+	gone(t, 5*time.Second, worker, agent)
+	require.NoDirExists(t, dir)
+}
+
+func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "wait")
+	worker, _, _ := j.ids(t)
+	require.NoError(t, syscall.Kill(worker, syscall.SIGKILL))
+	exit := await(t, p)
+	require.Equal(t, "SIGKILL", exit.Signal)
+	require.False(t, exit.Lost)
+}
+
+func TestHostGoesDown(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "wait")
+	_, agent, _ := j.ids(t)
+	require.NoError(t, syscall.Kill(agent, syscall.SIGTERM))
+	require.Equal(t, 3, await(t, p).Code)
+	require.Contains(t, j.texts(Agent), "the host's process got SIGTERM and stops")
+}
+
+func TestTwoRunsAreApart(t *testing.T) {
+	t.Parallel()
+	a, _ := launchLocal(t, Config{Run: "a"}, "wait")
+	b, j := launchLocal(t, Config{Run: "b"}, "wait")
+	worker, _, dir := j.ids(t)
+	a.Terminate(0)
+	await(t, a)
+	require.True(t, alive(worker))
+	require.DirExists(t, dir)
+	b.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, b).Code)
+}
+
+func TestManyHostsAtOnce(t *testing.T) {
+	t.Parallel()
+	l, err := NewLauncher(Config{Run: "many", Parallel: 3})
+	require.NoError(t, err)
+	var g errgroup.Group
+	var all [8]*Process
+	for i, h := range inventory.Local(len(all)).Hosts {
+		g.Go(func() (err error) {
+			all[i], err = l.Start(t.Context(), h, []byte("wait"))
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.NoError(t, l.Close(t.Context()))
+	for i, p := range all {
+		require.Equal(t, fmt.Sprintf("host%d", i+1), p.Host().Name)
+		require.Equal(t, "127.0.0.1", p.DataAddress())
+		require.Equal(t, "SIGKILL", p.Exit().Signal)
+	}
+	_, err = l.Start(t.Context(), all[0].Host(), nil)
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+func TestStartIsCancelled(t *testing.T) {
+	t.Parallel()
+	l, err := NewLauncher(Config{Args: []string{"never-hangs"}, HelloTimeout: time.Hour, Run: "cancel"})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("changed my mind")
+	l.cfg.Log = func(Record) { cancel(reason) } // the program's first line
+	_, err = l.Start(ctx, inventory.Local(1).Hosts[0], nil)
+	require.ErrorIs(t, err, reason)
+	require.NoError(t, l.Close(t.Context()))
+}
+
+func TestUnwritableFoldersAreRemoved(t *testing.T) {
+	t.Parallel()
+	p, j := launchLocal(t, Config{}, "unwritable")
+	_, _, dir := j.ids(t)
+	await(t, p)
+	require.NoDirExists(t, dir)
+}
