@@ -1,0 +1,45 @@
+// Package remote makes the mailboxes of one process reachable from another, on the wire that Proto.Actor speaks.
+//
+// An [Endpoint] is one process's end: it accepts connections, dials those of others, and gives what arrives to the
+// processes in the Proto.Actor registry of its actor system. A peer is whatever answers at an address. A link is one
+// living gRPC stream with a peer: between two endpoints of this package a single stream carries both directions,
+// whoever dialled, so a process that nobody can dial is reached over the link it opened. A stock protoactor-go process
+// has one stream for each direction, as it expects. An [Authority] issues the [Credentials] that make a process a
+// member of one run; on every link both ends prove their membership with them (or with the user's own certificates).
+//
+// # Guarantees
+//
+// A message is delivered at most once. From one sender to one receiver, messages given to [Endpoint.Send] arrive in
+// the order in which the calls returned, as long as the link lives; the same holds, separately, for
+// [Endpoint.SendNow], which overtakes what waits in Send's queue. When a link breaks, what was queued or under way
+// on it is lost: Config.Down says so, and the next Send dials again. Nothing is resent. A nil error from Send says
+// that the message was queued, not that it arrived.
+//
+// When both ends dial at once there are two links for a while; each end keeps sending on the one it used first until
+// that one ends, so order holds in each direction.
+//
+// Actors watch remote actors as they watch local ones. A watcher is told Stopped or NotFound by the other process, or
+// AddressTerminated when the link that carried its watch has ended; a watch does not outlive its link.
+//
+// A queue holds at most Config.QueueBytes; a Send that finds it full waits, which is the only back pressure of this
+// version: a receiver whose mailbox blocks stops the reading of its link, answers included.
+//
+// # Cancellation
+//
+// Send honours its context while it waits for a link and for room; once it has returned nil, ending the context changes
+// nothing. [Endpoint.Close] refuses new messages, writes what is queued, says goodbye to each peer and waits for it to
+// hang up; when its context ends it breaks the links instead. No goroutine outlives Close.
+//
+// # What is not trusted
+//
+// Each field of what arrives is checked. An envelope that makes no sense is dropped and counted under a [Reason]; it
+// ends neither the link nor the process, and a panic in a receiving process is counted and goes no further. Peers of
+// another run, without certificate, of an unknown version, or with an identity that does not fit the address they claim
+// are refused, counted, and logged once for each peer and interval.
+//
+// # Limits
+//
+// A message larger than Config.MaxMessage is refused by Send, and ends the link when a peer sends it. Stock peers accept
+// 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. Counters are kept
+// for each address that was ever a peer.
+package remote

@@ -1,0 +1,318 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+	pb "github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	windowBytes   = 1 << 20 // gRPC's flow control, per stream and connection
+	frameOverhead = 1 << 20 // what a batch may take beside its largest message
+	abortGrace    = time.Second
+)
+
+// An Endpoint is one process's end of all its links. It is safe for concurrent use.
+type Endpoint struct {
+	cfg      Config
+	system   *protoactor.ActorSystem
+	log      *slog.Logger
+	security *security
+	server   *grpc.Server
+	incoming *handover // connections that passed the handshake, for server
+
+	ctx     context.Context // ends when links are to be broken
+	abort   context.CancelFunc
+	dialing context.Context // ends when no new links are wanted
+	halt    context.CancelFunc
+
+	handshakes chan struct{} // a slot for each one under way
+	refusals   tally
+	said       notices
+
+	mu        sync.Mutex
+	closed    bool
+	running   sync.WaitGroup // every goroutine; added to only under mu while not closed
+	listeners map[net.Listener]struct{}
+	peers     map[string]*peer
+	links     map[*link]struct{}
+	idle      chan struct{} // closed once closed is set and links is empty
+	finished  chan struct{} // closed when Close has nothing left to wait for
+}
+
+// New makes an endpoint and starts it. It listens to nothing until Serve is called, but can send.
+func New(cfg Config) (*Endpoint, error) {
+	cfg, err := cfg.validate()
+	if err != nil {
+		return nil, err
+	}
+	sec, err := newSecurity(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		cfg: cfg, system: cfg.System, log: cfg.Logger, security: sec,
+		incoming:   newHandover(),
+		handshakes: make(chan struct{}, maxHandshakes),
+		listeners:  map[net.Listener]struct{}{},
+		peers:      map[string]*peer{},
+		links:      map[*link]struct{}{},
+		idle:       make(chan struct{}),
+		finished:   make(chan struct{}),
+	}
+	e.ctx, e.abort = context.WithCancel(context.Background())
+	e.dialing, e.halt = context.WithCancel(e.ctx)
+	registry := cfg.System.ProcessRegistry
+	registry.Address = cfg.Address
+	atomic.AddUint64(&registry.SequenceID, randomStart())
+	registry.RegisterAddressResolver(func(pid *protoactor.PID) (protoactor.Process, bool) { return away{e}, true })
+
+	e.server = grpc.NewServer(
+		grpc.Creds(handedOver{}),
+		grpc.ForceServerCodecV2(wireCodec{}),
+		grpc.MaxRecvMsgSize(cfg.MaxMessage+frameOverhead),
+		grpc.MaxSendMsgSize(cfg.MaxMessage+frameOverhead),
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
+		grpc.MaxConcurrentStreams(8),
+		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: 2 * cfg.HandshakeTimeout, // a connection without a stream has no purpose here
+			Time:              cfg.Heartbeat, Timeout: cfg.Heartbeat,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+	)
+	pb.RegisterRemotingServer(e.server, service{e: e})
+	e.spawn(func() { _ = e.server.Serve(e.incoming) }) // returns only because Close stops it
+	return e, nil
+}
+
+// randomStart is where ids of processes start: far from those that an earlier process here has given out.
+func randomStart() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.NativeEndian.Uint64(b[:]) >> 16
+}
+
+// Send queues m for the process to, in the order of its calls. It dials when there is no link, waits for room in the
+// link's queue, and returns when the message is queued or cannot be: ErrTooLarge, ErrUnreachable, ErrClosed, or the
+// end of ctx. After a failed dial the error goes to everybody who waited for it; the next Send waits 50 ms to 2 s,
+// growing with each failure, before it dials again. Where an identity or a version was refused, Sends fail at once for
+// 2 s, without another try. m is encoded before Send returns. A nil from means that there is nobody to answer.
+func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.Message) error {
+	it, err := newItem(to, e.ours(from), nil, m, e.cfg.MaxMessage)
+	if err != nil {
+		return err
+	}
+	if to.Address == e.cfg.Address {
+		return e.deliverItem(it)
+	}
+	p := e.peer(to.Address)
+	l, err := p.acquire(ctx)
+	if errors.Is(err, errAlias) {
+		return e.deliverItem(it)
+	}
+	if err != nil {
+		return err
+	}
+	switch err := l.q.put(ctx, it); {
+	case err == nil, errors.Is(err, ErrClosed):
+		return err
+	default:
+		return unreachable(to.Address, err)
+	}
+}
+
+// SendNow queues m ahead of everything that Send has queued and never waits: answers and control messages use it. While
+// there is no link it starts one and keeps the message for it; if that fails the message is lost and counted. Its own
+// bound is Config.UrgentBytes; beyond it the error is ErrFull.
+func (e *Endpoint) SendNow(to, from *protoactor.PID, m proto.Message) error {
+	it, err := newItem(to, e.ours(from), nil, m, e.cfg.MaxMessage)
+	if err != nil {
+		return err
+	}
+	return e.postNow(urgentLane, to.Address, it)
+}
+
+func (e *Endpoint) postNow(lane int, address string, it item) error {
+	if address == e.cfg.Address {
+		return e.deliverItem(it)
+	}
+	err := e.peer(address).postNow(lane, it)
+	switch {
+	case errors.Is(err, errAlias):
+		return e.deliverItem(it)
+	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, ErrFull), errors.Is(err, ErrUnreachable):
+		return err
+	}
+	return unreachable(address, err)
+}
+
+// Close refuses new messages, sends what is queued, says goodbye to every peer, and waits until all have hung up and
+// all goroutines have ended. When ctx ends first it breaks the links and returns the cause. Calling it again waits for
+// the first call.
+func (e *Endpoint) Close(ctx context.Context) error {
+	e.mu.Lock()
+	first := !e.closed
+	e.closed = true
+	if first && len(e.links) == 0 {
+		close(e.idle)
+	}
+	for l := range e.listeners {
+		_ = l.Close() // the reason to close it is that nobody wants it any more
+	}
+	for l := range e.links {
+		l.q.drain()
+	}
+	e.mu.Unlock()
+
+	// Attempts first: none of their links could be used. Then the links drain. Only when they are gone does the server
+	// stop, because stopping it breaks what is left.
+	e.halt()
+	var err error
+	select {
+	case <-e.idle:
+	case <-ctx.Done():
+		err = fmt.Errorf("remote: close: links were broken before they had drained: %w", context.Cause(ctx))
+	}
+	e.abort()
+	if first {
+		go e.tearDown()
+	}
+	select {
+	case <-e.finished:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(abortGrace)
+	defer grace.Stop()
+	select {
+	case <-e.finished:
+		return err
+	case <-grace.C:
+		return fmt.Errorf("remote: close: a process still holds the reader of a link, or Config.Down has not returned: %w",
+			context.Cause(ctx))
+	}
+}
+
+// tearDown ends what does not end by itself, and waits for everything.
+func (e *Endpoint) tearDown() {
+	defer close(e.finished)
+	_ = e.incoming.Close()
+	e.server.Stop()
+	e.running.Wait()
+}
+
+// Stats returns a snapshot of what went to and came from each peer so far.
+func (e *Endpoint) Stats() Stats {
+	e.mu.Lock()
+	peers := make([]*peer, 0, len(e.peers))
+	for _, p := range e.peers {
+		peers = append(peers, p)
+	}
+	e.mu.Unlock()
+	slices.SortFunc(peers, func(a, b *peer) int { return cmp.Compare(a.address, b.address) })
+	s := Stats{Refused: e.refusals.snapshot()}
+	for _, p := range peers {
+		s.Peers = append(s.Peers, p.stats())
+	}
+	return s
+}
+
+// spawn runs f in a goroutine that Close waits for. It reports false, without running f, once Close was called.
+func (e *Endpoint) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.running.Go(f)
+	return true
+}
+
+// peer returns the book of an address.
+func (e *Endpoint) peer(address string) *peer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.peers[address]
+	if p == nil {
+		p = &peer{e: e, address: address}
+		e.peers[address] = p
+	}
+	return p
+}
+
+// keep counts a link in, unless the endpoint is closing.
+func (e *Endpoint) keep(l *link) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.links[l] = struct{}{}
+	return true
+}
+
+// forget counts a link out.
+func (e *Endpoint) forget(l *link) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.links, l)
+	if e.closed && len(e.links) == 0 {
+		select {
+		case <-e.idle:
+		default:
+			close(e.idle)
+		}
+	}
+}
+
+func (e *Endpoint) hello() hello {
+	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation}
+}
+
+// deliverItem gives a message to a process of our own, after the same checks and copies as one from afar.
+func (e *Endpoint) deliverItem(it item) error {
+	p := e.peer(e.cfg.Address)
+	m, reason := decode(serializerProto, it.typeName, it.data)
+	if reserved(it.target.Id) {
+		reason = Reserved
+	}
+	if reason == "" {
+		target := &protoactor.PID{Address: e.cfg.Address, Id: it.target.Id, RequestId: it.target.RequestId}
+		reason = e.deliver(p, delivery{target: target, sender: it.sender, header: it.header, message: m})
+	}
+	if reason != "" {
+		e.dropped(p, reason, 1)
+	}
+	return nil
+}
+
+// strand gives up a message for which no link could be made, and tells a local sender.
+func (e *Endpoint) strand(p *peer, it item) {
+	e.dropped(p, LinkLost, 1)
+	if it.sender == nil || it.sender.Address != e.cfg.Address {
+		return
+	}
+	if process, ok := e.system.ProcessRegistry.GetLocal(it.sender.Id); ok {
+		process.SendUserMessage(it.sender, &protoactor.MessageEnvelope{
+			Message: &protoactor.DeadLetterResponse{Target: it.target},
+		})
+	}
+}

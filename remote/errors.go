@@ -1,0 +1,45 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrUnreachable is returned when there is no link to an address and none could be made, or when the link ended
+	// while a message waited for room. The wrapped error says which.
+	ErrUnreachable = errors.New("remote: peer is unreachable")
+
+	// ErrTooLarge is returned for a message above Config.MaxMessage. Send it in parts, or raise the limit at both ends.
+	ErrTooLarge = errors.New("remote: message is too large")
+
+	// ErrClosed is returned once Close was called.
+	ErrClosed = errors.New("remote: endpoint is closed")
+
+	// ErrFull is returned by SendNow when even the generous bound on urgent messages is reached: the peer does not read.
+	ErrFull = errors.New("remote: queue of urgent messages is full")
+
+	// ErrRefused is returned, together with ErrUnreachable, when one of the two ends does not accept the other's
+	// identity: another run, another name than expected at that address, an expired certificate, none at all.
+	ErrRefused = errors.New("remote: identity refused")
+
+	// ErrVersion is returned, together with ErrUnreachable, when the two ends have no version of the protocol in common.
+	ErrVersion = errors.New("remote: no common protocol version")
+
+	// ErrJoin is returned by Join when the other end answered, but not with a welcome.
+	ErrJoin = errors.New("remote: join refused")
+
+	errSilent    = errors.New("nothing was heard from the peer for two heartbeats")
+	errLeft      = errors.New("the peer has left")
+	errReplaced  = errors.New("a later incarnation of the peer has taken its place")
+	errHandshake = errors.New("the peer did not complete the handshake in time")
+	errOneStream = errors.New("the connection of this link has ended")
+)
+
+// unreachable says that address cannot be reached because of cause.
+func unreachable(address string, cause error) error {
+	if cause == nil {
+		cause = errLeft
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnreachable, address, cause)
+}

@@ -1,0 +1,186 @@
+package remote
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	pb "github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// A link is one living stream with a peer. A reader and a writer goroutine work on it; whichever finds that it is over
+// calls finish, and the keeper, which started them, clears up.
+type link struct {
+	e      *Endpoint
+	p      *peer // set before the link is taken into use
+	stream grpc.Stream
+	q      *queue
+	own    bool   // the peer is an endpoint of this package: both directions use this stream
+	sends  bool   // we may write messages to it
+	hangUp func() // says that nothing more will be written; nil on the accepting side
+
+	incarnation uint64 // of the peer, when it is our own
+
+	once sync.Once
+	over chan struct{} // closed by finish
+	err  error         // why; nil: in order. Read after over
+	lost int           // messages that were queued then. Read after over
+}
+
+func (e *Endpoint) newLink(stream grpc.Stream) *link {
+	return &link{e: e, stream: stream, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{})}
+}
+
+// finish ends the link. The first call decides why.
+func (l *link) finish(err error) {
+	l.once.Do(func() {
+		l.err = err
+		cause := err
+		if cause == nil {
+			cause = errLeft
+		}
+		l.lost = l.q.end(cause)
+		close(l.over)
+	})
+}
+
+// run keeps the link until it is over. breakOff ends the stream for certain.
+func (l *link) run(breakOff func()) {
+	var workers sync.WaitGroup
+	workers.Go(l.read)
+	workers.Go(l.write)
+	if l.own {
+		workers.Go(l.beat)
+	}
+	<-l.over
+	breakOff()
+	l.p.ended(l, l.err, l.lost)
+	workers.Wait()
+}
+
+// read hands what arrives to its processes, until the stream ends or the peer says goodbye.
+func (l *link) read() {
+	for {
+		var f frame
+		if err := l.receive(&f); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			l.finish(err)
+			return
+		}
+		l.p.receivedBytes.Add(uint64(len(f.bytes)))
+		if !l.handle(f.bytes) {
+			l.finish(nil)
+			return
+		}
+	}
+}
+
+// receive waits for a frame, on links between our own for two heartbeats at most. Only the wait counts: while a
+// process takes its time with a message, the peer is not to blame for the silence.
+func (l *link) receive(f *frame) error {
+	if l.own {
+		timer := time.AfterFunc(2*l.e.cfg.Heartbeat, func() { l.finish(errSilent) })
+		defer timer.Stop()
+	}
+	return l.stream.RecvMsg(f)
+}
+
+// handle reports false when the peer leaves.
+func (l *link) handle(raw []byte) bool {
+	if len(raw) == 0 {
+		return true // a sign of life
+	}
+	if !l.own && l.sends {
+		return false // a stock server says only one thing here
+	}
+	var m pb.RemoteMessage
+	if err := proto.Unmarshal(raw, &m); err != nil {
+		l.e.dropped(l.p, BadFrame, 1)
+		return true
+	}
+	switch m := m.MessageType.(type) {
+	case *pb.RemoteMessage_MessageBatch:
+		l.e.deliverBatch(l.p, m.MessageBatch)
+	case *pb.RemoteMessage_DisconnectRequest:
+		return false
+	default:
+		l.e.dropped(l.p, BadFrame, 1)
+	}
+	return true
+}
+
+// write puts what is queued on the stream, in batches, until the queue ends.
+func (l *link) write() {
+	enc := newEncoder()
+	var items []item
+	for {
+		var beat, alive bool
+		clear(items)
+		items, beat, alive = l.q.take(batchBytes, items[:0])
+		var m *pb.RemoteMessage
+		switch {
+		case len(items) > 0:
+			m = enc.batch(items)
+		case alive && beat:
+			m = &pb.RemoteMessage{}
+		default:
+			l.goodbye()
+			return
+		}
+		size, err := l.send(m)
+		if err != nil {
+			l.e.dropped(l.p, LinkLost, len(items))
+			// gRPC tells the reader of this stream why it ended; here it is known only that it has.
+			if !errors.Is(err, io.EOF) {
+				l.finish(err)
+			}
+			return
+		}
+		l.p.sentMessages.Add(uint64(len(items)))
+		l.p.sentBytes.Add(uint64(size))
+	}
+}
+
+// goodbye is said after the last message. The link is over when the peer, who then has everything, hangs up.
+func (l *link) goodbye() {
+	select {
+	case <-l.over:
+		return
+	default:
+	}
+	if _, err := l.send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_DisconnectRequest{
+		DisconnectRequest: &pb.DisconnectRequest{},
+	}}); err != nil {
+		return // the stream has ended already
+	}
+	if l.hangUp != nil {
+		l.hangUp()
+	}
+}
+
+func (l *link) send(m *pb.RemoteMessage) (size int, err error) {
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		return 0, err
+	}
+	return len(raw), l.stream.SendMsg(&frame{raw})
+}
+
+// beat has the writer give signs of life.
+func (l *link) beat() {
+	tick := time.NewTicker(l.e.cfg.Heartbeat / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			l.q.nudge()
+		case <-l.over:
+			return
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+)
+
+// A peer is everything known about one address: its links, the attempt to make one, and who watches whom there.
+type peer struct {
+	e       *Endpoint
+	address string
+	traffic
+
+	mu           sync.Mutex
+	links        []*link // living, in the order in which they came up
+	sender       *link   // the one written to, or nil
+	attempt      *attempt
+	failures     int
+	notBefore    time.Time // no attempt starts earlier
+	refusal      error     // of the last attempt, over identity or version
+	alias        bool      // dialling it led back to ourselves
+	member       *Identity // who was here last
+	pending      []waiting // what cannot wait itself, while an attempt is under way
+	pendingBytes int
+	watches      map[watchKey]struct{}
+
+	down sync.Mutex // held while Config.Down runs
+}
+
+type watchKey struct{ watcher, watchee string }
+
+type waiting struct {
+	lane int
+	it   item
+}
+
+// An attempt is one try to make a link. err is set before done is closed.
+type attempt struct {
+	done chan struct{}
+	err  error
+}
+
+const (
+	firstBackoff = 50 * time.Millisecond
+	lastBackoff  = 2 * time.Second
+)
+
+var errAlias = errors.New("remote: the address is our own")
+
+// backoff is how long to wait after so many failures in a row: half fixed, half at random.
+func backoff(failures int) time.Duration {
+	d := firstBackoff << min(failures-1, 10)
+	d = min(d, lastBackoff)
+	return d/2 + rand.N(d/2)
+}
+
+// acquire returns the link to write to, making one if need be. It waits for the outcome of one attempt at a time; an
+// attempt waits for the backoff of the last one first. The failure of an attempt goes to all who wait for it.
+func (p *peer) acquire(ctx context.Context) (*link, error) {
+	for {
+		p.mu.Lock()
+		l, a, err := p.senderLocked()
+		p.mu.Unlock()
+		if l != nil || err != nil {
+			return l, err
+		}
+		select {
+		case <-a.done:
+			if a.err != nil {
+				return nil, a.err
+			}
+		case <-ctx.Done():
+			return nil, unreachable(p.address, context.Cause(ctx))
+		}
+	}
+}
+
+// senderLocked returns the link to write to, or the attempt to wait for.
+func (p *peer) senderLocked() (*link, *attempt, error) {
+	switch {
+	case p.alias:
+		return nil, nil, errAlias
+	case p.sender != nil:
+		return p.sender, nil, nil
+	case p.attempt != nil:
+		return nil, p.attempt, nil
+	case p.refusal != nil && time.Now().Before(p.notBefore):
+		return nil, nil, p.refusal
+	}
+	a := &attempt{done: make(chan struct{})}
+	if !p.e.spawn(func() { p.try(a) }) {
+		return nil, nil, ErrClosed
+	}
+	p.attempt = a
+	return nil, a, nil
+}
+
+// try makes one attempt.
+func (p *peer) try(a *attempt) {
+	p.mu.Lock()
+	wait := time.Until(p.notBefore)
+	p.mu.Unlock()
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-a.done: // the peer has come to us
+			return
+		case <-p.e.dialing.Done():
+		}
+	}
+	err := p.e.connect(p)
+
+	p.mu.Lock()
+	if p.attempt != a { // meanwhile the peer has come to us, or connect has made the link
+		p.mu.Unlock()
+		return
+	}
+	p.attempt = nil
+	var stranded []waiting
+	var watches map[watchKey]struct{}
+	switch {
+	case err == nil: // the link came up and went down before we looked
+	case errors.Is(err, errAlias):
+		p.alias = true
+		err = nil
+	default:
+		p.failures++
+		p.notBefore = time.Now().Add(backoff(p.failures))
+		p.refusal = nil
+		if errors.Is(err, ErrRefused) || errors.Is(err, ErrVersion) {
+			p.notBefore = time.Now().Add(lastBackoff)
+			p.refusal = err
+		}
+		watches, p.watches = p.watches, nil
+	}
+	stranded, p.pending, p.pendingBytes = p.pending, nil, 0
+	alias := p.alias
+	a.err = err
+	close(a.done)
+	p.mu.Unlock()
+
+	for _, w := range stranded {
+		if alias {
+			p.e.deliverItem(w.it)
+			continue
+		}
+		p.e.strand(p, w.it)
+	}
+	p.endWatches(watches)
+}
+
+// postNow queues without waiting, on the link or, while there is none, for the one that is being made.
+func (p *peer) postNow(lane int, it item) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, _, err := p.senderLocked()
+	if err != nil {
+		return err
+	}
+	if l != nil {
+		return l.q.putNow(lane, it)
+	}
+	if p.pendingBytes > 0 && p.pendingBytes+it.size > p.e.cfg.UrgentBytes {
+		return ErrFull
+	}
+	p.pending = append(p.pending, waiting{lane, it})
+	p.pendingBytes += it.size
+	return nil
+}
+
+// up takes a link into use. It reports false when the endpoint is closing.
+func (p *peer) up(l *link) bool {
+	p.mu.Lock()
+	if !p.e.keep(l) {
+		p.mu.Unlock()
+		return false
+	}
+	var replaced []*link
+	for _, o := range p.links {
+		if o.own && l.own && o.incarnation < l.incarnation {
+			replaced = append(replaced, o)
+		}
+	}
+	p.links = append(p.links, l)
+	var watches map[watchKey]struct{}
+	if slices.Contains(replaced, p.sender) {
+		p.sender = nil
+		watches, p.watches = p.watches, nil
+	}
+	if l.sends && p.sender == nil {
+		p.sendOnLocked(l)
+	}
+	p.mu.Unlock()
+	for _, o := range replaced {
+		o.finish(errReplaced) // nobody is there any more, whatever TCP believes
+	}
+	p.endWatches(watches)
+	return true
+}
+
+// sendOnLocked makes l the link to write to, beginning with what could not wait for it.
+func (p *peer) sendOnLocked(l *link) {
+	p.sender = l
+	p.failures, p.refusal, p.notBefore = 0, nil, time.Time{}
+	for _, w := range p.pending {
+		if l.q.putNow(w.lane, w.it) != nil {
+			p.e.dropped(p, LinkLost, 1)
+		}
+	}
+	p.pending, p.pendingBytes = nil, 0
+	if a := p.attempt; a != nil {
+		p.attempt = nil
+		close(a.done)
+	}
+}
+
+// ended takes a link out of use, tells watchers and Config.Down.
+func (p *peer) ended(l *link, err error, lost int) {
+	p.mu.Lock()
+	if i := slices.Index(p.links, l); i >= 0 {
+		p.links = slices.Delete(p.links, i, i+1)
+	}
+	var watches map[watchKey]struct{}
+	if p.sender == l {
+		p.sender = nil
+		if i := slices.IndexFunc(p.links, func(o *link) bool { return o.sends }); i >= 0 {
+			p.sender = p.links[i]
+		}
+		watches, p.watches = p.watches, nil
+	}
+	p.mu.Unlock()
+	p.e.forget(l)
+	p.e.dropped(p, LinkLost, lost)
+	p.endWatches(watches)
+	if l.sends && p.e.cfg.Down != nil {
+		if err != nil {
+			err = unreachable(p.address, err)
+		}
+		p.down.Lock()
+		defer p.down.Unlock()
+		p.e.cfg.Down(p.address, err)
+	}
+}
+
+func (p *peer) watch(watcher, watchee string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watches == nil {
+		p.watches = map[watchKey]struct{}{}
+	}
+	p.watches[watchKey{watcher, watchee}] = struct{}{}
+}
+
+// unwatch forgets a watch and reports whether there was one.
+func (p *peer) unwatch(watcher, watchee string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := watchKey{watcher, watchee}
+	_, ok := p.watches[key]
+	delete(p.watches, key)
+	return ok
+}
+
+func (p *peer) endWatches(watches map[watchKey]struct{}) {
+	for w := range watches {
+		p.e.terminated(w.watcher, protoactor.NewPID(p.address, w.watchee))
+	}
+}
+
+func (p *peer) stats() PeerStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := PeerStats{
+		Address: p.address, State: LinkDown, Links: len(p.links),
+		SentMessages: p.sentMessages.Load(), SentBytes: p.sentBytes.Load(),
+		ReceivedMessages: p.receivedMessages.Load(), ReceivedBytes: p.receivedBytes.Load(),
+		QueuedMessages: len(p.pending), QueuedBytes: p.pendingBytes,
+		Drops: p.drops.snapshot(),
+	}
+	if p.attempt != nil {
+		s.State = LinkDialing
+	}
+	if p.sender != nil {
+		s.State = LinkUp
+	}
+	for _, l := range p.links {
+		messages, bytes := l.q.depth()
+		s.QueuedMessages += messages
+		s.QueuedBytes += bytes
+	}
+	return s
+}

@@ -1,0 +1,222 @@
+package remote
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// A queue holds what waits to be written on one link: urgent messages, which pass the others, and data.
+// Many goroutines put; one takes. The zero value is not usable; see newQueue.
+type queue struct {
+	limit  int // of data for those who can wait, in bytes
+	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
+
+	mu      sync.Mutex
+	some    sync.Cond // there is something to take, or the queue has ended
+	lanes   [2]lane
+	waiters []*waiter // for room in the data lane, first come first served
+	beat    bool      // a sign of life is due
+	closing bool      // take what is left, then report the end
+	err     error     // the queue has ended; nothing is taken any more
+}
+
+type lane struct {
+	items []item
+	bytes int
+}
+
+const (
+	urgentLane = iota
+	dataLane
+)
+
+type waiter struct {
+	it   item
+	done chan error // receives one value, when the item was queued or never will be
+}
+
+func newQueue(limit, urgent int) *queue {
+	q := &queue{limit: limit, urgent: urgent}
+	q.some.L = &q.mu
+	return q
+}
+
+// put queues data, waiting for room until ctx ends or the queue does.
+func (q *queue) put(ctx context.Context, it item) error {
+	q.mu.Lock()
+	if err := q.endLocked(); err != nil {
+		q.mu.Unlock()
+		return err
+	}
+	if len(q.waiters) == 0 && q.roomLocked(it) {
+		q.pushLocked(dataLane, it)
+		q.mu.Unlock()
+		return nil
+	}
+	w := &waiter{it: it, done: make(chan error, 1)}
+	q.waiters = append(q.waiters, w)
+	q.mu.Unlock()
+
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	i := slices.Index(q.waiters, w)
+	if i >= 0 {
+		q.waiters = slices.Delete(q.waiters, i, i+1)
+		q.admitLocked() // the one behind may be smaller
+	}
+	q.mu.Unlock()
+	if i < 0 {
+		return <-w.done // decided before we could leave
+	}
+	return context.Cause(ctx)
+}
+
+// putNow queues into a lane without ever waiting.
+func (q *queue) putNow(which int, it item) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.endLocked(); err != nil {
+		return err
+	}
+	if l := &q.lanes[which]; l.bytes > 0 && l.bytes+it.size > q.urgent {
+		return ErrFull
+	}
+	q.pushLocked(which, it)
+	return nil
+}
+
+// take returns at most about max bytes of messages, at least one, urgent ones first. It waits for them. It returns
+// nothing and beat when only a sign of life is due, and alive false after the last message or when the queue was ended.
+func (q *queue) take(max int, into []item) (items []item, beat, alive bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		if q.err != nil {
+			return into, false, false
+		}
+		beat, q.beat = q.beat, false
+		size := 0
+		for which := range q.lanes {
+			l := &q.lanes[which]
+			n := 0
+			for n < len(l.items) && (size == 0 || size+l.items[n].size <= max) {
+				size += l.items[n].size
+				l.bytes -= l.items[n].size
+				n++
+			}
+			into = append(into, l.items[:n]...)
+			l.removeFirst(n)
+			if len(l.items) > 0 {
+				break // what is behind must not pass
+			}
+		}
+		q.admitLocked()
+		if size > 0 || beat {
+			return into, beat, true
+		}
+		if q.closing {
+			return into, false, false
+		}
+		q.some.Wait()
+	}
+}
+
+// nudge asks the taker for a sign of life.
+func (q *queue) nudge() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.beat = true
+	q.some.Signal()
+}
+
+// drain refuses new messages and lets the taker have what is left.
+func (q *queue) drain() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closing = true
+	q.failWaitersLocked(ErrClosed)
+	q.some.Signal()
+}
+
+// end drops what is queued, tells those who wait for room, and returns how many messages were lost.
+// The first error given stays.
+func (q *queue) end(err error) (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err == nil {
+		q.err = err
+	}
+	for which := range q.lanes {
+		lost += len(q.lanes[which].items)
+		q.lanes[which] = lane{}
+	}
+	q.failWaitersLocked(q.err)
+	q.some.Signal()
+	return lost
+}
+
+// depth returns what is queued now.
+func (q *queue) depth() (messages, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for which := range q.lanes {
+		messages += len(q.lanes[which].items)
+		bytes += q.lanes[which].bytes
+	}
+	return messages, bytes
+}
+
+func (q *queue) endLocked() error {
+	if q.err == nil && q.closing {
+		return ErrClosed
+	}
+	return q.err
+}
+
+func (q *queue) roomLocked(it item) bool {
+	l := &q.lanes[dataLane]
+	return l.bytes == 0 || l.bytes+it.size <= q.limit
+}
+
+func (q *queue) pushLocked(which int, it item) {
+	l := &q.lanes[which]
+	l.items = append(l.items, it)
+	l.bytes += it.size
+	q.some.Signal()
+}
+
+// admitLocked queues the items of those who wait, as far as there is room now.
+func (q *queue) admitLocked() {
+	n := 0
+	for n < len(q.waiters) && q.roomLocked(q.waiters[n].it) {
+		q.pushLocked(dataLane, q.waiters[n].it)
+		q.waiters[n].done <- nil
+		n++
+	}
+	q.waiters = slices.Delete(q.waiters, 0, n)
+}
+
+func (q *queue) failWaitersLocked(err error) {
+	for _, w := range q.waiters {
+		w.done <- err
+	}
+	q.waiters = nil
+}
+
+// removeFirst forgets the first n items, and their references, without moving the rest more often than they are taken.
+func (l *lane) removeFirst(n int) {
+	clear(l.items[:n])
+	if n == len(l.items) {
+		l.items = l.items[:0]
+		if cap(l.items) > 4096 {
+			l.items = nil // a burst does not keep its memory
+		}
+		return
+	}
+	l.items = l.items[n:]
+}

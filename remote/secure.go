@@ -1,0 +1,198 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"google.golang.org/grpc/credentials"
+)
+
+const (
+	protoGRPC = "h2"
+	protoJoin = "tlaunch-join/1"
+)
+
+// Security is who may speak to whom on the links of one endpoint. Both configurations are nil for plaintext.
+type security struct {
+	server, client *tls.Config
+	run            string // not "" when certificates are those of a run
+}
+
+func newSecurity(cfg Config) (*security, error) {
+	if cfg.InsecurePlaintext {
+		return &security{}, nil
+	}
+	s := &security{}
+	var base *tls.Config
+	if cfg.Credentials != nil {
+		own, err := cfg.Credentials.TLS(cfg.Now)
+		if err != nil {
+			return nil, err
+		}
+		base, s.run = own, cfg.Credentials.Run
+	} else {
+		base = cfg.TLS.Clone()
+		if base.Time == nil {
+			base.Time = cfg.Now
+		}
+	}
+	base.NextProtos = []string{protoGRPC}
+	base.MinVersion = max(base.MinVersion, tls.VersionTLS12)
+
+	s.client = base.Clone()
+	members := base.Clone()
+	members.ClientAuth = tls.RequireAndVerifyClientCert
+	members.GetConfigForClient = nil
+	joiners := members.Clone()
+	joiners.NextProtos = []string{protoJoin}
+	joiners.ClientAuth = tls.NoClientCert
+	joiners.VerifyConnection = nil // there is nobody to verify yet
+
+	s.server = members.Clone()
+	s.server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == protoJoin {
+			return joiners, nil
+		}
+		if base.GetConfigForClient == nil {
+			return members, nil
+		}
+		chosen, err := base.GetConfigForClient(hello)
+		if err != nil || chosen == nil {
+			return members, err
+		}
+		chosen = chosen.Clone()
+		chosen.NextProtos, chosen.ClientAuth = members.NextProtos, members.ClientAuth
+		return chosen, nil
+	}
+	return s, nil
+}
+
+// serve does the server's half of the handshake and tells which protocol was agreed.
+func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, error) {
+	if s.server == nil {
+		return &secured{Conn: raw}, protoGRPC, nil
+	}
+	conn := tls.Server(raw, s.server)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, "", err
+	}
+	state := conn.ConnectionState()
+	if state.NegotiatedProtocol == protoJoin {
+		return &secured{Conn: conn}, protoJoin, nil
+	}
+	sc, err := s.known(conn, state)
+	return sc, protoGRPC, err
+}
+
+// dial does the client's half of the handshake with the process at address.
+func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*secured, error) {
+	if s.client == nil {
+		return &secured{Conn: raw}, nil
+	}
+	config := s.client
+	if config.ServerName == "" && !config.InsecureSkipVerify {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("%w: Config.TLS has no ServerName and %q no host: %w", ErrRefused, address, err)
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return s.known(conn, conn.ConnectionState())
+}
+
+func (s *security) known(conn net.Conn, state tls.ConnectionState) (*secured, error) {
+	sc := &secured{Conn: conn, info: peerInfo{secure: true}}
+	if len(state.PeerCertificates) > 0 {
+		sc.info.leaf = state.PeerCertificates[0]
+	}
+	if s.run != "" {
+		id, err := memberOf(s.run, state)
+		if err != nil {
+			return nil, err
+		}
+		sc.info.member = &id
+	}
+	return sc, nil
+}
+
+// secured is a connection whose other end is known, on its way to gRPC.
+type secured struct {
+	net.Conn
+	info  peerInfo
+	alert atomic.Pointer[net.OpError] // with which the other end broke off
+}
+
+// Read notes why the other end broke off: under TLS 1.3 a client learns on its first read that it was refused, and
+// gRPC passes that on as text only.
+func (c *secured) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	var op *net.OpError
+	if err != nil && errors.As(err, &op) && op.Op == "remote error" {
+		c.alert.Store(op)
+	}
+	return n, err
+}
+
+// peerInfo tells the handlers of gRPC who is at the other end.
+type peerInfo struct {
+	secure bool
+	member *Identity         // of the run, or nil
+	leaf   *x509.Certificate // nil in plaintext
+}
+
+// AuthType is part of gRPC's AuthInfo.
+func (peerInfo) AuthType() string { return "tlaunch" }
+
+// GetCommonAuthInfo tells gRPC how the connection is protected.
+func (i peerInfo) GetCommonAuthInfo() credentials.CommonAuthInfo {
+	if i.secure {
+		return credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}
+	}
+	return credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}
+}
+
+// handedOver tells gRPC that the handshake is done.
+type handedOver struct{}
+
+var (
+	_ credentials.TransportCredentials = handedOver{}
+
+	errNotSecured = errors.New("remote: connection did not pass the handshake")
+)
+
+func (handedOver) ClientHandshake(_ context.Context, _ string, c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return handedOver{}.ServerHandshake(c)
+}
+
+func (handedOver) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	sc, ok := c.(*secured)
+	if !ok {
+		return nil, nil, errNotSecured
+	}
+	return sc, sc.info, nil
+}
+
+func (handedOver) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tlaunch"}
+}
+func (handedOver) Clone() credentials.TransportCredentials { return handedOver{} }
+func (handedOver) OverrideServerName(string) error         { return nil }
+
+func firstCertificate(encoded []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(encoded)
+	if block == nil {
+		return nil, errors.New("remote: no PEM block")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}

@@ -1,0 +1,138 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	maxHandshakes = 256 // at once; a waiting one costs a goroutine and some buffers
+	acceptPause   = 50 * time.Millisecond
+)
+
+// Serve accepts peers from l, over TLS unless the endpoint is a plaintext one, until l fails or the endpoint is closed;
+// then it closes l. It may be called for any number of listeners. After Close it returns nil.
+func (e *Endpoint) Serve(l net.Listener) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		_ = l.Close()
+		return ErrClosed
+	}
+	e.listeners[l] = struct{}{}
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		delete(e.listeners, l)
+		e.mu.Unlock()
+		_ = l.Close()
+	}()
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			e.take(conn)
+		case e.dialing.Err() != nil || e.isClosed():
+			return nil
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ECONNABORTED):
+			e.log.Warn("cannot accept a connection, trying again", "error", err)
+			select {
+			case <-time.After(acceptPause):
+			case <-e.dialing.Done():
+			}
+		default:
+			return err
+		}
+	}
+}
+
+func (e *Endpoint) isClosed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
+// take has a connection shake hands in a goroutine of its own.
+func (e *Endpoint) take(conn net.Conn) {
+	from := conn.RemoteAddr().String()
+	select {
+	case e.handshakes <- struct{}{}:
+	default:
+		_ = conn.Close()
+		e.refusals.add(RefusedLimit, 1)
+		return
+	}
+	if !e.spawn(func() { e.admit(conn, from) }) {
+		<-e.handshakes
+		_ = conn.Close()
+	}
+}
+
+func (e *Endpoint) admit(conn net.Conn, from string) {
+	defer func() { <-e.handshakes }()
+	ctx, cancel := context.WithTimeoutCause(e.dialing, e.cfg.HandshakeTimeout, errHandshake)
+	defer cancel()
+	sc, protocol, err := e.security.serve(ctx, conn)
+	if err != nil {
+		_ = conn.Close()
+		if !errors.Is(err, io.EOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
+			e.turnedAway(from, whyNoTLS(err))
+		}
+		return
+	}
+	if protocol == protoJoin {
+		e.serveJoin(sc, from)
+		return
+	}
+	if !e.incoming.give(sc) {
+		_ = sc.Close()
+	}
+}
+
+// A handover passes connections that were accepted elsewhere to gRPC, which wants a listener.
+type handover struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+var _ net.Listener = (*handover)(nil)
+
+func newHandover() *handover {
+	return &handover{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (h *handover) give(c net.Conn) bool {
+	select {
+	case h.conns <- c:
+		return true
+	case <-h.done:
+		return false
+	}
+}
+
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+func (h *handover) Addr() net.Addr { return handoverAddr{} }
+
+type handoverAddr struct{}
+
+func (handoverAddr) Network() string { return "handover" }
+func (handoverAddr) String() string  { return "handover" }
