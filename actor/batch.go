@@ -1,0 +1,110 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A Batch makes a method of a node take many calls at once. It is made by [Batched].
+type Batch struct {
+	method *method
+	size   int
+	wait   time.Duration
+}
+
+// DefaultBatchWait is how long a batch waits for its calls when nothing else was said.
+const DefaultBatchWait = 200 * time.Millisecond
+
+// Batched lets the calls that [CallBatched] makes of f gather until there are
+// size of them, or the first has waited for wait; then f runs once, in the
+// node's turn, with all arguments in the order of their arrival, and returns
+// as many results in that order. An error of f fails the whole batch.
+// A size below 1 is 1; a wait of zero is [DefaultBatchWait], a negative one
+// does not wait at all.
+func Batched[T, A, R any](f func(T, context.Context, []A) ([]R, error), size int, wait time.Duration) Batch {
+	if wait == 0 {
+		wait = DefaultBatchWait
+	}
+	return Batch{batchMethod(f), max(size, 1), max(wait, 0)}
+}
+
+// Err says why the method cannot be called in batches, or nil.
+func (b Batch) Err() error { return b.method.err }
+
+// String is the method's name with its size and wait.
+func (b Batch) String() string { return fmt.Sprintf("%s(%d, %v)", b.method.name, b.size, b.wait) }
+
+// batcher gathers the calls of one batched method.
+type batcher struct {
+	Batch
+	node *Node
+
+	mu      sync.Mutex
+	waiting []message
+	round   int // grows with every flush, so that a late timer finds its batch gone
+}
+
+// add runs in the node's turn, as does the flush that it may cause.
+func (b *batcher) add(inv *invocation, m message) {
+	b.mu.Lock()
+	b.waiting = append(b.waiting, m)
+	n, round := len(b.waiting), b.round
+	b.mu.Unlock()
+	switch {
+	case n >= b.size || b.wait == 0:
+		b.flush(inv)
+	case n == 1:
+		time.AfterFunc(b.wait, func() { b.expire(round) })
+	}
+}
+
+// expire asks for a turn in which the batch of that round is flushed. It may
+// be refused only by a node that has stopped, and then the batch was answered.
+func (b *batcher) expire(round int) {
+	flush := &method{name: b.method.name, invoke: func(_ any, ctx context.Context, _ any) (any, error) {
+		b.mu.Lock()
+		current := b.round == round
+		b.mu.Unlock()
+		if current {
+			b.flush(ctx.(*invocation))
+		}
+		return nil, nil
+	}}
+	_ = b.node.enqueue(b.node.ctx, message{method: flush})
+}
+
+// drain takes what waits.
+func (b *batcher) drain() []message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch := b.waiting
+	b.waiting = nil
+	b.round++
+	return batch
+}
+
+func (b *batcher) flush(inv *invocation) {
+	batch := b.drain()
+	if len(batch) == 0 {
+		return
+	}
+	args := make([]any, len(batch))
+	for i, m := range batch {
+		args[i] = m.arg
+	}
+	own := &invocation{node: b.node, id: inv.id} // a batch belongs to no single caller
+	out, err := b.node.invoke(own, func() (any, error) { return b.method.invokeBatch(b.node.value, own, args) })
+	results, _ := out.([]any)
+	if err == nil && len(results) != len(batch) {
+		err = fmt.Errorf("batched %s returned %d results for %d calls", b.method.name, len(results), len(batch))
+	}
+	for i, m := range batch {
+		if err != nil {
+			b.node.finish(own, m, nil, err)
+			continue
+		}
+		b.node.finish(own, m, results[i], nil)
+	}
+}

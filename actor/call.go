@@ -1,0 +1,223 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/actor/internal/wire"
+)
+
+// A Call sends arg to the node that ref names, waits for the method m to run
+// in its turn, and returns what it returned. m is a method expression of T:
+//
+//	total, err := actor.Call(ctx, ref, (*Consumer).Add, 3)
+//
+// An error that the method returned, and every reason why there is no result,
+// is an [*Error] or wraps one of the package's sentinels, ctx's error included.
+// A []byte in arg is read until Call returns.
+func Call[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) (R, error), arg A) (R, error) {
+	return resultOf[R](request(ctx, ref.target, callMethod(m), arg))
+}
+
+// Call0 is [Call] for a method without argument.
+func Call0[T, R any](ctx context.Context, ref Ref[T], m func(T, context.Context) (R, error)) (R, error) {
+	return resultOf[R](request(ctx, ref.target, call0Method(m), nil))
+}
+
+// Do is [Call] for a method that returns only an error.
+func Do[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) error {
+	_, err := request(ctx, ref.target, doMethod(m), arg)
+	return err
+}
+
+// Do0 is [Do] for a method without argument.
+func Do0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) error {
+	_, err := request(ctx, ref.target, do0Method(m), nil)
+	return err
+}
+
+// CallBatched is [Call] with one element of a method that the node has
+// declared with [Batched].
+func CallBatched[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, []A) ([]R, error), arg A) (R, error) {
+	return resultOf[R](request(ctx, ref.target, batchMethod(m), arg))
+}
+
+// Tell sends arg without waiting for the method; a copy has been taken when
+// Tell returns. Its error says why the message could not be sent: later ones,
+// the method's own included, are counted and logged where the node lives.
+//
+// Tell waits while the node's mailbox is full, under ctx. In a method of a
+// node, whose turn it holds up, it waits for at most 30 seconds unless ctx has
+// a deadline. The error then wraps [ErrOverloaded] and names the chain.
+func Tell[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) error {
+	return tell(ctx, ref.target, doMethod(m), arg)
+}
+
+// Tell0 is [Tell] for a method without argument.
+func Tell0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) error {
+	return tell(ctx, ref.target, do0Method(m), nil)
+}
+
+// Go sends like [Call] and returns at once with a future of the result. The
+// message has its place in the node's mailbox when Go returns, so the order
+// of several is that of the statements. Ending ctx cancels the call.
+func Go[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) (R, error), arg A) *Future[R] {
+	return goCall[R](ctx, ref.target, callMethod(m), arg)
+}
+
+// Go0 is [Go] for a method without argument.
+func Go0[T, R any](ctx context.Context, ref Ref[T], m func(T, context.Context) (R, error)) *Future[R] {
+	return goCall[R](ctx, ref.target, call0Method(m), nil)
+}
+
+// A Future is the result of a call under way.
+type Future[R any] struct {
+	call   *call
+	cancel context.CancelFunc
+}
+
+func goCall[R any](ctx context.Context, t *target, m *method, arg any) *Future[R] {
+	ctx, cancel := context.WithCancel(ctx)
+	c, err := submit(ctx, t, m, arg)
+	if err != nil {
+		c = newCall(nil, t, m)
+		c.settle(nil, err)
+	}
+	unhook := context.AfterFunc(ctx, func() { c.abandon(context.Cause(ctx)) })
+	c.onSettled(func() { unhook(); cancel() })
+	return &Future[R]{call: c, cancel: cancel}
+}
+
+// Done is closed when the result is there.
+func (f *Future[R]) Done() <-chan struct{} { return f.call.done }
+
+// Wait returns the result, or ctx's error when it ends first; the call then
+// goes on, and Wait may be called again.
+func (f *Future[R]) Wait(ctx context.Context) (R, error) {
+	if err := f.call.await(ctx, invocationOf(ctx)); err != nil {
+		var zero R
+		return zero, err
+	}
+	return resultOf[R](f.call.outcome())
+}
+
+// Cancel ends the call: Wait returns [context.Canceled], unless the result
+// was there before, and the method's context ends.
+func (f *Future[R]) Cancel() { f.cancel() }
+
+func resultOf[R any](v any, err error) (R, error) {
+	r, _ := v.(R)
+	return r, err
+}
+
+func request(ctx context.Context, t *target, m *method, arg any) (any, error) {
+	c, err := submit(ctx, t, m, arg)
+	if err != nil {
+		return nil, err
+	}
+	return c.wait(ctx)
+}
+
+// check finds the system to send by and refuses what cannot be sent.
+func check(t *target, m *method) (*System, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	if t == nil {
+		return nil, fmt.Errorf("%w: calling %s", ErrZeroRef, m.name)
+	}
+	return t.system()
+}
+
+// chainFor is the chain of a message sent under ctx.
+func chainFor(inv *invocation, t *target, m *method) ([]*wire.Link, error) {
+	if inv == nil {
+		return nil, nil
+	}
+	if len(inv.chain) >= maxChain {
+		return nil, fmt.Errorf("%w: %s → %s.%s is longer than %d", ErrDeadlock, chainText(inv.chain), t.key, m.name, maxChain)
+	}
+	chain := make([]*wire.Link, len(inv.chain)+1)
+	copy(chain, inv.chain)
+	chain[len(inv.chain)] = inv.link()
+	return chain, nil
+}
+
+const maxChain = 16
+
+func chainText(chain []*wire.Link) string {
+	names := make([]string, len(chain))
+	for i, l := range chain {
+		names[i] = l.Node
+	}
+	return strings.Join(names, " → ")
+}
+
+// submit sends a message whose sender waits for the result.
+func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
+	sys, err := check(t, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	chain, err := chainFor(invocationOf(ctx), t, m)
+	if err != nil {
+		return nil, err
+	}
+	c := newCall(sys, t, m)
+	if n := sys.local(t); n != nil {
+		msg := message{method: m, answer: c, caller: ctx, chain: chain}
+		if err := sys.load(&msg, arg); err != nil {
+			return nil, err
+		}
+		return c, n.enqueue(ctx, msg)
+	}
+	return c, sys.sendCall(ctx, c, arg, chain)
+}
+
+// tellPatience is how long a Tell in a method waits by itself.
+const tellPatience = 30 * time.Second
+
+func tell(ctx context.Context, t *target, m *method, arg any) error {
+	sys, err := check(t, m)
+	if err != nil {
+		return err
+	}
+	inv := invocationOf(ctx)
+	if _, ok := ctx.Deadline(); inv != nil && !ok {
+		chain, _ := chainFor(inv, t, m)
+		why := fmt.Errorf("waited %v along %s → %s", tellPatience, chainText(chain), t.key)
+		impatient, cancel := context.WithTimeoutCause(ctx, tellPatience, why)
+		defer cancel()
+		ctx = impatient
+	}
+	if n := sys.local(t); n != nil {
+		msg := message{method: m}
+		if err := sys.load(&msg, arg); err != nil {
+			return err
+		}
+		return n.enqueue(ctx, msg)
+	}
+	return sys.sendTell(ctx, t, m, arg)
+}
+
+// load gives msg a value of its own.
+func (s *System) load(msg *message, arg any) (err error) {
+	c := msg.method.arg
+	switch {
+	case c == nil:
+		return nil
+	case c.kind == codecBytes:
+		msg.bytes = s.borrow(arg.([]byte))
+		msg.arg = *msg.bytes
+	case !s.encode && c.flat && c.err == nil:
+		msg.arg = arg
+	default:
+		msg.arg, err = c.copy(arg, s.table, s.encode)
+	}
+	return err
+}

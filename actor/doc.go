@@ -1,0 +1,45 @@
+// Package actor makes the nodes of a program callable, wherever they live.
+//
+// A node is a value whose methods run in its turn, one at a time unless it
+// was given more. A [Ref] names a node and carries its type; [Call], [Do],
+// [Go] and [Tell] take a method expression of that type, so the compiler
+// checks argument and result:
+//
+//	total, err := actor.Call(ctx, consumer, (*Consumer).Add, 3)
+//
+// A [System] holds the nodes of one process of a run and knows the way to the
+// others; it stands on a Proto.Actor system, in whose registry each node is a
+// process under its own name.
+//
+// # Guarantees
+//
+// Arguments and results are values. What the receiver gets shares no memory
+// with what the sender keeps, in one process as across a link; a type that
+// could not travel whole (unexported fields, functions, channels, interfaces)
+// is refused at its first use with [ErrCannotTravel].
+//
+// Messages of one sender to one node arrive in the order in which they were
+// sent, at most once. A Call ends exactly once: with the method's result, its
+// error, or the reason why there will be none.
+//
+// Mailboxes are bounded. A sender that finds one full waits under its
+// context; a [Tell] in a method, without a deadline, gives up after 30 seconds
+// with [ErrOverloaded].
+//
+// A call carries the chain of invocations that wait for it. Calling a node
+// all of whose turns are taken, one of them by the chain itself, returns
+// [ErrDeadlock] at once. Nodes that came to wait for each other along
+// separate chains are found by probes within about half a second.
+//
+// # Cancellation
+//
+// A caller's deadline and cancellation reach the context of the method it
+// called. The context's values do not travel: a method sees its node's own.
+// Waiting for a Call ends with the caller's context, even when the method
+// goes on.
+//
+// # Limits
+//
+// A chain has at most 16 links. Values nest at most 64 deep. Methods named
+// Start, Run and Stop belong to the node's life and cannot be called.
+package actor

@@ -1,0 +1,137 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tartrl/tlaunch-go/actor/internal/wire"
+)
+
+// The reasons for which a message has no result. Each crosses processes:
+// errors.Is finds them, and context.DeadlineExceeded and context.Canceled, in
+// an error that was returned on another host.
+var (
+	// ErrNoNode: no node of that name is known, or its host does not have it.
+	ErrNoNode = errors.New("actor: no such node")
+	// ErrNoMethod: the node has no such method, or it is one of Start, Run and Stop.
+	ErrNoMethod = errors.New("actor: no such method")
+	// ErrNotMethod: what was given is not a method expression such as (*T).M.
+	ErrNotMethod = errors.New("actor: not a method expression")
+	// ErrSignature: caller and node disagree on the structure of argument or result.
+	ErrSignature = errors.New("actor: signatures differ")
+	// ErrStopped: the node, or the system that should have sent, has ended.
+	ErrStopped = errors.New("actor: stopped")
+	// ErrUnreachable: the node's process cannot be reached, or the link to it broke.
+	ErrUnreachable = errors.New("actor: unreachable")
+	// ErrDeadlock: the call would wait for itself.
+	ErrDeadlock = errors.New("actor: deadlock")
+	// ErrOverloaded: a mailbox stayed full for as long as the sender could wait.
+	ErrOverloaded = errors.New("actor: overloaded")
+	// ErrTooLarge: the message is larger than a link may carry.
+	ErrTooLarge = errors.New("actor: message too large")
+	// ErrCannotTravel: a value's type would not arrive whole.
+	ErrCannotTravel = errors.New("actor: value cannot travel")
+	// ErrPanic: the method panicked; the Error holds the stack.
+	ErrPanic = errors.New("actor: panic")
+	// ErrZeroRef: the ref names no node.
+	ErrZeroRef = errors.New("actor: zero ref")
+)
+
+// Code says on the wire what kind of failure an [Error] is. Numbers are part
+// of the wire format: they are never reused.
+type Code int32
+
+// CodeFailed is the code of an error that a method itself returned.
+const CodeFailed Code = 1
+
+var sentinels = map[Code]error{
+	2:  ErrNoNode,
+	3:  ErrNoMethod,
+	4:  ErrNotMethod,
+	5:  ErrSignature,
+	6:  ErrStopped,
+	7:  ErrUnreachable,
+	8:  ErrDeadlock,
+	9:  ErrOverloaded,
+	10: ErrTooLarge,
+	11: ErrCannotTravel,
+	12: ErrPanic,
+	13: ErrZeroRef,
+	14: context.DeadlineExceeded,
+	15: context.Canceled,
+}
+
+// codeOf finds the code of the sentinel that err wraps. ErrPanic is looked
+// for last: an error that passed through a panic keeps the first reason.
+func codeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	for code := Code(2); int(code) < len(sentinels)+2; code++ {
+		if errors.Is(err, sentinels[code]) {
+			return code
+		}
+	}
+	return CodeFailed
+}
+
+// An Error is a failure as its caller sees it, from the same process or from
+// another: the method's own error is flattened to its text, so that it means
+// the same in every launch type. errors.Is works for this package's sentinels
+// and those of package context.
+type Error struct {
+	Code   Code
+	Node   string // the node that was called, such as "consumer/0"
+	Host   string // where it was running; empty when the failure arose at the caller
+	Method string // bare name
+	Text   string // what went wrong
+	Stack  string // of the panic, if it was one
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Node)
+	if e.Host != "" {
+		b.WriteString(" on " + e.Host)
+	}
+	if e.Method != "" {
+		b.WriteString(": " + e.Method)
+	}
+	b.WriteString(": " + e.Text)
+	return b.String()
+}
+
+// Is reports whether target is the sentinel of the error's code.
+func (e *Error) Is(target error) bool { return sentinels[e.Code] == target }
+
+func (e *Error) toWire() *wire.Error {
+	return &wire.Error{
+		Code: int32(e.Code), Node: e.Node, Host: e.Host, Method: e.Method,
+		Text: strings.ToValidUTF8(e.Text, "\uFFFD"), Stack: strings.ToValidUTF8(e.Stack, "\uFFFD"),
+	}
+}
+
+func errorFromWire(w *wire.Error) *Error {
+	return &Error{
+		Code: Code(w.GetCode()), Node: w.GetNode(), Host: w.GetHost(), Method: w.GetMethod(),
+		Text: w.GetText(), Stack: w.GetStack(),
+	}
+}
+
+// A PanicError is what a node's own life (Start, Run, Stop) returns when it panicked.
+type PanicError struct {
+	Value string // what was passed to panic, printed
+	Stack string
+}
+
+func (e *PanicError) Error() string { return "panic: " + e.Value }
+
+// Is makes a PanicError an [ErrPanic].
+func (e *PanicError) Is(target error) bool { return target == ErrPanic }
+
+func newPanicError(v any, stack []byte) *PanicError {
+	return &PanicError{Value: fmt.Sprint(v), Stack: string(stack)}
+}

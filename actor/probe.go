@@ -1,0 +1,96 @@
+package actor
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tartrl/tlaunch-go/actor/internal/wire"
+)
+
+// Deadlocks across separate chains: while a method waits long, its system
+// sends a probe to the node it waits for; a node all of whose turns are taken
+// by methods that wait passes it on to the nodes these wait for. A probe that
+// reaches the invocation it set out from has found a cycle. The call fails
+// when that has happened twice, for an edge may have gone while the probe
+// travelled. (Chandy, Misra, Haas: Distributed Deadlock Detection, ACM TOCS
+// 1983, the OR model restricted to nodes with one turn.)
+
+// maxPath bounds how far a probe travels.
+const maxPath = 16
+
+// probe asks whether c, for which inv waits, waits for inv.
+func (s *System) probe(inv *invocation, c *call) {
+	c.mu.Lock()
+	if c.id == 0 && !c.settled { // a call inside this process becomes known when it is first probed
+		c.id = s.nextID()
+		s.mu.Lock()
+		s.pending[c.id] = c
+		s.mu.Unlock()
+	}
+	id := c.id
+	c.mu.Unlock()
+	s.forward(c.target, &wire.Probe{Origin: inv.link(), Call: id, Path: []string{inv.node.key}})
+}
+
+// forward sends a probe to the node of t.
+func (s *System) forward(t *target, p *wire.Probe) {
+	p = &wire.Probe{Origin: p.Origin, Call: p.Call, Path: append(p.Path[:len(p.Path):len(p.Path)], t.key)}
+	if n := s.local(t); n != nil {
+		n.probed(p)
+		return
+	}
+	if address, err := s.locate(t.key); err == nil {
+		s.control(address, p)
+	}
+}
+
+// probed handles a probe from another process: the last name of its path is
+// the node here that it is for.
+func (s *System) probed(p *wire.Probe) {
+	if p.Origin == nil || len(p.Path) == 0 {
+		return
+	}
+	s.mu.Lock()
+	n := s.nodes[p.Path[len(p.Path)-1]]
+	s.mu.Unlock()
+	if n != nil {
+		n.probed(p)
+	}
+}
+
+func (n *Node) probed(p *wire.Probe) {
+	n.mu.Lock()
+	full := len(n.active) >= n.limit
+	origin := n.key == p.Origin.Node && n.active[p.Origin.Invocation] != nil
+	var only *invocation
+	if n.limit == 1 {
+		for _, inv := range n.active {
+			only = inv
+		}
+	}
+	n.mu.Unlock()
+	switch {
+	case !full:
+	case origin:
+		n.sys.probeHit(&wire.ProbeHit{Call: p.Call, Path: p.Path})
+	case only != nil && len(p.Path) < maxPath:
+		only.mu.Lock()
+		waits := append([]*call(nil), only.waits...)
+		only.mu.Unlock()
+		for _, c := range waits {
+			n.sys.forward(c.target, p)
+		}
+	}
+}
+
+// probeHit is told that the probe of one of this system's calls came back.
+func (s *System) probeHit(m *wire.ProbeHit) {
+	s.mu.Lock()
+	c := s.pending[m.Call]
+	s.mu.Unlock()
+	if c == nil || c.hits.Add(1) < 2 {
+		return
+	}
+	s.stats.deadlocks.Add(1)
+	c.settle(nil, c.failure(fmt.Errorf("%w: each waits for the next: %s", ErrDeadlock, strings.Join(m.Path, " → "))))
+}

@@ -1,0 +1,292 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+	"google.golang.org/protobuf/proto"
+)
+
+// A Transport carries messages to other processes of the run. Both functions
+// have encoded m when they return.
+type Transport interface {
+	// Send waits for room on the way to the process of to, under ctx.
+	Send(ctx context.Context, to, from *protoactor.PID, m proto.Message) error
+	// SendNow is for answers and control: it goes before what Send has
+	// queued and never waits.
+	SendNow(to, from *protoactor.PID, m proto.Message) error
+}
+
+// A Config describes a system. Only Table is required.
+type Config struct {
+	Host  string // the name of the host, for errors and logs
+	Table *Table // of the program's names; a system takes it for itself
+	// Locate gives the address of the process that has a node; nil knows none.
+	// Its error should wrap ErrNoNode or ErrUnreachable.
+	Locate func(key string) (address string, err error)
+	// Transport reaches other processes; nil reaches none. See also Attach.
+	Transport Transport
+	// Encode makes messages inside this process go through their encoding,
+	// and spoils bytes that a method did not keep: a program that works so
+	// works across links.
+	Encode bool
+	// Window is how many messages this system may have under way to one node
+	// of another process; zero and less: 256. All systems of a run use the same.
+	Window int
+	Logger *slog.Logger // nil discards
+}
+
+// defaultWindow messages of 16 B fill a loopback link for a round trip.
+const defaultWindow = 256
+
+// systemID is the name of a system's own process in Proto.Actor's registry.
+const systemID = "tlaunch"
+
+// A System holds the nodes of one process and knows the way to the others.
+// Its functions may be called from any goroutine.
+type System struct {
+	host   string
+	table  *Table
+	locate func(string) (string, error)
+	encode bool
+	window int
+	logger *slog.Logger
+
+	actors    *protoactor.ActorSystem
+	transport atomic.Pointer[Transport]
+	ids       atomic.Uint64
+	buffers   sync.Pool // of *[]byte
+	stats     stats
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	group     sync.WaitGroup
+
+	mu      sync.Mutex
+	nodes   map[string]*Node
+	props   map[string]*protoactor.PID // raw actors
+	pending map[uint64]*call        // sent over a link and not settled, or probed for
+	inbound map[inboundKey]*inbound // being handled for others
+	windows map[*target]*window     // towards nodes of others
+	credits map[creditKey]uint32    // taken and not yet given back
+	quiet   struct {
+		until time.Time
+		n     int
+	} // log of failed tells
+}
+
+type stats struct{ failedTells, deadLetters, deadlocks atomic.Uint64 }
+
+// Stats is a snapshot of a system's counters.
+type Stats struct {
+	FailedTells uint64 // Tells whose method failed, or that could not be handled
+	DeadLetters uint64 // messages for nodes that this process does not have
+	Deadlocks   uint64 // calls ended because they waited for themselves along separate chains
+	Pending     int    // calls to other processes under way
+}
+
+// NewSystem starts a system. It has no goroutine of its own.
+func NewSystem(cfg Config) *System {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Window <= 0 {
+		cfg.Window = defaultWindow
+	}
+	if cfg.Locate == nil {
+		cfg.Locate = func(key string) (string, error) { return "", fmt.Errorf("%w: %s", ErrNoNode, key) }
+	}
+	s := &System{
+		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, encode: cfg.Encode, window: cfg.Window, logger: cfg.Logger,
+		nodes: map[string]*Node{}, props: map[string]*protoactor.PID{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
+		windows: map[*target]*window{}, credits: map[creditKey]uint32{},
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.ids.Store(rand.Uint64() >> 1) // a late answer to an earlier process of this address finds nobody
+	quiet := slog.New(levelHandler{cfg.Logger.Handler(), slog.LevelWarn})
+	s.actors = protoactor.NewActorSystem(protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger { return quiet }))
+	s.actors.ProcessRegistry.SequenceID = rand.Uint64() >> 8
+	s.actors.ProcessRegistry.Add(&systemProcess{s}, systemID)
+	s.actors.EventStream.Subscribe(s.deadLetter)
+	if cfg.Transport != nil {
+		s.Attach(cfg.Transport)
+	}
+	s.table.sys.Store(s)
+	return s
+}
+
+// Attach gives the system its way to other processes.
+func (s *System) Attach(t Transport) { s.transport.Store(&t) }
+
+// Actors is the Proto.Actor system on which this one stands.
+func (s *System) Actors() *protoactor.ActorSystem { return s.actors }
+
+// Stats returns the counters.
+func (s *System) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{s.stats.failedTells.Load(), s.stats.deadLetters.Load(), s.stats.deadlocks.Load(), len(s.pending)}
+}
+
+// Spawn makes a node of spec. Messages gather from now on; [Node.Start] opens
+// it. The error says that the key is taken or what is wrong with spec.
+func (s *System) Spawn(spec Spec) (*Node, error) {
+	if spec.Key == "" || spec.Value == nil {
+		return nil, errors.New("actor: a node needs a key and a value")
+	}
+	n := &Node{
+		sys: s, key: spec.Key, value: spec.Value, typ: reflect.TypeOf(spec.Value),
+		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
+		active: map[uint64]*invocation{}, watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
+	}
+	if n.capacity <= 0 {
+		n.capacity = DefaultCapacity
+	}
+	for _, b := range spec.Batches {
+		if b.method.err != nil {
+			return nil, b.method.err
+		}
+		n.batches[b.method.name] = &batcher{Batch: b, node: n}
+	}
+	n.ctx, n.cancel = context.WithCancelCause(context.WithValue(s.ctx, nodeKey{}, n))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: system of %s", ErrStopped, s.host)
+	}
+	if _, ok := s.actors.ProcessRegistry.Add(&nodeProcess{n}, n.key); !ok {
+		return nil, fmt.Errorf("actor: a node or actor named %s is there already", n.key)
+	}
+	s.nodes[n.key] = n
+	NewRef[any](s.table, n.key).target.node.Store(n)
+	return n, nil
+}
+
+// forget takes a stopped node out of the registry.
+func (s *System) forget(n *Node) {
+	s.mu.Lock()
+	delete(s.nodes, n.key)
+	s.mu.Unlock()
+	s.actors.ProcessRegistry.Remove(s.actors.NewLocalPID(n.key))
+}
+
+// Close ends the system: nodes that still run are stopped under ctx, calls
+// under way end with [ErrStopped]. It returns the first error of a node.
+func (s *System) Close(ctx context.Context) error {
+	s.mu.Lock()
+	nodes := make([]*Node, 0, len(s.nodes))
+	for _, n := range s.nodes {
+		nodes = append(nodes, n)
+	}
+	s.mu.Unlock()
+	var first error
+	for _, n := range nodes {
+		if err := n.Stop(ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	s.cancel(fmt.Errorf("%w: system of %s", ErrStopped, s.host))
+	s.mu.Lock()
+	calls := make([]*call, 0, len(s.pending))
+	for _, c := range s.pending {
+		calls = append(calls, c)
+	}
+	s.mu.Unlock()
+	for _, c := range calls {
+		c.settle(nil, c.failure(fmt.Errorf("%w: the calling system has ended", ErrStopped)))
+	}
+	s.group.Wait()
+	return first
+}
+
+// local is the node if it lives in this process.
+func (s *System) local(t *target) *Node {
+	if n := t.node.Load(); n != nil && n.sys == s {
+		return n
+	}
+	return nil
+}
+
+func (s *System) pidOf(t *target) (*protoactor.PID, error) {
+	if s.local(t) != nil {
+		return s.actors.NewLocalPID(t.key), nil
+	}
+	s.mu.Lock()
+	pid := s.props[t.key]
+	s.mu.Unlock()
+	if pid != nil {
+		return protoactor.NewPID(s.actors.Address(), pid.Id), nil
+	}
+	address, err := s.locate(t.key)
+	if err != nil {
+		return nil, err
+	}
+	return protoactor.NewPID(address, t.key), nil
+}
+
+func (s *System) self() *protoactor.PID { return s.actors.NewLocalPID(systemID) }
+
+func (s *System) nextID() uint64 { return s.ids.Add(1) }
+
+// borrow copies b into pooled memory.
+func (s *System) borrow(b []byte) *[]byte {
+	p, _ := s.buffers.Get().(*[]byte)
+	if p == nil {
+		p = new([]byte)
+	}
+	*p = append((*p)[:0], b...)
+	return p
+}
+
+// maxPooled keeps one large message from holding its memory for good.
+const maxPooled = 1 << 20
+
+func (s *System) giveBack(p *[]byte) {
+	if s.encode {
+		poison(*p)
+	}
+	if cap(*p) <= maxPooled {
+		s.buffers.Put(p)
+	}
+}
+
+// failedTell counts a Tell that nobody waits for, and logs at most one a second.
+func (s *System) failedTell(n *Node, m message, err error) {
+	s.stats.failedTells.Add(1)
+	s.mu.Lock()
+	now := time.Now()
+	if now.Before(s.quiet.until) {
+		s.quiet.n++
+		s.mu.Unlock()
+		return
+	}
+	suppressed := s.quiet.n
+	s.quiet.until, s.quiet.n = now.Add(time.Second), 0
+	s.mu.Unlock()
+	attrs := []any{"method", m.name(), "error", err}
+	if suppressed > 0 {
+		attrs = append(attrs, "not_logged", suppressed)
+	}
+	var p *PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, "stack", p.Stack)
+	}
+	n.logger().Error("a tell failed", attrs...)
+}
+
+// levelHandler lets through what is at least as severe as its level.
+type levelHandler struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
