@@ -16,8 +16,8 @@ const (
 // Random is from 0 up to 1.
 func backoff(failures int, random float64) time.Duration {
 	d := backoffMost
-	if failures < 6 { // 100 ms × 2⁶ is above the most
-		d = min(backoffFirst<<max(failures-1, 0), backoffMost)
+	if failures < 7 { // the seventh would be above the most
+		d = backoffFirst << max(failures-1, 0)
 	}
 	return d/2 + time.Duration(random*float64(d/2))
 }

@@ -118,6 +118,9 @@ func (c *Client) Watch(ctx context.Context, run string) iter.Seq2[[]Member, erro
 		defer c.cancelWatch(id)
 		for {
 			a, err := c.await(ctx, answers)
+			if c.life.Err() != nil { // a list that came in the last moment is out of date
+				err = context.Cause(c.life)
+			}
 			if err != nil {
 				yield(nil, err)
 				return

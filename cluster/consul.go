@@ -39,6 +39,7 @@ const (
 	// requestTimeout bounds each request beyond the time that it asks Consul
 	// to wait for a change.
 	requestTimeout = 10 * time.Second
+	leastGrace     = 5 * time.Second
 	// reapAfter is after how long in critical state Consul removes an entry
 	// by itself. A minute is the least that Consul takes.
 	reapAfter = "1m"
@@ -144,6 +145,10 @@ func (c *Consul) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// grace is for how long after an outage members may be on their way back:
+// long enough to renew three times, and for servers to get to work.
+func (c *Consul) grace() time.Duration { return max(c.ttl, leastGrace) }
+
 // begin makes ctx end with the registry too. The caller calls done. After
 // Close it returns ErrClosed.
 func (c *Consul) begin(ctx context.Context) (_ context.Context, done func(), err error) {
@@ -171,7 +176,7 @@ func (c *Consul) query(ctx context.Context, path requestPath, wait time.Duration
 	if errors.Is(err, ErrRegistryUnreachable) || errors.Is(err, ErrRegistryDenied) {
 		c.outage.began(path, err)
 	} else {
-		c.outage.ended(path, time.Now().Add(c.ttl))
+		c.outage.ended(path, time.Now().Add(c.grace()))
 	}
 	return err
 }

@@ -126,7 +126,7 @@ func (c *Consul) forget(run, host string, incarnation uint64) {
 // Two processes of one host that do this at once both see the other's entry
 // when they look again, and the older withdraws.
 func (c *Consul) place(ctx context.Context, m Member) error {
-	if _, err := c.olderInstances(ctx, m); err != nil {
+	if _, _, err := c.rivals(ctx, m); err != nil {
 		return err
 	}
 	host, port, _ := net.SplitHostPort(m.Address) // validated
@@ -146,7 +146,7 @@ func (c *Consul) place(ctx context.Context, m Member) error {
 	if err != nil {
 		return c.permission(err, fmt.Sprintf("service %q write", serviceName(m.Run)))
 	}
-	older, err := c.olderInstances(ctx, m)
+	older, err := c.awaitShown(ctx, m)
 	if errors.Is(err, ErrFenced) {
 		return errors.Join(err, c.withdraw(ctx, m))
 	}
@@ -167,30 +167,45 @@ func (c *Consul) ttlCheck(status string) *api.AgentServiceCheck {
 	}
 }
 
-// olderInstances returns the entries that m replaces, or ErrFenced if there
-// is a newer one or a fence.
-func (c *Consul) olderInstances(ctx context.Context, m Member) ([]instance, error) {
+// awaitShown waits a moment for the servers to show the entry that the agent
+// has just taken, and returns the entries that it replaces.
+func (c *Consul) awaitShown(ctx context.Context, m Member) (older []instance, err error) {
+	for try := range 6 {
+		var there bool
+		if older, there, err = c.rivals(ctx, m); err != nil || there {
+			return older, err
+		}
+		if err := pause(ctx, queryPause<<try); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: the agent at %s has taken the entry, but Consul's servers do not show it: is the agent joined to them?",
+		ErrRegistryUnreachable, c.settings.Address)
+}
+
+// rivals returns the entries that m replaces and whether its own is there, or
+// ErrFenced if there is a newer one or a fence.
+func (c *Consul) rivals(ctx context.Context, m Member) (older []instance, there bool, err error) {
 	floor, _, err := c.fence(ctx, m.Run, m.Host)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if m.Incarnation < floor {
-		return nil, fencedError(m, floor)
+		return nil, false, fencedError(m, floor)
 	}
 	instances, err := c.instances(ctx, m.Run, m.Host)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var older []instance
 	for _, i := range instances {
 		if i.Incarnation > m.Incarnation {
-			return nil, fencedError(m, i.Incarnation)
+			return nil, false, fencedError(m, i.Incarnation)
 		}
 		if i.Incarnation < m.Incarnation {
 			older = append(older, i)
 		}
 	}
-	return older, nil
+	return older, shown(instances, m), nil
 }
 
 // withdraw removes our own entry from the agent that we registered it with.
@@ -239,13 +254,7 @@ func (c *Consul) keep(ctx context.Context, k *keeper) {
 		if pause(ctx, wait) != nil {
 			return
 		}
-		err := c.query(ctx, agentPath, 0, func(ctx context.Context) error {
-			return c.api.Agent().UpdateTTLOpts("service:"+instanceID(k.member), "", api.HealthPassing, new(api.QueryOptions).WithContext(ctx))
-		})
-		if isUnknown(err) {
-			err = c.place(ctx, k.member)
-		}
-		switch {
+		switch err := c.renew(ctx, k.member, failures > 0); {
 		case errors.Is(err, ErrFenced):
 			c.log.Warn("no longer registered", "run", k.member.Run, "host", k.member.Host, "error", err)
 			return
@@ -255,4 +264,29 @@ func (c *Consul) keep(ctx context.Context, k *keeper) {
 			failures = 0
 		}
 	}
+}
+
+// renew tells the agent that the process lives. After a failure it also looks
+// whether the servers know it: an agent that could not tell them tries again
+// only after a while, but at once when the entry is registered anew.
+func (c *Consul) renew(ctx context.Context, m Member, failedBefore bool) error {
+	err := c.query(ctx, agentPath, 0, func(ctx context.Context) error {
+		return c.api.Agent().UpdateTTLOpts("service:"+instanceID(m), "", api.HealthPassing, new(api.QueryOptions).WithContext(ctx))
+	})
+	if isUnknown(err) {
+		return c.place(ctx, m)
+	}
+	if err != nil || !failedBefore {
+		return err
+	}
+	healthy, _, err := c.health(ctx, m.Run, 0, 0, true)
+	if err != nil || shown(healthy, m) {
+		return err
+	}
+	return c.place(ctx, m)
+}
+
+// shown reports whether the member's entry is among the instances.
+func shown(instances []instance, m Member) bool {
+	return slices.ContainsFunc(instances, func(i instance) bool { return i.Host == m.Host && i.Incarnation == m.Incarnation })
 }

@@ -122,7 +122,7 @@ func (c *Consul) list(ctx context.Context, run string, index uint64, wait time.D
 		return listing{}, err
 	}
 	if got < index {
-		c.outage.restarted(time.Now().Add(c.ttl))
+		c.outage.restarted(time.Now().Add(c.grace()))
 	}
 	l := listing{members: newest(instances), index: got}
 	c.mu.Lock()

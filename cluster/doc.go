@@ -28,9 +28,9 @@
 // With Consul, an outage changes nothing: while no answer comes, Members
 // gives the last known list and Watch is silent, and neither reports an empty
 // run. After the outage, members that are not back yet are held in the list
-// for one TTL, in which time every living process registers itself again,
+// for one TTL, at least 5 s, in which time every living process registers itself again,
 // even where Consul came back empty. A member that leaves within that time is
-// therefore seen to leave up to one TTL late.
+// therefore seen to leave up to that much late.
 //
 // # Cancellation
 //

@@ -28,8 +28,8 @@ type session struct {
 
 // Serve answers one [Client] over the connection until it ends, ctx ends or
 // the registry is closed; it closes the connection, and removes what was
-// registered and described over it. The error is nil if the client ended the
-// connection, the context's error, [ErrClosed], one that wraps [ErrProtocol]
+// registered and described over it. The error is nil if the client said
+// goodbye or ended the connection between frames, the context's error, [ErrClosed], one that wraps [ErrProtocol]
 // if the client sent rubbish, or the connection's own.
 func (e *Embedded) Serve(ctx context.Context, conn net.Conn) error {
 	s := &session{store: e, out: make(chan answer), ended: make(chan struct{}), watches: make(map[uint64]context.CancelFunc)}
@@ -49,13 +49,16 @@ func (e *Embedded) Serve(ctx context.Context, conn net.Conn) error {
 			cancel(err)
 		}
 	})
-	cancel(s.read(ctx, conn))
+	err := s.read(ctx, conn)
+	cancel(err)
 	reason := context.Cause(ctx) // the first one, where reading failed only because of it
 	s.watching.Wait()
 	writer.Wait()
 	<-closed
 	e.dropOwned(s, reason)
-	if errors.Is(reason, io.EOF) || errors.Is(reason, errBye) {
+	// After a goodbye the client may close while a list is on its way to it:
+	// then writing has failed, and that is nobody's concern.
+	if errors.Is(reason, io.EOF) || errors.Is(err, errBye) {
 		return nil
 	}
 	return reason

@@ -1,3 +1,5 @@
+//go:build linux && hosts
+
 package consultest_test
 
 import (
