@@ -49,5 +49,7 @@
 // process registered with another agent and that is removed from afar may
 // be put back by that agent until its check is critical for a minute (the
 // fence keeps it from counting as a new registration, and its process is
-// expected to be gone).
+// expected to be gone). The keys of a run in Consul are removed when the
+// registry that described it closes: describe every run, and deregister
+// before that.
 package cluster
