@@ -44,7 +44,7 @@ func TestLeftOversOfAKilledTestAreRemoved(t *testing.T) {
 	out, err := cmd.Output()
 	exit := new(exec.ExitError)
 	require.ErrorAs(t, err, &exit)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal())
+	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "%s", out)
 	var left traces
 	require.NoError(t, json.Unmarshal(out, &left), "%s", out)
 
