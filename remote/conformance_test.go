@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	protoactor "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -25,6 +26,9 @@ func (p *pair) configs(aAddress, bAddress string) (Config, Config) {
 	b := Config{System: newSystem(), Address: bAddress, Down: func(_ string, err error) { p.bDowns <- err }}
 	return a, b
 }
+
+// pid is some process at an address.
+func (p *pair) pid(address string) *protoactor.PID { return protoactor.NewPID(address, "target") }
 
 func memoryPair(t testing.TB, change func(a, b *Config)) *pair {
 	n := newNetwork()

@@ -43,7 +43,10 @@ func newItem(to, from *protoactor.PID, header map[string]string, m proto.Message
 		it.size += len(from.Address) + len(from.Id)
 	}
 	for k, v := range header {
-		it.size += len(k) + len(v) + 8
+		it.size += len(k) + len(v) + 16
+	}
+	if it.size-len(data) > frameOverhead/2 {
+		return item{}, fmt.Errorf("%w: PIDs and header take %d bytes, the limit is %d", ErrTooLarge, it.size-len(data), frameOverhead/2)
 	}
 	return it, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -134,6 +135,9 @@ func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.M
 	switch err := l.q.put(ctx, it); {
 	case err == nil, errors.Is(err, ErrClosed):
 		return err
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		return fmt.Errorf("remote: the queue to %s had no room in time; the peer reads more slowly than this process sends: %w",
+			to.Address, err)
 	default:
 		return unreachable(to.Address, err)
 	}
@@ -190,6 +194,7 @@ func (e *Endpoint) Close(ctx context.Context) error {
 	case <-e.idle:
 	case <-ctx.Done():
 		err = fmt.Errorf("remote: close: links were broken before they had drained: %w", context.Cause(ctx))
+		e.breakLinks()
 	}
 	e.abort()
 	if first {
@@ -208,6 +213,16 @@ func (e *Endpoint) Close(ctx context.Context) error {
 	case <-grace.C:
 		return fmt.Errorf("remote: close: a process still holds the reader of a link, or Config.Down has not returned: %w",
 			context.Cause(ctx))
+	}
+}
+
+// breakLinks ends all links, whatever their readers and writers wait for.
+func (e *Endpoint) breakLinks() {
+	e.mu.Lock()
+	links := slices.Collect(maps.Keys(e.links))
+	e.mu.Unlock()
+	for _, l := range links {
+		l.finish(ErrClosed)
 	}
 }
 

@@ -3,21 +3,34 @@ package remote
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tartrl/tlaunch-go/actor"
 )
+
+// sentinel is an error of this package that is also one of package actor, which users of nodes know.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (s *sentinel) Error() string { return s.text }
+func (s *sentinel) Unwrap() error { return s.is }
 
 var (
 	// ErrUnreachable is returned when there is no link to an address and none could be made, or when the link ended
-	// while a message waited for room. The wrapped error says which.
-	ErrUnreachable = errors.New("remote: peer is unreachable")
+	// while a message waited for room. The wrapped error says which. It is an actor.ErrUnreachable.
+	ErrUnreachable error = &sentinel{"remote: peer is unreachable", actor.ErrUnreachable}
 
 	// ErrTooLarge is returned for a message above Config.MaxMessage. Send it in parts, or raise the limit at both ends.
-	ErrTooLarge = errors.New("remote: message is too large")
+	// It is an actor.ErrTooLarge.
+	ErrTooLarge error = &sentinel{"remote: message is too large", actor.ErrTooLarge}
 
-	// ErrClosed is returned once Close was called.
-	ErrClosed = errors.New("remote: endpoint is closed")
+	// ErrClosed is returned once Close was called. It is an actor.ErrStopped.
+	ErrClosed error = &sentinel{"remote: endpoint is closed", actor.ErrStopped}
 
 	// ErrFull is returned by SendNow when even the generous bound on urgent messages is reached: the peer does not read.
-	ErrFull = errors.New("remote: queue of urgent messages is full")
+	// It is an actor.ErrOverloaded.
+	ErrFull error = &sentinel{"remote: queue of urgent messages is full", actor.ErrOverloaded}
 
 	// ErrRefused is returned, together with ErrUnreachable, when one of the two ends does not accept the other's
 	// identity: another run, another name than expected at that address, an expired certificate, none at all.

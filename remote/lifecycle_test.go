@@ -1,0 +1,347 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// breakable is a way to dial whose connections can be cut or frozen.
+type breakable struct {
+	inner func(context.Context, string) (net.Conn, error)
+	mu    sync.Mutex
+	conns []net.Conn
+	dials int
+}
+
+func (b *breakable) dial(ctx context.Context, address string) (net.Conn, error) {
+	c, err := b.inner(ctx, address)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dials++
+	if err == nil {
+		b.conns = append(b.conns, c)
+	}
+	return c, err
+}
+
+func (b *breakable) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.conns {
+		_ = c.Close()
+	}
+	b.conns = nil
+}
+
+func (b *breakable) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dials
+}
+
+func TestCutLinkIsToldAndMadeAgain(t *testing.T) {
+	n := newNetwork()
+	wire := &breakable{inner: n.dial}
+	p := &pair{}
+	a, b := p.configs("a:1", "b:1")
+	a.InsecurePlaintext, b.InsecurePlaintext = true, true
+	a.Dial, b.Dial = wire.dial, wire.dial
+	p.a, p.b = start(t, a), start(t, b)
+	serve(t, p.a, n.listen("a:1"))
+	serve(t, p.b, n.listen("b:1"))
+	in, pid := newInbox(t, p.b, "x", 4)
+	ctx := within(t, 10*time.Second)
+
+	for range 3 {
+		require.NoError(t, p.a.Send(ctx, pid, nil, text("hello")))
+		receive(t, in.user)
+		wire.cut()
+		require.ErrorIs(t, receive(t, p.aDowns), ErrUnreachable)
+		require.ErrorIs(t, receive(t, p.bDowns), ErrUnreachable)
+	}
+	require.Equal(t, LinkDown, p.a.Stats().Peers[0].State)
+}
+
+func TestDeadPeerComesBack(t *testing.T) {
+	n := newNetwork()
+	a := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: n.dial})
+	ctx := within(t, 10*time.Second)
+	pid := protoactor.NewPID("b:1", "x")
+	require.ErrorIs(t, a.Send(ctx, pid, nil, text("anybody?")), ErrUnreachable)
+
+	b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
+	in, _ := newInbox(t, b, "x", 4)
+	serve(t, b, n.listen("b:1"))
+	require.NoError(t, a.Send(ctx, pid, nil, text("there you are")))
+	receive(t, in.user)
+}
+
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("refused")
+		wire := &breakable{inner: func(context.Context, string) (net.Conn, error) { return nil, refused }}
+		e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: wire.dial})
+		pid := protoactor.NewPID("b:1", "x")
+		begin := time.Now()
+		require.ErrorIs(t, e.Send(t.Context(), pid, nil, text("1")), refused)
+		require.Zero(t, time.Since(begin), "the first failure is told at once")
+		for i := 1; i <= 10; i++ {
+			begin = time.Now()
+			require.ErrorIs(t, e.Send(t.Context(), pid, nil, text("next")), refused)
+			full := min(firstBackoff<<(i-1), lastBackoff)
+			require.GreaterOrEqual(t, time.Since(begin), full/2)
+			require.LessOrEqual(t, time.Since(begin), full)
+		}
+		require.Equal(t, 11, wire.count())
+
+		// The wait is the caller's to end.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		err := e.Send(ctx, pid, nil, text("impatient"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, ErrUnreachable)
+	})
+}
+
+func TestHandshakeThatNeverEnds(t *testing.T) {
+	n := newNetwork()
+	silent := n.listen("b:1") // accepts and says nothing
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := silent.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+		}
+	}()
+	defer func() {
+		_ = silent.Close()
+		<-done
+	}()
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: n.dial, HandshakeTimeout: 50 * time.Millisecond})
+	err := e.Send(within(t, 5*time.Second), protoactor.NewPID("b:1", "x"), nil, text("?"))
+	require.ErrorIs(t, err, ErrUnreachable)
+	require.ErrorIs(t, err, errHandshake)
+}
+
+func TestCallerThatSaysNothing(t *testing.T) {
+	p := trustPair(t, issue(t, newAuthority(t, "r"), RoleHost, "a", 1), issue(t, newAuthority(t, "r"), RoleHost, "b", 1),
+		func(_, b *Config) { b.HandshakeTimeout = 50 * time.Millisecond })
+	c, err := p.b.cfg.Dial(within(t, 5*time.Second), "b:1")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Read(make([]byte, 1))
+	require.Error(t, err, "hung up on")
+}
+
+// frozen stops passing bytes on, in both directions, without closing: a cable pulled out.
+type frozen struct {
+	net.Conn
+	gate *gate
+}
+
+type gate struct {
+	mu   sync.Mutex
+	shut bool
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+}
+
+func (f frozen) Write(b []byte) (int, error) {
+	f.gate.mu.Lock()
+	defer f.gate.mu.Unlock()
+	if f.gate.shut {
+		return len(b), nil // as the kernel's buffer would
+	}
+	return f.Conn.Write(b)
+}
+
+func TestHalfOpenLinkIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork()
+		g := &gate{}
+		p := &pair{}
+		a, b := p.configs("a:1", "b:1")
+		a.InsecurePlaintext, b.InsecurePlaintext = true, true
+		a.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			c, err := n.dial(ctx, address)
+			return frozen{c, g}, err
+		}
+		p.a, p.b = start(t, a), start(t, b)
+		serve(t, p.b, freezing{n.listen("b:1"), g})
+		in, pid := newInbox(t, p.b, "x", 4)
+		require.NoError(t, p.a.Send(t.Context(), pid, nil, text("hello")))
+		<-in.user
+
+		time.Sleep(time.Hour)
+		require.Empty(t, p.aDowns, "heartbeats keep an idle link")
+		require.Empty(t, p.bDowns)
+
+		g.close()
+		begin := time.Now()
+		require.ErrorIs(t, <-p.aDowns, ErrUnreachable)
+		require.ErrorIs(t, <-p.bDowns, ErrUnreachable)
+		require.LessOrEqual(t, time.Since(begin), 10*time.Second)
+	})
+}
+
+type freezing struct {
+	net.Listener
+	gate *gate
+}
+
+func (f freezing) Accept() (net.Conn, error) {
+	c, err := f.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return frozen{c, f.gate}, nil
+}
+
+func TestBothDialAtOnce(t *testing.T) {
+	for range 20 {
+		p := memoryPair(t, nil)
+		ctx := within(t, 10*time.Second)
+		atA, pidA := newInbox(t, p.a, "x", 1000)
+		atB, pidB := newInbox(t, p.b, "y", 1000)
+		var both sync.WaitGroup
+		errs := make(chan error, 2)
+		flood := func(e *Endpoint, to *protoactor.PID) {
+			for i := range 1000 {
+				if err := e.Send(ctx, to, nil, wrapperspb.Int64(int64(i))); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}
+		both.Go(func() { flood(p.a, pidB) })
+		both.Go(func() { flood(p.b, pidA) })
+		both.Wait()
+		require.Empty(t, errs)
+		for _, in := range []*inbox{atA, atB} {
+			for i := range 1000 {
+				require.EqualValues(t, i, receive(t, in.user).Message.(*wrapperspb.Int64Value).Value)
+			}
+		}
+		require.NoError(t, p.a.Close(ctx))
+	}
+}
+
+func TestAliasLeadsHome(t *testing.T) {
+	n := newNetwork()
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: n.dial})
+	serve(t, e, n.listen("a:1"))
+	serve(t, e, n.listen("alias:1"))
+	in, pid := newInbox(t, e, "x", 4)
+	for _, address := range []string{"a:1", "alias:1", "alias:1"} {
+		to := protoactor.NewPID(address, "x")
+		require.NoError(t, e.Send(within(t, 5*time.Second), to, pid, text("sent")))
+		require.Equal(t, "x", receive(t, in.user).Sender.Id)
+		require.NoError(t, e.SendNow(to, nil, text("now")))
+		receive(t, in.user)
+	}
+	require.NoError(t, e.SendNow(protoactor.NewPID("a:1", "eventstream"), nil, text("to all")), "dropped, and counted")
+	require.EqualValues(t, 1, e.peer("a:1").stats().Drops[Reserved])
+}
+
+func TestWatchAcross(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *pair) {
+		mortal := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
+		_, ends := watcher(p.a.system, mortal)
+		_, err := p.a.system.Root.RequestFuture(mortal, text("there?"), 5*time.Second).Result()
+		require.NoError(t, err)
+		p.b.system.Root.Stop(mortal)
+		got := receive(t, ends)
+		require.Equal(t, mortal.Id, got.Who.Id)
+		require.Equal(t, p.b.cfg.Address, got.Who.Address)
+		require.Equal(t, protoactor.TerminatedReason_Stopped, got.Why)
+
+		_, ends = watcher(p.a.system, protoactor.NewPID(p.b.cfg.Address, "nobody"))
+		require.Equal(t, protoactor.TerminatedReason_NotFound, receive(t, ends).Why)
+
+		other := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
+		_, ends = watcher(p.a.system, other)
+		_, err = p.a.system.Root.RequestFuture(other, text("there?"), 5*time.Second).Result()
+		require.NoError(t, err)
+		require.NoError(t, p.b.Close(within(t, 5*time.Second)))
+		require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, ends).Why)
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: newNetwork().dial})
+	gone := protoactor.NewPID("b:1", "x")
+	_, ends := watcher(e.system, gone)
+	require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, ends).Why)
+	_, err := e.system.Root.RequestFuture(gone, text("?"), 5*time.Second).Result()
+	require.ErrorIs(t, err, protoactor.ErrDeadLetter, "at once, not after the timeout")
+	require.NoError(t, e.SendNow(gone, nil, text("lost")), "nobody waits, so nobody is told")
+}
+
+func TestTooLarge(t *testing.T) {
+	p := memoryPair(t, func(a, _ *Config) { a.MaxMessage = 1000 })
+	_, pid := newInbox(t, p.b, "x", 1)
+	require.ErrorIs(t, p.a.Send(t.Context(), pid, nil, wrapperspb.Bytes(make([]byte, 1001))), ErrTooLarge)
+	require.ErrorIs(t, p.a.SendNow(pid, nil, wrapperspb.Bytes(make([]byte, 1001))), ErrTooLarge)
+	_, err := p.a.system.Root.RequestFuture(pid, wrapperspb.Bytes(make([]byte, 1001)), 5*time.Second).Result()
+	require.ErrorIs(t, err, protoactor.ErrDeadLetter)
+}
+
+func TestSendWaitsForRoomUnderItsContext(t *testing.T) {
+	p := memoryPair(t, func(a, _ *Config) { a.QueueBytes = 1 << 10 })
+	in, pid := newInbox(t, p.b, "slow", 0)
+	body := wrapperspb.Bytes(make([]byte, 100<<10))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	sent := 0
+	for {
+		err := p.a.Send(ctx, pid, nil, body)
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, ErrUnreachable)
+			break
+		}
+		sent++
+	}
+	require.Less(t, sent, 100, "10 MB do not fit anywhere")
+	for range sent {
+		receive(t, in.user)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	_, err := New(Config{})
+	require.Error(t, err)
+	for name, change := range map[string]func(*Config){
+		"no address":      func(c *Config) { c.Address = "" },
+		"space":           func(c *Config) { c.Address = "a b" },
+		"no security":     func(c *Config) { c.InsecurePlaintext = false },
+		"both":            func(c *Config) { c.Credentials = &Credentials{} },
+		"negative size":   func(c *Config) { c.MaxMessage = -1 },
+		"negative queue":  func(c *Config) { c.QueueBytes = -1 },
+		"negative urgent": func(c *Config) { c.UrgentBytes = -1 },
+		"negative time":   func(c *Config) { c.HandshakeTimeout = -1 },
+		"negative beat":   func(c *Config) { c.Heartbeat = -1 },
+	} {
+		c := Config{System: newSystem(), Address: "a:1", InsecurePlaintext: true}
+		change(&c)
+		_, err := New(c)
+		require.Error(t, err, name)
+	}
+}
