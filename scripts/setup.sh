@@ -48,8 +48,12 @@ packages() {
     fi
     rm -f "$log"
   fi
-  # sshd insists on it, and a reboot removes it.
-  [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+  if [ "$(id -u)" = 0 ]; then
+    # sshd insists on it, and a reboot removes it.
+    mkdir -p /run/sshd
+    # The smallest images have none; test hosts put their own over it.
+    [ -e /etc/hosts ] || echo "127.0.0.1 localhost" >/etc/hosts
+  fi
 }
 
 consul() {
