@@ -96,7 +96,6 @@ func (e *Endpoint) dialler(address string, conn *secured) (*dialler, error) {
 		grpc.WithAuthority(memberName),
 		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithDisableHealthCheck(),
 		grpc.WithIdleTimeout(0),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithDefaultCallOptions(
 			grpc.ForceCodecV2(wireCodec{}),

@@ -91,7 +91,6 @@ func New(cfg Config) (*Endpoint, error) {
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.MaxConcurrentStreams(8),
 		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: 2 * cfg.HandshakeTimeout, // a connection without a stream has no purpose here

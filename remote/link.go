@@ -7,16 +7,22 @@ import (
 	"time"
 
 	pb "github.com/asynkron/protoactor-go/remote"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
+
+// A stream is what a link needs of gRPC, on either side: whole frames, in order. One goroutine may send while another
+// receives.
+type stream interface {
+	SendMsg(f any) error
+	RecvMsg(f any) error
+}
 
 // A link is one living stream with a peer. A reader and a writer goroutine work on it; whichever finds that it is over
 // calls finish, and the keeper, which started them, clears up.
 type link struct {
 	e      *Endpoint
 	p      *peer // set before the link is taken into use
-	stream grpc.Stream
+	stream stream
 	q      *queue
 	own    bool   // the peer is an endpoint of this package: both directions use this stream
 	sends  bool   // we may write messages to it
@@ -30,8 +36,8 @@ type link struct {
 	lost int           // messages that were queued then. Read after over
 }
 
-func (e *Endpoint) newLink(stream grpc.Stream) *link {
-	return &link{e: e, stream: stream, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{})}
+func (e *Endpoint) newLink(s stream) *link {
+	return &link{e: e, stream: s, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{})}
 }
 
 // finish ends the link. The first call decides why.

@@ -16,7 +16,8 @@ const (
 )
 
 // Serve accepts peers from l, over TLS unless the endpoint is a plaintext one, until l fails or the endpoint is closed;
-// then it closes l. It may be called for any number of listeners. After Close it returns nil.
+// then it closes l. It may be called for any number of listeners. It returns nil when Close ended it, and ErrClosed when
+// it was called after Close.
 func (e *Endpoint) Serve(l net.Listener) error {
 	e.mu.Lock()
 	if e.closed {
