@@ -1,0 +1,182 @@
+package tlaunch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
+)
+
+// A crew is the nodes of one host, in the process where they live.
+type crew struct {
+	host    string
+	sys     *actor.System
+	members []*member
+	ended   func(outcome) // told how a node's Start or Run ended; called concurrently
+	group   sync.WaitGroup
+}
+
+// member is a node and the actor it has become; props nodes have none.
+type member struct {
+	*node
+	actor *actor.Node
+}
+
+// outcome is the end of a phase in a node's life. A nil Err with phase "run"
+// is the ordinary end of a Run.
+type outcome struct {
+	node, host, phase string
+	err               error
+}
+
+// newCrew makes actors of a host's nodes: messages gather from now on.
+func newCrew(host string, nodes []*node, sys *actor.System, ended func(outcome)) (*crew, error) {
+	c := &crew{host: host, sys: sys, ended: ended}
+	for _, n := range nodes {
+		m := &member{node: n}
+		var err error
+		if n.props != nil {
+			_, err = sys.SpawnProps(n.key, n.props, n.capacity)
+		} else {
+			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: host, Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.batches})
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.members = append(c.members, m)
+	}
+	return c, nil
+}
+
+// start lets every node start, and those with a Run run, each at its own pace.
+func (c *crew) start() {
+	for _, m := range c.members {
+		c.group.Go(func() { c.live(m) })
+	}
+}
+
+func (c *crew) live(m *member) {
+	report := func(phase string, err error) {
+		c.ended(outcome{node: m.key, host: c.host, phase: phase, err: err})
+	}
+	if m.actor == nil {
+		c.sys.StartProps(m.key)
+		return
+	}
+	ctx := context.Background() // nodes have contexts of their own, which stop ends
+	if err := m.actor.Start(ctx); err != nil {
+		report("start", err)
+		return
+	}
+	if m.active() {
+		report("run", m.actor.Run(ctx))
+	}
+}
+
+// drain waits until the nodes have handled what is in their mailboxes, or ctx ends.
+func (c *crew) drain(ctx context.Context) {
+	for _, m := range c.members {
+		if m.actor != nil {
+			_ = m.actor.Drain(ctx) // what is left is refused by stop, and its senders are told
+		}
+	}
+}
+
+// stop ends the nodes: their contexts end, Runs are waited for, then each is
+// stopped. It returns a *NodeError for each Stop that failed, and for each
+// node that had not ended when ctx did one that wraps ErrKilled.
+func (c *crew) stop(ctx context.Context, cause error) []error {
+	for _, m := range c.members {
+		if m.actor != nil {
+			m.actor.Interrupt(cause)
+		}
+	}
+	var errs []error
+	if !waitGroup(ctx, &c.group) {
+		errs = append(errs, fmt.Errorf("%w: a Run on %s has not returned", ErrKilled, c.host))
+	}
+	for _, m := range c.members {
+		var err error
+		if m.actor == nil {
+			err = c.sys.StopProps(ctx, m.key)
+		} else {
+			err = m.actor.Stop(ctx)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			errs = append(errs, &NodeError{Node: m.key, Host: c.host, Phase: "stop", Err: fmt.Errorf("%w: %w", ErrKilled, err)})
+		default:
+			errs = append(errs, newNodeError(outcome{m.key, c.host, "stop", err}))
+		}
+	}
+	return errs
+}
+
+func newNodeError(o outcome) *NodeError {
+	flat := actor.Flatten(o.node, o.host, o.err)
+	return &NodeError{Node: o.node, Host: o.host, Phase: o.phase, Err: o.err, Stack: flat.Stack}
+}
+
+// waitGroup waits for g under ctx and reports whether it ended.
+func waitGroup(ctx context.Context, g *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() { // ends with the group: what does not return cannot be ended in this process
+		g.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// withNotice is a context that ends when a notice is over; a negative one never is.
+func withNotice(ctx context.Context, notice time.Duration) (context.Context, context.CancelFunc) {
+	if notice < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, notice)
+}
+
+// place in which the nodes of a context run: what package functions that take
+// a node's context need to know.
+type stage struct {
+	stop  func(node string)
+	names map[string]string // display names by key
+}
+
+type stageKey struct{}
+
+func withStage(ctx context.Context, s *stage) context.Context {
+	return context.WithValue(ctx, stageKey{}, s)
+}
+
+func stageOf(ctx context.Context) *stage {
+	s, _ := ctx.Value(stageKey{}).(*stage)
+	return s
+}
+
+func (g *graph) names() map[string]string {
+	m := map[string]string{}
+	for _, n := range g.nodes {
+		m[n.key] = n.name
+	}
+	return m
+}
+
+// Stop ends the run to which the node of ctx belongs, in good order: as if
+// every Run had returned. It does not wait for the end, which includes the
+// node's own. Outside of a node it returns an error.
+func Stop(ctx context.Context) error {
+	s := stageOf(ctx)
+	if s == nil {
+		return fmt.Errorf("tlaunch: Stop needs the context of a node; elsewhere use Run.Stop")
+	}
+	s.stop(actor.Self(ctx))
+	return nil
+}

@@ -1,0 +1,121 @@
+package tlaunch
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tartrl/tlaunch-go/bootstrap"
+)
+
+// The statuses with which [Main] exits, apart from 128 + n when signal n ended it.
+const (
+	StatusFailed      = 1   // a node failed
+	StatusUsage       = 2   // flags, inventory, program or configuration are wrong; nothing was started
+	StatusLaunch      = 3   // the launch failed
+	StatusInterrupted = 130 // Ctrl-C
+)
+
+// A ProgramError says what is wrong with a program, before anything is
+// started: all mistakes joined in Err.
+type ProgramError struct {
+	Program string
+	Err     error
+}
+
+func (e *ProgramError) Error() string {
+	return fmt.Sprintf("program %s: %s", e.Program, strings.ReplaceAll(e.Err.Error(), "\n", "\n  "))
+}
+
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// A UsageError says that options do not fit, before anything is started.
+type UsageError struct{ Reason string }
+
+func (e *UsageError) Error() string { return e.Reason }
+
+func usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// A DifferenceError says that two processes of a run built different graphs,
+// and which node is the first that differs.
+type DifferenceError struct{ Node, What string }
+
+func (e *DifferenceError) Error() string {
+	return fmt.Sprintf("the program is not the same in every process: node %s: %s; it must be a pure function of its configuration and its hosts", e.Node, e.What)
+}
+
+// A LaunchError says why a launch failed, with one error for each host that did.
+type LaunchError struct {
+	Program string
+	Hosts   int     // how many were to start
+	Errs    []error // most are *bootstrap.HostError
+}
+
+// Error is one line for each host that failed.
+func (e *LaunchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "launching %s: %d of %d hosts failed", e.Program, len(e.Errs), e.Hosts)
+	for _, err := range e.Errs {
+		b.WriteString("\n  " + strings.ReplaceAll(err.Error(), "\n", "\n    "))
+	}
+	return b.String()
+}
+
+func (e *LaunchError) Unwrap() []error { return e.Errs }
+
+// A NodeError is the failure of a node: what its Start, Run or Stop returned,
+// or an [actor.PanicError].
+type NodeError struct {
+	Node, Host string
+	Phase      string // "start", "run" or "stop"
+	Err        error  // an *actor.Error where the node lived in another process
+	Stack      string // of a panic
+}
+
+func (e *NodeError) Error() string {
+	s := fmt.Sprintf("node %s on %s failed (%s): %v", e.Node, e.Host, e.Phase, e.Err)
+	if e.Stack != "" {
+		s += "\n" + strings.TrimRight(e.Stack, "\n")
+	}
+	return s
+}
+
+func (e *NodeError) Unwrap() error { return e.Err }
+
+// A ProcessError is the unexpected end of a host's process, with all its nodes.
+type ProcessError struct {
+	Host string
+	Exit bootstrap.Exit
+}
+
+func (e *ProcessError) Error() string {
+	s := fmt.Sprintf("the process on %s ended: %v", e.Host, e.Exit)
+	if len(e.Exit.Last) > 0 {
+		s += "; its last lines:\n  " + strings.Join(e.Exit.Last, "\n  ")
+	}
+	return s
+}
+
+func (e *ProcessError) Unwrap() error { return e.Exit.Err }
+
+// ErrKilled is wrapped by what [Run.Wait] returns when nodes had not ended
+// when the notice was over.
+var ErrKilled = errors.New("tlaunch: not ended within the notice")
+
+// ExitStatus is the status with which a script should exit after err: 0 for
+// nil, [StatusUsage] where nothing was started, [StatusLaunch] for a failed
+// launch, and [StatusFailed] for everything else.
+func ExitStatus(err error) int {
+	var launch *LaunchError
+	var program *ProgramError
+	var usage *UsageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage), errors.As(err, &program):
+		return StatusUsage
+	case errors.As(err, &launch):
+		return StatusLaunch
+	}
+	return StatusFailed
+}

@@ -1,0 +1,553 @@
+package tlaunch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bootstrap"
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/cluster"
+	"github.com/tartrl/tlaunch-go/remote"
+)
+
+// fleet is a run on processes of their own, one for each host, as the
+// launcher keeps it.
+type fleet struct {
+	run       *Run
+	settings  *settings
+	lines     map[string]inventory.Host
+	launcher  *bootstrap.Launcher
+	authority *remote.Authority
+	registry  cluster.Registry
+	embedded  *cluster.Embedded // nil with Consul
+	sys       *actor.System
+	endpoint  *remote.Endpoint
+	door      *door
+	ctx       context.Context // ends when nothing is left of the run
+	cancel    context.CancelFunc
+	group     sync.WaitGroup // of what serves the hosts
+
+	mu      sync.Mutex
+	hosts   map[string]*hostProcess
+	started bool
+}
+
+// hostProcess is the launcher's end of one host.
+type hostProcess struct {
+	name string
+	proc *bootstrap.Process
+
+	sendMu  sync.Mutex
+	encoder *cbor.Encoder // of commands; nil until the host has opened its control stream
+
+	ready chan error     // told once: registered, or why not
+	heard sync.WaitGroup // of the streams that the host has opened, which end with its process
+	over  chan struct{}  // closed when the process has ended and all it said was heard
+
+	mu      sync.Mutex
+	address string
+	ended   bool            // the host has said that its nodes have ended
+	errors  []remoteOutcome // and what went wrong then
+}
+
+// incarnation of every process of a run: hosts are not started again yet.
+const incarnation = 1
+
+func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (_ *Run, err error) {
+	hosts, lines, err := s.hostList(d)
+	if err != nil {
+		return nil, err
+	}
+	table := actor.NewTable()
+	g, err := d.newGraph(config, hosts, table)
+	if err != nil {
+		return nil, err
+	}
+	r := newRun(newRunID(d.name), d, g, hosts, table, s.notice)
+	f := &fleet{run: r, settings: s, lines: lines, hosts: map[string]*hostProcess{}}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	r.engine = f
+	used := g.usedHosts(hosts)
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	if err := f.prepare(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := f.startHosts(ctx, d, config, used); err != nil {
+		return nil, err
+	}
+	if err := f.awaitReady(ctx, used); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// prepare makes what the hosts will need, and finds out what cannot work,
+// before any host is reached.
+func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
+	s, id := f.settings, f.run.id
+	if f.authority, err = remote.NewAuthority(id, nil); err != nil {
+		return err
+	}
+	if f.registry, err = f.newRegistry(ctx); err != nil {
+		return &LaunchError{Program: d.name, Hosts: len(f.run.hosts), Errs: []error{err}}
+	}
+	f.door = newDoor(f)
+	f.sys = actor.NewSystem(actor.Config{Host: "launcher", Table: f.run.table, Locate: f.locate, Logger: s.logger})
+	cfg := remote.Config{
+		System: f.sys.Actors(), Address: "launcher." + id, Down: f.sys.PeerDown, Dial: f.dial, Expect: f.hostAt, Logger: s.logger,
+	}
+	var own remote.Credentials
+	if d.tls == nil {
+		if own, err = f.authority.Issue(remote.RoleLauncher, "launcher", incarnation); err != nil {
+			return err
+		}
+	}
+	if err := identify(&cfg, d, d.tls != nil, own, "launcher", incarnation); err != nil {
+		return err
+	}
+	if f.endpoint, err = remote.New(cfg); err != nil {
+		return err
+	}
+	f.sys.Attach(f.endpoint)
+
+	boot := s.boot
+	boot.Run, boot.Log, boot.Progress, boot.Logger = id, f.record, s.progress, s.logger
+	if s.kind == overSSH {
+		boot.SSH = &s.ssh
+	}
+	if f.launcher, err = bootstrap.NewLauncher(boot); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+func (f *fleet) newRegistry(ctx context.Context) (cluster.Registry, error) {
+	s := f.settings
+	if s.consul == nil {
+		f.embedded = cluster.NewEmbedded()
+		f.embedded.Logger = s.logger
+		return f.embedded, f.embedded.Describe(ctx, f.run.id, f.description())
+	}
+	cfg := *s.consul
+	if reflect.ValueOf(cfg.Settings).IsZero() {
+		var err error
+		if cfg.Settings, err = cluster.ConsulSettingsFromEnv(); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = s.logger
+	}
+	s.consul = &cfg
+	c, err := cluster.NewConsul(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Check(ctx, f.run.id); err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	return c, c.Describe(ctx, f.run.id, f.description())
+}
+
+// startHosts starts a process on each host, all at once, and reports all that fail.
+func (f *fleet) startHosts(ctx context.Context, d *program, config []byte, used []Host) error {
+	errs := make([]error, len(used))
+	var group sync.WaitGroup
+	for i, h := range used {
+		group.Go(func() { errs[i] = f.startHost(ctx, d, config, h) })
+	}
+	group.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("launching %s: %w", d.name, context.Cause(ctx))
+	}
+	return launchError(d.name, len(used), errs)
+}
+
+func launchError(program string, hosts int, errs []error) error {
+	e := &LaunchError{Program: program, Hosts: hosts}
+	for _, err := range errs {
+		if err != nil {
+			e.Errs = append(e.Errs, err)
+		}
+	}
+	if e.Errs == nil {
+		return nil
+	}
+	return e
+}
+
+func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host) error {
+	o := orders{
+		Version: ordersVersion, Run: f.run.id, Program: d.name, Config: config, Hosts: f.run.hosts, Host: h.Name,
+		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, OwnTLS: d.tls != nil,
+	}
+	if f.settings.consul != nil {
+		o.Consul, o.ConsulTTL = &f.settings.consul.Settings, f.settings.consul.TTL
+	}
+	if !o.OwnTLS {
+		var err error
+		if o.Credentials, err = f.authority.Issue(remote.RoleHost, h.Name, incarnation); err != nil {
+			return err
+		}
+	}
+	b, err := actor.Encode(o)
+	if err != nil {
+		return err
+	}
+	proc, err := f.launcher.Start(ctx, f.lines[h.Name], b)
+	if err != nil {
+		return err
+	}
+	p := &hostProcess{name: h.Name, proc: proc, ready: make(chan error, 1), over: make(chan struct{})}
+	f.mu.Lock()
+	f.hosts[h.Name] = p
+	f.mu.Unlock()
+	accepted := make(chan struct{})
+	f.group.Go(func() {
+		defer close(accepted)
+		f.accept(p)
+	})
+	f.group.Go(func() {
+		<-accepted // ends with the process
+		p.heard.Wait()
+		f.watch(p)
+	})
+	return nil
+}
+
+// awaitReady waits until every host is registered.
+func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
+	patience, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	errs := make([]error, len(used))
+	for i, h := range used {
+		p := f.hosts[h.Name]
+		select {
+		case errs[i] = <-p.ready:
+		case <-patience.Done():
+			if ctx.Err() != nil {
+				return fmt.Errorf("launching %s: %w", f.run.program.name, context.Cause(ctx))
+			}
+			errs[i] = &bootstrap.HostError{
+				Host: h.Name, Op: "register", Err: fmt.Errorf("not ready within %v of its start", readyPatience),
+				Remedy: "its lines above may say what it waits for",
+			}
+		}
+		if errs[i] == nil {
+			f.progress(h.Name, StageRegistered)
+		}
+	}
+	return launchError(f.run.program.name, len(used), errs)
+}
+
+// readyPatience is how long started hosts may take to build the program, open
+// their endpoint and register.
+const readyPatience = registerPatience + 15*time.Second
+
+func (f *fleet) progress(host string, stage bootstrap.Stage) {
+	if f.settings.progress != nil {
+		f.settings.progress(bootstrap.Event{Host: host, Stage: stage})
+	}
+}
+
+// record hands on what a host printed or logged.
+func (f *fleet) record(r Record) {
+	if f.settings.record != nil {
+		f.settings.record(r)
+	}
+	if h := f.settings.handler; h != nil {
+		ctx := context.Background()
+		level := r.Level
+		if h.Enabled(ctx, level) {
+			rec := slog.NewRecord(r.Time, level, r.Text, 0)
+			rec.AddAttrs(slog.String("host", r.Host))
+			if r.Node != "" {
+				rec.AddAttrs(slog.String(bootstrap.NodeKey, r.Node))
+			}
+			for _, a := range r.Attrs {
+				rec.AddAttrs(slog.String(a.Key, a.Value))
+			}
+			if err := h.Handle(ctx, rec); err != nil {
+				f.settings.logger.Warn("a record was not taken", "host", r.Host, "error", err)
+			}
+		}
+	}
+}
+
+// accept takes the streams that a host opens.
+func (f *fleet) accept(p *hostProcess) {
+	for {
+		conn, err := p.proc.Accept()
+		if err != nil {
+			return
+		}
+		p.heard.Add(1)
+		f.group.Go(func() { f.serveStream(p, conn) })
+	}
+}
+
+func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
+	defer p.heard.Done()
+	defer conn.Close()
+	purpose, err := purposeOf(conn)
+	switch {
+	case err != nil:
+	case purpose == streamControl:
+		p.sendMu.Lock()
+		p.encoder = cbor.NewEncoder(conn)
+		p.sendMu.Unlock()
+		p.command(command{Welcome: &welcome{p.proc.DataAddress(), time.Now()}})
+		f.hear(p, conn)
+	case purpose == streamRegistry && f.embedded != nil:
+		if err := f.embedded.Serve(f.ctx, conn); err != nil {
+			f.settings.logger.Debug("registry stream", "host", p.name, "error", err)
+		}
+	default:
+		f.settings.logger.Warn("unknown stream", "host", p.name, "purpose", purpose)
+	}
+}
+
+// hear takes a host's reports until its stream ends.
+func (f *fleet) hear(p *hostProcess, conn net.Conn) {
+	dec := controlDecMode.NewDecoder(conn)
+	for {
+		var r report
+		if err := dec.Decode(&r); err != nil {
+			return // the end of the process says what happened
+		}
+		switch {
+		case r.Ready != "":
+			p.mu.Lock()
+			p.address = r.Ready
+			p.mu.Unlock()
+			p.tellReady(nil)
+		case r.Different != nil:
+			p.tellReady(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
+		case r.Refused != nil:
+			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
+			if !p.tellReady(err) {
+				f.run.failed(&LaunchError{Program: f.run.program.name, Hosts: len(f.hosts), Errs: []error{err}})
+			}
+		case r.Outcome != nil:
+			f.run.nodeEnded(r.Outcome.outcome(p.name))
+		case r.Stop:
+			f.run.beginEnd(nil, true)
+		case r.Join != nil:
+			p.command(command{Joined: f.door.answer(f.ctx, *r.Join)})
+		case r.Ended:
+			p.mu.Lock()
+			p.ended, p.errors = true, r.Errors
+			p.mu.Unlock()
+		}
+	}
+}
+
+// tellReady settles whether the host is ready, and reports whether it was open.
+func (p *hostProcess) tellReady(err error) bool {
+	select {
+	case p.ready <- err:
+		return true
+	default:
+		return false
+	}
+}
+
+// command tells the host something; when that fails the host is gone, which watch notices.
+func (p *hostProcess) command(c command) {
+	p.sendMu.Lock()
+	defer p.sendMu.Unlock()
+	if p.encoder != nil {
+		_ = p.encoder.Encode(c)
+	}
+}
+
+// watch takes the end of a host's process, when all that it said was heard.
+func (f *fleet) watch(p *hostProcess) {
+	<-p.proc.Done()
+	defer close(p.over)
+	exit := p.proc.Exit()
+	f.deregister(p.name)
+	p.mu.Lock()
+	orderly := p.ended
+	address := p.address
+	p.mu.Unlock()
+	if address != "" {
+		f.sys.PeerDown(address, errors.New("its process has ended"))
+	}
+	err := &ProcessError{Host: p.name, Exit: exit}
+	f.mu.Lock()
+	started := f.started
+	f.mu.Unlock()
+	if !started {
+		p.tellReady(err)
+	}
+	if !orderly {
+		f.run.failed(err)
+	}
+}
+
+func (f *fleet) deregister(host string) {
+	ctx, cancel := context.WithTimeout(f.ctx, 5*time.Second)
+	defer cancel()
+	if err := f.registry.Deregister(ctx, f.run.id, host, incarnation); err != nil {
+		f.settings.logger.Warn("left in the registry until its check fails", "host", host, "error", err)
+	}
+}
+
+func (f *fleet) system() *actor.System { return f.sys }
+
+func (f *fleet) start() {
+	f.mu.Lock()
+	f.started = true
+	f.mu.Unlock()
+	for _, p := range f.all() {
+		p.command(command{Start: true})
+		f.progress(p.name, StageRunning)
+	}
+}
+
+func (f *fleet) all() []*hostProcess {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*hostProcess
+	for _, h := range f.run.hosts {
+		if p := f.hosts[h.Name]; p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// end orders every host to end its nodes, kills what has not ended when ctx
+// does, and then closes what the launcher holds.
+func (f *fleet) end(ctx context.Context, drain bool) []error {
+	notice := time.Duration(-1)
+	if deadline, ok := ctx.Deadline(); ok {
+		notice = max(0, time.Until(deadline))
+	}
+	all := f.all()
+	for _, p := range all {
+		p.command(command{End: &endOrder{Drain: drain, Notice: notice}})
+	}
+	var errs []error
+	for _, p := range all {
+		select {
+		case <-p.over:
+		case <-ctx.Done():
+			p.proc.Terminate(0)
+			<-p.over
+		}
+		p.mu.Lock()
+		ended, outcomes := p.ended, p.errors
+		p.mu.Unlock()
+		if !ended {
+			errs = append(errs, fmt.Errorf("%w: the process on %s (%v)", ErrKilled, p.name, p.proc.Exit()))
+			continue
+		}
+		for _, o := range outcomes {
+			local := o.outcome(p.name)
+			errs = append(errs, newNodeError(local))
+		}
+	}
+	f.close()
+	return errs
+}
+
+// close gives up what the launcher holds; hosts that are left are killed.
+func (f *fleet) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	log := f.settings.logger
+	if f.launcher != nil {
+		if err := f.launcher.Close(ctx); err != nil {
+			log.Warn("closing connections to hosts", "error", err)
+		}
+	}
+	if f.endpoint != nil {
+		if err := f.endpoint.Close(ctx); err != nil {
+			log.Debug("closing links", "error", err)
+		}
+	}
+	if f.sys != nil {
+		if err := f.sys.Close(ctx); err != nil {
+			log.Debug("closing the actor system", "error", err)
+		}
+	}
+	if f.registry != nil {
+		if err := f.registry.Close(ctx); err != nil {
+			log.Warn("closing the registry", "error", err)
+		}
+	}
+	f.cancel()
+	f.group.Wait()
+}
+
+// closePatience is longer than a lease and its notice, after which a host that
+// cannot be reached any more has cleaned up by itself.
+const closePatience = 15 * time.Second
+
+func (f *fleet) locate(key string) (string, error) {
+	n := f.run.graph.byKey[key]
+	if n == nil {
+		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
+	}
+	f.mu.Lock()
+	p := f.hosts[n.host]
+	f.mu.Unlock()
+	if p == nil {
+		return "", fmt.Errorf("%w: host %s of %s has not started", actor.ErrUnreachable, n.host, key)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.address == "" {
+		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.host, key)
+	}
+	return p.address, nil
+}
+
+func (f *fleet) at(address string) *hostProcess {
+	for _, p := range f.all() {
+		p.mu.Lock()
+		found := p.address == address
+		p.mu.Unlock()
+		if found {
+			return p
+		}
+	}
+	return nil
+}
+
+func (f *fleet) hostAt(address string) (string, bool) {
+	if p := f.at(address); p != nil {
+		return p.name, true
+	}
+	return "", false
+}
+
+// dial reaches a host's endpoint through the connection that there is to it:
+// its data address may be out of the launcher's reach.
+func (f *fleet) dial(ctx context.Context, address string) (net.Conn, error) {
+	p := f.at(address)
+	if p == nil { // an actor of somebody who was invited
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
+	conn, err := p.proc.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return conn, openStream(conn, streamRemote)
+}

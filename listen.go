@@ -1,0 +1,87 @@
+package tlaunch
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// listen opens the port at which other hosts reach this one, and returns the
+// address to tell them. Where the data address is no address of this machine
+// (it is behind a translation, or is a name) it listens on all.
+func listen(data string, ports portRange) (net.Listener, string, error) {
+	bind := ""
+	if _, err := netip.ParseAddr(data); err == nil {
+		bind = data
+	}
+	l, err := listenIn(bind, ports)
+	if bind != "" && errors.Is(err, syscall.EADDRNOTAVAIL) {
+		l, err = listenIn("", ports)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		l.Close()
+		return nil, "", err
+	}
+	return l, net.JoinHostPort(data, port), nil
+}
+
+func listenIn(bind string, ports portRange) (net.Listener, error) {
+	if ports == (portRange{}) {
+		return net.Listen("tcp", net.JoinHostPort(bind, "0"))
+	}
+	for p := ports.First; p <= ports.Last; p++ {
+		l, err := net.Listen("tcp", net.JoinHostPort(bind, fmt.Sprint(p)))
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+	}
+	return nil, fmt.Errorf("every port of %d-%d is in use here; give another range (-ports), or none", ports.First, ports.Last)
+}
+
+// connListener is a listener that is handed its connections.
+type connListener struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newConnListener() *connListener {
+	return &connListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (l *connListener) hand(c net.Conn) {
+	select {
+	case l.conns <- c:
+	case <-l.done:
+		c.Close()
+	}
+}
+
+func (l *connListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *connListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+type streamAddr struct{}
+
+func (streamAddr) Network() string { return "stream" }
+func (streamAddr) String() string  { return "launcher" }
+
+// Addr has no meaning for peers: nobody dials it.
+func (l *connListener) Addr() net.Addr { return streamAddr{} }

@@ -1,0 +1,213 @@
+package tlaunch
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap"
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
+	"github.com/tartrl/tlaunch-go/cluster"
+)
+
+// An Inventory is a list of hosts; see [ReadInventory].
+type Inventory = inventory.Inventory
+
+// ReadInventory reads the inventory in a file; package bootstrap/inventory
+// documents its lines. All lines at fault are reported, each with file and line.
+func ReadInventory(path string) (*Inventory, error) { return inventory.Read(path) }
+
+// SSHConfig says how hosts are reached; its zero value is the user's own
+// OpenSSH set-up.
+type SSHConfig = sshconn.Config
+
+// ConsulConfig says which Consul holds a run; its zero value takes the
+// standard CONSUL_* variables.
+type ConsulConfig = cluster.ConsulConfig
+
+// A Record is a line of output or a log record of a host's process.
+type Record = bootstrap.Record
+
+// A Progress is a step of a host that comes up.
+type Progress = bootstrap.Event
+
+// The stages of a [Progress] that this package adds to bootstrap's.
+const (
+	StageRegistered bootstrap.Stage = "registered" // the host's endpoint is open and registered
+	StageRunning    bootstrap.Stage = "running"    // its nodes were told to start
+)
+
+// An Option changes how a program is launched.
+type Option func(*settings)
+
+type launchType uint8
+
+const (
+	inProcess launchType = iota
+	processes
+	overSSH
+)
+
+// DefaultNotice is how long nodes may take to end when nothing else was said.
+const DefaultNotice = 10 * time.Second
+
+type settings struct {
+	err       error
+	kind      launchType
+	inventory *Inventory // nil: the program's LocalHosts
+	ssh       SSHConfig
+	consul    *ConsulConfig // nil: the embedded registry
+	boot      bootstrap.Config
+	notice    time.Duration
+	encode    bool
+	ports     portRange
+	handler   slog.Handler
+	record    func(Record)
+	logger    *slog.Logger
+	progress  func(Progress)
+}
+
+func newSettings(opts []Option) *settings {
+	s := &settings{notice: DefaultNotice, logger: slog.New(slog.DiscardHandler)}
+	for _, o := range opts {
+		o(s)
+	}
+	if s.kind == overSSH && s.inventory == nil && s.err == nil {
+		s.err = usagef("launching over SSH needs an inventory: a file with a line `name [user@]address[:port]` for each host (-hosts FILE)")
+	}
+	return s
+}
+
+// InProcess runs all nodes in this process: the default. The hosts of inv are
+// names to the program and nothing is reached; nil takes the program's [LocalHosts].
+func InProcess(inv *Inventory) Option {
+	return func(s *settings) { s.kind, s.inventory = inProcess, inv }
+}
+
+// Processes runs one process on this machine for each host of inv that has
+// nodes; nil takes the program's [LocalHosts].
+func Processes(inv *Inventory) Option {
+	return func(s *settings) { s.kind, s.inventory = processes, inv }
+}
+
+// SSH runs one process on each host of inv that has nodes. It needs main to
+// call [Init] or [Main] first thing.
+func SSH(inv *Inventory) Option { return func(s *settings) { s.kind, s.inventory = overSSH, inv } }
+
+// WithSSH sets how hosts are reached, in place of the user's OpenSSH set-up.
+func WithSSH(cfg SSHConfig) Option { return func(s *settings) { s.ssh = cfg } }
+
+// WithConsul keeps the run's members in Consul, where other services find
+// them, in place of the registry that the launcher serves itself.
+func WithConsul(cfg ConsulConfig) Option { return func(s *settings) { s.consul = &cfg } }
+
+// Encoded makes a run in one process encode every message as a link would, so
+// that a test meets what would go wrong between hosts.
+func Encoded() Option { return func(s *settings) { s.encode = true } }
+
+// Notice sets how long nodes may take to end before they are killed: zero
+// kills at once, a negative one never. The default is [DefaultNotice].
+func Notice(d time.Duration) Option { return func(s *settings) { s.notice = d } }
+
+// Lease sets how long a host goes on without hearing from the launcher.
+// The default is [bootstrap.DefaultLease].
+func Lease(d time.Duration) Option { return func(s *settings) { s.boot.Lease = d } }
+
+// Parallel sets how many hosts are brought up at once. The default is 64.
+func Parallel(n int) Option { return func(s *settings) { s.boot.Parallel = n } }
+
+// Ports bounds the ports on which hosts listen for each other: "20000-20100".
+// The default is any that the host has free.
+func Ports(span string) Option {
+	return func(s *settings) {
+		r, err := parsePorts(span)
+		if err != nil && s.err == nil {
+			s.err = err
+		}
+		s.ports = r
+	}
+}
+
+// Env gives the hosts' processes a variable: "NAME=VALUE", or "NAME" to copy
+// this process's. Nothing else of its environment reaches them.
+func Env(variables ...string) Option {
+	return func(s *settings) { s.boot.Env = append(s.boot.Env, variables...) }
+}
+
+// Ship brings folders into each host's work folder, under their last name.
+func Ship(dirs ...string) Option {
+	return func(s *settings) { s.boot.Ship = append(s.boot.Ship, dirs...) }
+}
+
+// Binary names the executable for hosts of a platform, such as "linux/arm64";
+// an empty platform stands for all that have none of their own. The default is
+// this process's executable.
+func Binary(platform, path string) Option {
+	return func(s *settings) {
+		if s.boot.Binary == nil {
+			s.boot.Binary = map[string]string{}
+		}
+		s.boot.Binary[platform] = path
+	}
+}
+
+// LogTo sends what the hosts' processes print and log to h, with the
+// attributes "host" and "node". Nodes in this process log where the program says.
+func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
+
+// OnRecord calls f with each line and log record of the hosts' processes: for
+// each host in order, for several at once. A slow f slows their output down.
+func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f } }
+
+// OnProgress calls f, from several goroutines, as hosts come up.
+func OnProgress(f func(Progress)) Option { return func(s *settings) { s.progress = f } }
+
+// Logger receives the run's own notes. The default discards them.
+func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
+
+// portRange bounds a listener's port; the zero value does not.
+type portRange struct{ First, Last int }
+
+func parsePorts(span string) (portRange, error) {
+	first, last, ok := strings.Cut(span, "-")
+	a, errA := strconv.Atoi(first)
+	b, errB := strconv.Atoi(last)
+	if !ok || errA != nil || errB != nil || a < 1 || b > 65535 || a > b {
+		return portRange{}, usagef("ports %q: write FIRST-LAST, such as 20000-20100", span)
+	}
+	return portRange{a, b}, nil
+}
+
+// hostList is the hosts that the program sees and the lines they come from.
+func (s *settings) hostList(d *program) ([]Host, map[string]inventory.Host, error) {
+	inv := s.inventory
+	if inv == nil {
+		inv = inventory.Local(d.localHosts)
+	}
+	if len(inv.Hosts) == 0 {
+		return nil, nil, usagef("the inventory has no hosts")
+	}
+	lines := map[string]inventory.Host{}
+	var hosts []Host
+	for _, h := range inv.Hosts {
+		if _, ok := lines[h.Name]; ok {
+			return nil, nil, usagef("two hosts are called %q", h.Name)
+		}
+		lines[h.Name] = h
+		hosts = append(hosts, Host{Name: h.Name, Groups: h.Groups, Slots: h.Slots, GPUs: h.GPUs, Labels: h.Labels})
+	}
+	return hosts, lines, nil
+}
+
+// newRunID names a run: the program, so that people recognise it, and 64
+// random bits, so that no two runs meet.
+func newRunID(program string) string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // crypto/rand does not fail
+	return fmt.Sprintf("%s-%s", program, hex.EncodeToString(b[:]))
+}

@@ -1,0 +1,135 @@
+package tlaunch
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/cluster"
+	"github.com/tartrl/tlaunch-go/remote"
+)
+
+// ordersVersion changes with orders and reports: launcher and hosts run the
+// same executable, so it can only differ where that was circumvented.
+const ordersVersion = 1
+
+// orders are what a host's process is to do. They travel on its standard
+// input: nothing of them is in arguments or environment.
+type orders struct {
+	Version     int
+	Run         string
+	Program     string
+	Config      []byte
+	Hosts       []Host
+	Host        string // this one
+	Incarnation uint64
+	Summary     []summary // of the graph, to be compared
+	Ports       portRange
+	Credentials remote.Credentials
+	OwnTLS      bool                    // the program brings its own *tls.Config
+	Consul      *cluster.ConsulSettings // nil: the embedded registry
+	ConsulTTL   time.Duration
+}
+
+// The launcher and a host's process talk over streams of the connection that
+// the launcher has to the host. The first byte says what a stream is for.
+const (
+	streamControl  = 'c' // opened by the host: reports up, commands down
+	streamRegistry = 'g' // opened by the host: package cluster's wire
+	streamRemote   = 'r' // opened by the launcher: package remote's wire
+)
+
+// report is what a host's process says to its launcher.
+type report struct {
+	Ready     string           `cbor:",omitempty"` // its endpoint's address: it is registered and waits for the start
+	Refused   *actor.Error     `cbor:",omitempty"` // it cannot take part
+	Different *DifferenceError `cbor:",omitempty"` // its graph is not the launcher's
+	Outcome   *remoteOutcome   `cbor:",omitempty"`
+	Stop      bool             `cbor:",omitempty"` // a node asks for the end of the run
+	Join      *joinRequest     `cbor:",omitempty"`
+	Ended     bool             `cbor:",omitempty"` // all nodes have ended
+	Errors    []remoteOutcome  `cbor:",omitempty"` // what went wrong at their end
+}
+
+type remoteOutcome struct {
+	Node, Phase string
+	Killed      bool         // it had not ended when the notice was over
+	Err         *actor.Error // nil: well
+}
+
+func (o remoteOutcome) outcome(host string) outcome {
+	local := outcome{node: o.Node, host: host, phase: o.Phase}
+	if o.Err != nil {
+		local.err = o.Err
+		if o.Killed {
+			local.err = fmt.Errorf("%w: %w", ErrKilled, o.Err)
+		}
+	}
+	return local
+}
+
+// command is what the launcher says to a host's process.
+type command struct {
+	Welcome *welcome    `cbor:",omitempty"` // the first
+	Start   bool        `cbor:",omitempty"`
+	End     *endOrder   `cbor:",omitempty"`
+	Joined  *joinAnswer `cbor:",omitempty"`
+}
+
+// welcome is what the launcher knows of a host only when its process runs.
+type welcome struct {
+	DataAddress string    // by which other hosts reach this one; without port
+	SentAt      time.Time // by the launcher's clock, by which certificates are judged
+}
+
+type endOrder struct {
+	Drain  bool
+	Notice time.Duration
+}
+
+// joinRequest is a process that asks a host to be let in; the launcher decides.
+type joinRequest struct {
+	ID      uint64
+	Request []byte
+}
+
+type joinAnswer struct {
+	ID     uint64
+	Answer []byte
+	Denied string // why not; empty when it may
+}
+
+// controlDecMode bounds what one message may hold: the other end is our own
+// executable, but what it relays is not.
+var controlDecMode = func() cbor.DecMode {
+	m, err := cbor.DecOptions{MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 16, MaxNestedLevels: 16}.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return m
+}()
+
+// openStream sends the byte that says what a new stream is for.
+func openStream(conn net.Conn, purpose byte) error {
+	if _, err := conn.Write([]byte{purpose}); err != nil {
+		conn.Close()
+		return err
+	}
+	return nil
+}
+
+// purposeOf reads the byte that says what an accepted stream is for.
+func purposeOf(conn net.Conn) (byte, error) {
+	var b [1]byte
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return 0, err
+	}
+	if _, err := io.ReadFull(conn, b[:]); err != nil {
+		return 0, err
+	}
+	return b[0], conn.SetReadDeadline(time.Time{})
+}

@@ -1,0 +1,233 @@
+package tlaunch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/tartrl/tlaunch-go/actor"
+)
+
+// A Host is a place for nodes, as a program sees it: what the inventory says
+// of it, but not how it is reached.
+type Host struct {
+	Name   string
+	Groups []string          // without "all", of which every host is a member
+	Slots  int               // how much work it takes, at least 1
+	GPUs   int               // 0: none
+	Labels map[string]string // nil when there are none
+}
+
+// A Program is what a [Define] function fills with nodes. It is used only
+// while that function runs, by one goroutine.
+type Program struct {
+	name   string
+	hosts  []Host
+	table  *actor.Table
+	nodes  []*node
+	counts map[string]int // nodes by label
+	load   map[string]int // nodes by host
+	errs   []error
+}
+
+// node is a node of the graph.
+type node struct {
+	key, label, name, host string
+	index                  int
+	value                  any // nil for props
+	props                  *protoactor.Props
+	concurrent, capacity   int
+	batches                []actor.Batch
+}
+
+func (n *node) active() bool {
+	_, ok := n.value.(actor.Runner)
+	return ok
+}
+
+// Hosts are the hosts that the program may use, in the order of the inventory.
+func (p *Program) Hosts() []Host { return append([]Host(nil), p.hosts...) }
+
+// Group is the hosts of a group, in the order of the inventory; "all" is every
+// host. A group without hosts is an error of the program.
+func (p *Program) Group(name string) []Host {
+	found := groupOf(p.hosts, name)
+	if len(found) == 0 {
+		p.fail("no host is in group %q; %s", name, knownPlaces(p.hosts))
+	}
+	return found
+}
+
+func (p *Program) fail(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
+
+// A NodeOption changes a node that is added.
+type NodeOption func(*nodeOptions)
+
+type nodeOptions struct {
+	place                string
+	name                 string
+	concurrent, capacity int
+	batches              []actor.Batch
+}
+
+// On places a node: on a [Host], on the host of a name ("host1"), or on one
+// host of a group ("@gpu"), the one with the fewest nodes for its slots.
+// Nodes that are not placed go to one host of all ("@all").
+func On[H Host | string](place H) NodeOption {
+	return func(o *nodeOptions) {
+		switch at := any(place).(type) {
+		case Host:
+			o.place = at.Name
+		case string:
+			o.place = at
+		}
+	}
+}
+
+// Concurrent lets n methods of the node run at once. The default is 1.
+func Concurrent(n int) NodeOption { return func(o *nodeOptions) { o.concurrent = n } }
+
+// Mailbox sets how many messages the node's mailbox holds before local
+// senders wait. The default is [actor.DefaultCapacity].
+func Mailbox(messages int) NodeOption { return func(o *nodeOptions) { o.capacity = messages } }
+
+// Named gives the node a name for people, in any script; the default is its
+// label and number.
+func Named(name string) NodeOption { return func(o *nodeOptions) { o.name = name } }
+
+// Batched declares a method that takes many calls at once, as
+// [actor.Batched] describes; others call it with [actor.CallBatched].
+func Batched[T, A, R any](method func(T, context.Context, []A) ([]R, error), size int, wait time.Duration) NodeOption {
+	return func(o *nodeOptions) { o.batches = append(o.batches, actor.Batched(method, size, wait)) }
+}
+
+// Add gives the program a node: value, a pointer to the node's initial state,
+// whose methods others call. Nodes of one label form a group and are numbered
+// from 0 in the order of their addition. A value with Start(ctx) error, Run(ctx)
+// error or Stop(ctx) error has these called in the course of its life.
+//
+// Mistakes are reported by Launch, all together.
+func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref[T] {
+	n := p.add(label, opts)
+	n.value = value
+	switch v := reflect.ValueOf(value); {
+	case !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil():
+		p.fail("node %s has no value", n.key)
+		n.value = &struct{}{}
+	case v.Kind() != reflect.Pointer:
+		p.fail("node %s: %T is not a pointer; a node keeps its state in what it points to", n.key, value)
+	}
+	return actor.NewRef[T](p.table, n.key)
+}
+
+// Func is the type of refs to nodes that are functions; they have no methods.
+type Func struct{ _ byte }
+
+// AddFunc gives the program a node that is a function: it is run as a Run
+// method would be. What f needs comes through arg, which is searched for refs;
+// what f captures is not.
+func AddFunc[A any](p *Program, label string, f func(context.Context, A) error, arg A, opts ...NodeOption) actor.Ref[Func] {
+	n := p.add(label, opts)
+	n.value = &funcNode[A]{f, arg}
+	if f == nil {
+		p.fail("node %s has no function", n.key)
+	}
+	return actor.NewRef[Func](p.table, n.key)
+}
+
+type funcNode[A any] struct {
+	f   func(context.Context, A) error
+	arg A
+}
+
+func (n *funcNode[A]) isFunc() {}
+
+func (n *funcNode[A]) Run(ctx context.Context) error { return n.f(ctx, n.arg) }
+
+// AddProps gives the program a node that is a raw Proto.Actor actor with a
+// bounded mailbox. Its ref has a PID for Proto.Actor's own functions.
+func AddProps(p *Program, label string, props *protoactor.Props, opts ...NodeOption) actor.Ref[actor.PropsNode] {
+	n := p.add(label, opts)
+	n.props = props
+	if props == nil {
+		p.fail("node %s has no props", n.key)
+	}
+	return actor.NewRef[actor.PropsNode](p.table, n.key)
+}
+
+// An Each names a group whose every host gets a node; see [OnEach].
+type Each struct{ place string }
+
+// OnEach stands for every host of a group: "@cpu", or "@all".
+func OnEach(group string) Each { return Each{group} }
+
+// AddEach adds one node of the label for each host of a group, made by value,
+// which is given the host and its place in the group.
+func AddEach[T any](p *Program, label string, on Each, value func(h Host, i int) T, opts ...NodeOption) []actor.Ref[T] {
+	if len(on.place) < 2 || on.place[0] != '@' {
+		p.fail("OnEach(%q) is not a group: write \"@name\", or \"@all\" for every host", on.place)
+		return nil
+	}
+	var refs []actor.Ref[T]
+	for i, h := range p.Group(on.place[1:]) {
+		refs = append(refs, Add(p, label, value(h, i), append(opts[:len(opts):len(opts)], On(h))...))
+	}
+	return refs
+}
+
+var labelPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+func validLabel(s string) bool { return len(s) <= 64 && labelPattern.MatchString(s) }
+
+func (p *Program) add(label string, opts []NodeOption) *node {
+	o := nodeOptions{place: "@all"}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if !validLabel(label) {
+		p.fail("label %q is not [a-z0-9][a-z0-9._-]* of at most 64 characters; Named gives a node any other name", label)
+	}
+	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, batches: o.batches}
+	n.key = fmt.Sprintf("%s/%d", label, n.index)
+	n.name = o.name
+	if n.name == "" {
+		n.name = n.key
+	}
+	for _, b := range o.batches {
+		if err := b.Err(); err != nil {
+			p.fail("node %s: batched method: %w", n.key, err)
+		}
+	}
+	host, err := place(p.hosts, p.load, o.place)
+	if err != nil {
+		p.fail("node %s: %w", n.key, err)
+	}
+	n.host = host
+	p.counts[label]++
+	p.load[host]++
+	p.nodes = append(p.nodes, n)
+	return n
+}
+
+// build makes the graph of a program. Names are entered into table.
+func (d *program) newGraph(config []byte, hosts []Host, table *actor.Table) (*graph, error) {
+	p := &Program{name: d.name, hosts: hosts, table: table, counts: map[string]int{}, load: map[string]int{}}
+	if err := d.build(p, config); err != nil {
+		return nil, fmt.Errorf("program %s: %w", d.name, err)
+	}
+	g := newGraph(p)
+	if err := errors.Join(append(p.errs, g.errs...)...); err != nil {
+		return nil, &ProgramError{Program: d.name, Err: err}
+	}
+	if len(p.nodes) == 0 {
+		return nil, &ProgramError{Program: d.name, Err: errors.New("it has no nodes")}
+	}
+	return g, nil
+}

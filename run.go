@@ -1,0 +1,208 @@
+package tlaunch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
+)
+
+// A Run is one execution of a program, as the process that launched it sees
+// it. Its methods may be called from any goroutine.
+type Run struct {
+	id      string
+	program *program
+	graph   *graph
+	hosts   []Host
+	table   *actor.Table
+	notice  time.Duration
+	engine  engine
+	started time.Time
+
+	mu       sync.Mutex
+	active   map[string]bool // nodes whose Run has not returned
+	failure  error           // the first
+	stopping bool
+	done     chan struct{} // closed when everything has ended
+	kill     context.CancelFunc
+}
+
+// engine is what a run runs on.
+type engine interface {
+	// system is the actor system by which the launcher calls nodes.
+	system() *actor.System
+	// start lets the nodes start; their outcomes come to the run from now on.
+	start()
+	// end ends everything. When drain is set the nodes first handle what they
+	// have. When ctx ends, what is left is killed; end returns after that,
+	// with the errors met on the way.
+	end(ctx context.Context, drain bool) []error
+	// invite makes an invitation; see Run.Invite.
+	invite(name string, ttl time.Duration) (Invitation, error)
+}
+
+func newRun(id string, d *program, g *graph, hosts []Host, table *actor.Table, notice time.Duration) *Run {
+	r := &Run{
+		id: id, program: d, graph: g, hosts: hosts, table: table, notice: notice, started: time.Now(),
+		active: map[string]bool{}, done: make(chan struct{}),
+	}
+	for _, n := range g.nodes {
+		if n.active() {
+			r.active[n.key] = true
+		}
+	}
+	return r
+}
+
+// ID names the run: the program's name and random digits.
+func (r *Run) ID() string { return r.id }
+
+// Hosts are the hosts that the program was given.
+func (r *Run) Hosts() []Host { return append([]Host(nil), r.hosts...) }
+
+// Done is closed when the run has ended and nothing is left of it.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
+// Wait waits for the end of the run and returns its first failure: a
+// [*NodeError] or a [*ProcessError], or an error that wraps [ErrKilled] where
+// all was well but nodes did not end in time. It returns nil when all Runs
+// have returned, a node called [Stop], or Stop was called. When ctx ends first
+// Wait returns its error and the run goes on.
+func (r *Run) Wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.failure
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stop ends the run and waits until nothing is left of it. Nodes get the
+// notice they were launched with, or until ctx ends if that is sooner; what is
+// left then is killed. It returns what Wait returns.
+func (r *Run) Stop(ctx context.Context) error {
+	r.beginEnd(nil, false)
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		r.Kill()
+	}
+	return r.Wait(context.Background())
+}
+
+// Kill ends the run without notice. It does not wait.
+func (r *Run) Kill() {
+	r.beginEnd(nil, false)
+	r.mu.Lock()
+	kill := r.kill
+	r.mu.Unlock()
+	kill()
+}
+
+// nodeEnded takes the outcome of a node.
+func (r *Run) nodeEnded(o outcome) {
+	r.mu.Lock()
+	stopping := r.stopping
+	if o.phase == "run" {
+		delete(r.active, o.node)
+	}
+	last := o.phase == "run" && len(r.active) == 0
+	r.mu.Unlock()
+	switch {
+	case stopping && (o.err == nil || errors.Is(o.err, context.Canceled) || errors.Is(o.err, actor.ErrStopped)):
+	case o.err != nil:
+		r.beginEnd(newNodeError(o), false)
+	case last:
+		r.beginEnd(nil, true)
+	}
+}
+
+// failed takes a failure that is no node's.
+func (r *Run) failed(err error) { r.beginEnd(err, false) }
+
+// beginEnd starts the end of the run, once, and records the first failure.
+func (r *Run) beginEnd(failure error, drain bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopping {
+		return // what fails now fails because the run ends
+	}
+	r.stopping = true
+	r.failure = failure
+	ctx, cancel := withNotice(context.Background(), r.notice)
+	r.kill = cancel
+	go func() { // ends with the engine, whose end is bounded by the notice; done tells of it
+		defer close(r.done)
+		defer cancel()
+		errs := r.engine.end(ctx, drain)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.failure == nil && len(errs) > 0 {
+			r.failure = errs[0]
+		}
+	}()
+}
+
+func (r *Run) system() *actor.System { return r.engine.system() }
+func (r *Run) names() *actor.Table   { return r.table }
+func (r *Run) kindOf(key string) (kind, error) {
+	n := r.graph.byKey[key]
+	if n == nil {
+		return kind{}, fmt.Errorf("%w: program %s has no node %s", actor.ErrNoNode, r.program.name, key)
+	}
+	if n.props != nil {
+		return kind{typ: reflect.TypeFor[actor.PropsNode]()}, nil
+	}
+	if _, ok := n.value.(interface{ isFunc() }); ok {
+		return kind{typ: reflect.TypeFor[Func]()}, nil
+	}
+	return kind{typ: reflect.TypeOf(n.value)}, nil
+}
+
+// A Source is where nodes can be found: a [*Run] or a [*Connection].
+type Source interface {
+	names() *actor.Table
+	kindOf(key string) (kind, error)
+}
+
+// kind is what is known of a node's type: the type itself in the process that
+// launched, its name in one that connected.
+type kind struct {
+	typ  reflect.Type
+	name string
+}
+
+func (k kind) String() string {
+	if k.typ != nil {
+		return k.typ.String()
+	}
+	return k.name
+}
+
+// Find gives the ref of the node with a label and number. T is the type that
+// the program gave to Add, or an interface that it implements. The error wraps
+// [actor.ErrNoNode] or [actor.ErrNoMethod].
+func Find[T any](from Source, label string, index int) (actor.Ref[T], error) {
+	key := fmt.Sprintf("%s/%d", label, index)
+	k, err := from.kindOf(key)
+	if err != nil {
+		return actor.Ref[T]{}, err
+	}
+	want := reflect.TypeFor[T]()
+	fits := want.Kind() == reflect.Interface
+	if k.typ != nil {
+		fits = k.typ == want || want.Kind() == reflect.Interface && k.typ.Implements(want)
+	} else if !fits {
+		fits = k.name == want.String()
+	}
+	if !fits {
+		return actor.Ref[T]{}, fmt.Errorf("%w: node %s is a %v, not a %v", actor.ErrNoMethod, key, k, want)
+	}
+	return actor.NewRef[T](from.names(), key), nil
+}

@@ -1,0 +1,418 @@
+package tlaunch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bootstrap"
+	"github.com/tartrl/tlaunch-go/cluster"
+	"github.com/tartrl/tlaunch-go/remote"
+)
+
+// Init takes over in a process that was started as a host of a run, and never
+// returns there; everywhere else it returns at once and does nothing. Call it
+// first thing in main of a program that embeds tlaunch; [Main] does so itself.
+func Init() {
+	if guest, ok := bootstrap.Enter(); ok {
+		guest.Exit(serveHost(guest))
+	}
+}
+
+// worker is the process of one host: its nodes, and its ways to the launcher,
+// the registry and the other hosts.
+type worker struct {
+	guest    *bootstrap.Guest
+	orders   orders
+	logger   *slog.Logger
+	graph    *graph
+	table    *actor.Table
+	sys      *actor.System
+	endpoint *remote.Endpoint
+	registry cluster.Registry
+	crew     *crew
+	address  string
+	group    sync.WaitGroup // of goroutines that end with the process's streams
+
+	control net.Conn
+	decoder *cbor.Decoder
+	sendMu  sync.Mutex
+	encoder *cbor.Encoder
+
+	mu      sync.Mutex
+	members map[string]string // address by host
+	joins   map[uint64]chan joinAnswer
+	lastID  uint64
+	ended   chan endOrder // the launcher's order to end
+}
+
+func serveHost(guest *bootstrap.Guest) int {
+	w := &worker{
+		guest: guest, members: map[string]string{}, joins: map[uint64]chan joinAnswer{}, ended: make(chan endOrder, 1),
+	}
+	handler := slog.Handler(guest.Handler())
+	var conn net.Conn
+	err := actor.Decode(guest.Orders(), &w.orders)
+	if err == nil {
+		conn, err = guest.Dial(guest.Context())
+	}
+	if err == nil {
+		err = openStream(conn, streamControl)
+	}
+	if err != nil {
+		slog.New(handler).Error("cannot take orders", "error", err)
+		return StatusLaunch
+	}
+	w.control, w.encoder, w.decoder = conn, cbor.NewEncoder(conn), controlDecMode.NewDecoder(conn)
+	d, err := findProgram(w.orders.Program)
+	if err == nil {
+		err = w.build(d)
+	}
+	if err == nil {
+		st := &stage{stop: func(string) { w.send(report{Stop: true}) }, names: w.graph.names()}
+		w.logger = slog.New(&nodeHandler{handler, st.names})
+		slog.SetDefault(w.logger) // a host's process is ours: its main never went on
+		err = w.open(d, st)
+	}
+	if err != nil {
+		w.refuse(err)
+		return StatusLaunch
+	}
+	return w.serve()
+}
+
+// send reports to the launcher. When that fails the launcher is gone, which
+// the lease notices.
+func (w *worker) send(r report) {
+	w.sendMu.Lock()
+	defer w.sendMu.Unlock()
+	if err := w.encoder.Encode(r); err != nil && w.logger != nil {
+		w.logger.Debug("report lost", "error", err)
+	}
+}
+
+// refuse says why this host cannot take part.
+func (w *worker) refuse(err error) {
+	var d *DifferenceError
+	if errors.As(err, &d) {
+		w.send(report{Different: d})
+	} else {
+		w.send(report{Refused: actor.Flatten("", w.orders.Host, err)})
+	}
+	// The launcher ends this process when it has read the reason; ending first would look like a crash.
+	<-w.guest.Context().Done()
+}
+
+func (w *worker) build(d *program) error {
+	if w.orders.Version != ordersVersion {
+		return fmt.Errorf("the launcher is another version of tlaunch (orders %d, here %d)", w.orders.Version, ordersVersion)
+	}
+	w.table = actor.NewTable()
+	var err error
+	if w.graph, err = d.newGraph(w.orders.Config, w.orders.Hosts, w.table); err != nil {
+		return err
+	}
+	return differs(w.orders.Summary, w.graph.summary, "the launcher", w.orders.Host)
+}
+
+// open makes this process reachable and tells everybody.
+func (w *worker) open(d *program, st *stage) error {
+	var first command
+	if err := w.decoder.Decode(&first); err != nil || first.Welcome == nil {
+		return fmt.Errorf("no welcome from the launcher: %v", err)
+	}
+	offset := time.Until(first.Welcome.SentAt) // how far the launcher's clock is ahead, give or take the way here
+	l, address, err := listen(first.Welcome.DataAddress, w.orders.Ports)
+	if err != nil {
+		return fmt.Errorf("listening for other hosts: %w", err)
+	}
+	w.address = address
+	cfg := remote.Config{
+		Address: address, Logger: w.logger,
+		Now:    func() time.Time { return time.Now().Add(offset) },
+		Expect: w.hostAt, Join: w.join,
+	}
+	if err := identify(&cfg, d, w.orders.OwnTLS, w.orders.Credentials, w.orders.Host, w.orders.Incarnation); err != nil {
+		l.Close()
+		return err
+	}
+	w.sys = actor.NewSystem(actor.Config{
+		Host: w.orders.Host, Table: w.table, Locate: w.locate, Context: withStage(context.Background(), st), Logger: w.logger,
+	})
+	cfg.System, cfg.Down = w.sys.Actors(), w.sys.PeerDown
+	if w.endpoint, err = remote.New(cfg); err != nil {
+		l.Close()
+		return err
+	}
+	w.sys.Attach(w.endpoint)
+	streams := newConnListener()
+	w.group.Go(func() { w.accept(streams) })
+	for _, l := range []net.Listener{l, streams} {
+		w.group.Go(func() {
+			if err := w.endpoint.Serve(l); err != nil {
+				w.logger.Error("cannot be reached by other hosts any more", "error", err)
+			}
+		})
+	}
+	w.crew, err = newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, func(o outcome) {
+		w.send(report{Outcome: &remoteOutcome{Node: o.node, Phase: o.phase, Err: flatten(o)}})
+	})
+	if err != nil {
+		return err
+	}
+	return w.register()
+}
+
+func flatten(o outcome) *actor.Error {
+	if o.err == nil {
+		return nil
+	}
+	return actor.Flatten(o.node, o.host, o.err)
+}
+
+// identify gives an endpoint its credentials, or the program's own TLS.
+func identify(cfg *remote.Config, d *program, own bool, c remote.Credentials, host string, incarnation uint64) error {
+	if !own {
+		cfg.Credentials = &c
+		return nil
+	}
+	var err error
+	cfg.Incarnation = incarnation
+	if cfg.TLS, err = ownTLS(d, host); err != nil {
+		return err
+	}
+	return nil
+}
+
+func ownTLS(d *program, host string) (*tls.Config, error) {
+	c, err := d.tls(host)
+	if err == nil && c == nil {
+		err = errors.New("it returned nil")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the program's TLS option for %s: %w", host, err)
+	}
+	return c, nil
+}
+
+// accept takes the streams that the launcher opens: connections of its endpoint.
+func (w *worker) accept(streams *connListener) {
+	for {
+		conn, err := w.guest.Accept()
+		if err != nil {
+			return
+		}
+		w.group.Go(func() {
+			if p, err := purposeOf(conn); err != nil || p != streamRemote {
+				conn.Close()
+				return
+			}
+			streams.hand(conn)
+		})
+	}
+}
+
+func (w *worker) register() error {
+	ctx, cancel := context.WithTimeout(w.guest.Context(), registerPatience)
+	defer cancel()
+	if s := w.orders.Consul; s != nil {
+		c, err := cluster.NewConsul(cluster.ConsulConfig{Settings: *s, TTL: w.orders.ConsulTTL, Logger: w.logger})
+		if err != nil {
+			return err
+		}
+		w.registry = c
+	} else {
+		conn, err := w.guest.Dial(ctx)
+		if err == nil {
+			err = openStream(conn, streamRegistry)
+		}
+		if err != nil {
+			return fmt.Errorf("reaching the registry: %w", err)
+		}
+		w.registry = cluster.NewClient(conn)
+	}
+	return w.registry.Register(ctx, cluster.Member{Run: w.orders.Run, Host: w.orders.Host, Address: w.address, Incarnation: w.orders.Incarnation})
+}
+
+// registerPatience is how long a host tries to be registered, and to see the others.
+const registerPatience = 30 * time.Second
+
+// serve lives until the launcher orders the end, or the agent does.
+func (w *worker) serve() int {
+	w.send(report{Ready: w.address})
+	w.group.Go(w.obey)
+	var order endOrder
+	select {
+	case order = <-w.ended:
+	case <-w.guest.Context().Done():
+		w.logger.Warn("ending", "cause", context.Cause(w.guest.Context()))
+		order = endOrder{Notice: bootstrap.LeaseNotice}
+	}
+	ctx, cancel := withNotice(context.Background(), order.Notice)
+	defer cancel()
+	if order.Drain {
+		w.crew.drain(ctx)
+	}
+	var ended []remoteOutcome
+	for _, err := range w.crew.stop(ctx, actor.ErrStopped) {
+		o := remoteOutcome{Phase: "stop", Killed: errors.Is(err, ErrKilled), Err: actor.Flatten("", w.orders.Host, err)}
+		var n *NodeError
+		if errors.As(err, &n) {
+			o.Node, o.Err = n.Node, actor.Flatten(n.Node, n.Host, n.Err)
+		}
+		ended = append(ended, o)
+	}
+	w.close(ctx)
+	w.send(report{Ended: true, Errors: ended})
+	return 0
+}
+
+// close undoes open, from the nodes down to the registry. What cannot be
+// closed in time is ended with the process.
+func (w *worker) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, f := range []func(context.Context) error{w.sys.Close, w.endpoint.Close, w.registry.Close} {
+		if err := f(ctx); err != nil {
+			w.logger.Debug("closing", "error", err)
+		}
+	}
+}
+
+// obey takes the launcher's commands until the stream ends.
+func (w *worker) obey() {
+	for {
+		var c command
+		if err := w.decoder.Decode(&c); err != nil {
+			if !errors.Is(err, io.EOF) {
+				w.logger.Debug("commands end", "error", err)
+			}
+			return // the lease decides what follows
+		}
+		switch {
+		case c.Start:
+			w.group.Go(w.begin)
+		case c.End != nil:
+			select {
+			case w.ended <- *c.End:
+			default: // ending already
+			}
+		case c.Joined != nil:
+			w.mu.Lock()
+			answer := w.joins[c.Joined.ID]
+			delete(w.joins, c.Joined.ID)
+			w.mu.Unlock()
+			if answer != nil {
+				answer <- *c.Joined
+			}
+		}
+	}
+}
+
+// begin starts the nodes once the registry shows all hosts, so that the first
+// call of a node finds where it goes.
+func (w *worker) begin() {
+	ctx, cancel := context.WithTimeout(w.guest.Context(), registerPatience)
+	defer cancel()
+	want := w.graph.usedHosts(w.orders.Hosts)
+	for members, err := range w.registry.Watch(ctx, w.orders.Run) {
+		if err != nil {
+			w.send(report{Refused: actor.Flatten("", w.orders.Host, fmt.Errorf("waiting for the other hosts in the registry: %w", err))})
+			return
+		}
+		w.mu.Lock()
+		for _, m := range members {
+			w.members[m.Host] = m.Address
+		}
+		all := len(w.members) >= len(want)
+		w.mu.Unlock()
+		if all {
+			break
+		}
+	}
+	w.crew.start()
+}
+
+func (w *worker) locate(key string) (string, error) {
+	n := w.graph.byKey[key]
+	if n == nil {
+		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if address := w.members[n.host]; address != "" {
+		return address, nil
+	}
+	return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.host, key)
+}
+
+func (w *worker) hostAt(address string) (string, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for host, a := range w.members {
+		if a == address {
+			return host, true
+		}
+	}
+	return "", false
+}
+
+// join passes a request to be let in to the launcher, which alone can decide.
+func (w *worker) join(ctx context.Context, request []byte) ([]byte, error) {
+	answer := make(chan joinAnswer, 1)
+	w.mu.Lock()
+	w.lastID++
+	id := w.lastID
+	w.joins[id] = answer
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.joins, id)
+		w.mu.Unlock()
+	}()
+	w.send(report{Join: &joinRequest{ID: id, Request: request}})
+	select {
+	case a := <-answer:
+		if a.Denied != "" {
+			return nil, errors.New(a.Denied)
+		}
+		return a.Answer, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// nodeHandler adds the node and host of a context to log records.
+type nodeHandler struct {
+	slog.Handler
+	names map[string]string
+}
+
+func (h *nodeHandler) Handle(ctx context.Context, r slog.Record) error {
+	if key := actor.Self(ctx); key != "" {
+		name := h.names[key]
+		if name == "" {
+			name = key
+		}
+		r = r.Clone()
+		r.AddAttrs(slog.String(bootstrap.NodeKey, name))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h *nodeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &nodeHandler{h.Handler.WithAttrs(attrs), h.names}
+}
+
+func (h *nodeHandler) WithGroup(name string) slog.Handler {
+	return &nodeHandler{h.Handler.WithGroup(name), h.names}
+}
