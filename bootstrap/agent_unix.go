@@ -7,16 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -26,9 +22,6 @@ import (
 
 // ordersSilence is how long an agent waits for the next byte of its orders, before it knows its lease.
 const ordersSilence = 10 * time.Second
-
-// relayGrace bounds how long the end of a worker waits for streams whose reader at the launcher does not read.
-const relayGrace = 2 * time.Second
 
 // agent supervises one worker: it relays its streams, records its output, holds its lease, and leaves nothing behind.
 type agent struct {
@@ -41,10 +34,11 @@ type agent struct {
 
 	cmd    *exec.Cmd
 	worker *yamux.Session // with the worker
-	notify *yamux.Stream  // notices to the worker
+	notify *yamux.Stream  // orders and notices to the worker; nil when it ended at once
 
 	controlMu sync.Mutex // orders frames on control
 	terminate chan time.Duration
+	proceed   chan struct{} // closed when the launcher has brought its files
 	exited    chan struct{} // closed when the worker has been waited for
 	relaying  chan struct{} // closed when no more streams come from the worker
 	readers   sync.WaitGroup
@@ -60,7 +54,6 @@ func runAgent() int {
 	// The worker's parent-death signal follows the thread that starts it, so this thread must last as long as the process.
 	runtime.LockOSThread()
 	debug.SetGCPercent(50)
-	debug.SetMemoryLimit(24 << 20)
 
 	// The launcher's going away must not end us before the worker is stopped. The signals are caught rather than ignored,
 	// because what is ignored stays so in the worker.
@@ -72,7 +65,7 @@ func runAgent() int {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
 	}
-	a := &agent{pulse: link.pulse, terminate: make(chan time.Duration, 8), exited: make(chan struct{}), relaying: make(chan struct{})}
+	a := &agent{pulse: link.pulse, terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
 	if err := a.greet(link); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
@@ -87,55 +80,7 @@ func runAgent() int {
 		}
 		return exitBroken
 	}
-	debug.FreeOSMemory()
 	return a.supervise(signals)
-}
-
-// stdio is the process's standard input and output, taken away from everybody else.
-type stdio struct {
-	in    *os.File
-	out   *os.File
-	pulse *pulse
-}
-
-func (s *stdio) Read(b []byte) (int, error) { return pulseReader{s.in, s.pulse}.Read(b) }
-
-func (s *stdio) Write(b []byte) (int, error) { return s.out.Write(b) }
-
-func (s *stdio) Close() error { return errors.Join(s.in.Close(), s.out.Close()) }
-
-// claimStdio moves the link to descriptors of its own: what else in this process prints goes to standard error from now on.
-func claimStdio() (*stdio, error) {
-	take := func(fd int, name string) (*os.File, error) {
-		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			return nil, fmt.Errorf("take %s: %w", name, err)
-		}
-		if err := unix.SetNonblock(own, true); err != nil {
-			return nil, fmt.Errorf("take %s: %w", name, err)
-		}
-		return os.NewFile(uintptr(own), name), nil
-	}
-	in, err := take(0, "link in")
-	if err != nil {
-		return nil, err
-	}
-	out, err := take(1, "link out")
-	if err != nil {
-		return nil, err
-	}
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer null.Close()
-	if err := unix.Dup2(int(null.Fd()), 0); err != nil {
-		return nil, fmt.Errorf("replace standard input: %w", err)
-	}
-	if err := unix.Dup2(2, 1); err != nil {
-		return nil, fmt.Errorf("replace standard output: %w", err)
-	}
-	return &stdio{in: in, out: out, pulse: newPulse()}, nil
 }
 
 // greet opens the session with the launcher and reads the orders.
@@ -192,6 +137,11 @@ func (a *agent) start() error {
 	if err := a.makeDir(); err != nil {
 		return err
 	}
+	if a.orders.Files {
+		if err := a.awaitFiles(); err != nil {
+			return err
+		}
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the own executable: %w", err)
@@ -236,60 +186,9 @@ func (a *agent) start() error {
 		return err
 	}
 	if a.notify, err = a.worker.OpenStream(); err != nil {
-		return fmt.Errorf("reach the worker: %w", err)
+		a.notify = nil
 	}
 	return nil
-}
-
-// pipeConn is a pair of pipes as one connection.
-type pipeConn struct {
-	io.ReadCloser
-	w io.WriteCloser
-}
-
-func (c pipeConn) Write(b []byte) (int, error) { return c.w.Write(b) }
-
-func (c pipeConn) Close() error { return errors.Join(c.ReadCloser.Close(), c.w.Close()) }
-
-// makeDir makes the work folder under the first base that allows it and links in what was shipped.
-func (a *agent) makeDir() error {
-	var failed []error
-	for _, base := range a.orders.Bases {
-		if base == "" {
-			base = os.TempDir()
-		}
-		if err := os.MkdirAll(base, 0o700); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		dir, err := os.MkdirTemp(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-")
-		if err == nil {
-			a.dir = dir
-			break
-		}
-		failed = append(failed, err)
-	}
-	if a.dir == "" {
-		return fmt.Errorf("make a work folder: %w", errors.Join(failed...))
-	}
-	for _, s := range a.orders.Ship {
-		if err := os.CopyFS(filepath.Join(a.dir, filepath.Base(s.Name)), os.DirFS(s.Path)); err != nil {
-			return fmt.Errorf("bring %s into the work folder: %w", s.Name, err)
-		}
-	}
-	return nil
-}
-
-// fileName makes a part of a file name from a display name.
-func fileName(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
-		}
-		return '_'
-	}, s)
-	return s[:min(len(s), 40)]
 }
 
 func (a *agent) send(kind frameKind, message any) error {
@@ -302,9 +201,13 @@ func (a *agent) send(kind frameKind, message any) error {
 func (a *agent) supervise(signals <-chan os.Signal) int {
 	go func() {
 		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
-		_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		_ = a.send(frameStarted, startReport{Dir: a.dir})
+		if a.notify != nil {
+			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
+		}
 		a.orders.Orders = nil
+		debug.SetMemoryLimit(24 << 20)
+		debug.FreeOSMemory()
 	}()
 	go a.relay(a.session, a.worker, false)
 	go func() {
@@ -338,6 +241,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 
 // readControl takes what the launcher says until the link ends.
 func (a *agent) readControl() {
+	proceeding := false
 	for {
 		kind, payload, err := readFrame(a.control, maxControl)
 		if err != nil {
@@ -350,6 +254,11 @@ func (a *agent) readControl() {
 			a.controlMu.Unlock()
 			if err != nil {
 				return
+			}
+		case frameProceed:
+			if !proceeding {
+				proceeding = true
+				close(a.proceed)
 			}
 		case frameTerminate:
 			if notice, err := decodeNotice(payload); err == nil {
@@ -385,57 +294,9 @@ func (a *agent) watchSignals(signals <-chan os.Signal) {
 }
 
 func (a *agent) warn(cause stopCause) {
-	_ = writeFrame(a.notify, frameNotice, []byte{byte(cause)})
-}
-
-// relay passes every stream that arrives at from on to to.
-func (a *agent) relay(from, to *yamux.Session, fromWorker bool) {
-	for {
-		in, err := from.AcceptStream()
-		if err != nil {
-			return
-		}
-		out, err := to.OpenStream()
-		if err != nil {
-			_ = in.Close()
-			continue
-		}
-		back, forth := in, out // data towards the launcher are waited for at the end
-		if fromWorker {
-			back, forth = out, in
-		}
-		a.relayMu.Lock()
-		if a.relaysOver {
-			go pump(back, forth)
-		} else {
-			a.relays.Go(func() { pump(back, forth) })
-		}
-		a.relayMu.Unlock()
-		go pump(forth, back)
+	if a.notify != nil {
+		_ = writeFrame(a.notify, frameNotice, []byte{byte(cause)})
 	}
-}
-
-// drainRelays waits until what the worker wrote to streams has been passed on.
-func (a *agent) drainRelays() {
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		<-a.relaying
-		a.relayMu.Lock()
-		a.relaysOver = true
-		a.relayMu.Unlock()
-		a.relays.Wait()
-	}()
-	select {
-	case <-drained:
-	case <-time.After(relayGrace):
-	}
-}
-
-// pump copies one direction of a stream and closes it.
-func pump(to, from net.Conn) {
-	_, _ = io.Copy(to, from)
-	_ = to.Close()
 }
 
 // finish follows the worker's end: no process, no bytes and no files are left behind, then the launcher hears how it ended.
@@ -486,34 +347,4 @@ func (a *agent) watchLease() (stop func()) {
 		close(done)
 		<-over
 	}
-}
-
-// cleanUp removes the work folder, folders without write permission included.
-func (a *agent) cleanUp() {
-	if a.dir == "" || os.RemoveAll(a.dir) == nil {
-		return
-	}
-	_ = filepath.WalkDir(a.dir, func(path string, d os.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	_ = os.RemoveAll(a.dir)
-}
-
-// exitOf says how a worker ended.
-func exitOf(state *os.ProcessState) exitReport {
-	var r exitReport
-	r.Code = state.ExitCode()
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		r.Code, r.Signal = 128+int(ws.Signal()), unix.SignalName(ws.Signal())
-	}
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		r.MaxRSS = int64(usage.Maxrss)
-		if runtime.GOOS != "darwin" {
-			r.MaxRSS *= 1024 // kilobytes there, bytes on macOS
-		}
-	}
-	return r
 }

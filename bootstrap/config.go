@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
 
 // Config says how processes are started. Its zero value starts local processes.
@@ -26,9 +28,15 @@ type Config struct {
 	// PATH, HOME, USER, LANG and TMPDIR of its host, and nothing else.
 	Env []string
 
+	// Ship are folders that are brought into the work folder under their last name.
+	Ship []string
+
 	// Binary maps "os/arch" to the executable for such hosts; "" is the one for all others. Where it has no entry,
 	// the executable of this process is taken.
 	Binary map[string]string
+
+	// SSH says how hosts are reached; nil starts local processes, whatever the hosts' addresses.
+	SSH *sshconn.Config
 
 	// Args are arguments of the started program; usually none, since its orders say it all.
 	Args []string

@@ -15,9 +15,10 @@ type Launcher struct {
 	env     []string
 	starter starter
 	slots   chan struct{}
+	open    context.Context // ends with Close, and all starts with it
+	shut    context.CancelCauseFunc
 
 	mu       sync.Mutex
-	closed   bool
 	starting sync.WaitGroup
 	running  map[*Process]struct{}
 }
@@ -32,7 +33,14 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 		return nil, err
 	}
 	l := &Launcher{cfg: cfg, env: env, slots: make(chan struct{}, cfg.Parallel), running: make(map[*Process]struct{})}
-	l.starter = &localStarter{cfg: &l.cfg}
+	l.open, l.shut = context.WithCancelCause(context.Background())
+	if cfg.SSH == nil {
+		l.starter = newLocalStarter(&l.cfg)
+		return l, nil
+	}
+	if l.starter, err = newSSHStarter(&l.cfg); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -44,13 +52,16 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 			Remedy: "pass large data by a stream or -ship"}
 	}
 	l.mu.Lock()
-	if l.closed {
+	if l.open.Err() != nil {
 		l.mu.Unlock()
 		return nil, ErrClosed
 	}
 	l.starting.Add(1)
 	l.mu.Unlock()
 	defer l.starting.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.open, func() { cancel(ErrClosed) })()
 
 	select {
 	case l.slots <- struct{}{}:
@@ -63,7 +74,7 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 		return nil, err
 	}
 	p, err := newProcess(ctx, &l.cfg, h, link, agentOrders{
-		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, Bases: link.bases, Env: l.env, Ship: link.ship, Orders: orders,
+		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, Bases: link.bases, Env: l.env, Files: link.bring != nil, Orders: orders,
 	})
 	if err != nil {
 		return nil, err
@@ -81,11 +92,11 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 }
 
 // Close kills all processes that still run and waits for their end, then gives up what the launcher holds.
-// Starts that are under way are waited for: end their contexts first. When ctx ends, the links are cut, and the hosts
-// clean up by themselves as their leases run out, which Close waits for on this machine.
+// Starts that are under way end with [ErrClosed]. When ctx ends, the links are cut, and the hosts clean up by themselves
+// as their leases run out, which Close waits for on this machine. It may be called again.
 func (l *Launcher) Close(ctx context.Context) error {
 	l.mu.Lock()
-	l.closed = true
+	l.shut(ErrClosed)
 	l.mu.Unlock()
 	l.starting.Wait()
 

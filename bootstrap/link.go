@@ -17,15 +17,18 @@ type link struct {
 	out      io.ReadCloser
 	err      io.ReadCloser
 	bases    []string          // where the work folder may be made
-	ship     []shipped         // what lies ready on the host
 	address  string            // by which the host was reached
 	cut      func()            // breaks the link: in and out fail from then on
 	kill     func()            // breaks the link and, where it can be reached, ends the command
 	wait     func() error      // waits for the command's end and says how it ended; after a cut, no longer than the agent's lease takes
 	release  func()            // frees what the link holds, after wait
 	abandon  func(dir string)  // removes the work folder, where the agent could not
+	bring    bring             // fills the work folder; nil: nothing to bring
 	describe func(error) error // explains a command that ended before the preamble; nil: nothing to say
 }
+
+// bring makes the folders of [Config].Ship appear in the work folder dir.
+type bring func(ctx context.Context, dir string) error
 
 // starter starts agents.
 type starter interface {

@@ -5,16 +5,23 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/ship"
 )
 
 // localStarter starts processes on this machine.
 type localStarter struct {
-	cfg *Config
+	cfg  *Config
+	dirs func() (map[string]*ship.Dir, error)
 }
 
 var _ starter = (*localStarter)(nil)
+
+func newLocalStarter(cfg *Config) *localStarter {
+	return &localStarter{cfg: cfg, dirs: sync.OnceValues(func() (map[string]*ship.Dir, error) { return openDirs(cfg.Ship) })}
+}
 
 func (s *localStarter) close() error { return nil }
 
@@ -24,6 +31,14 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host) (*link, erro
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
+	}
+	var files bring
+	if len(s.cfg.Ship) > 0 {
+		dirs, err := s.dirs()
+		if err != nil {
+			return nil, &HostError{Host: h.Name, Op: "ship", Err: err}
+		}
+		files = func(ctx context.Context, dir string) error { return copyDirs(ctx, dirs, dir) }
 	}
 	path, err := s.cfg.binary("")
 	if err != nil {
@@ -75,6 +90,7 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host) (*link, erro
 			<-ended
 		},
 		abandon: func(dir string) { _ = os.RemoveAll(dir) },
+		bring:   files,
 	}, nil
 }
 

@@ -46,6 +46,10 @@ func beforeEnter() {
 	case "never-fails":
 		fmt.Fprintln(os.Stderr, "flag provided but not defined")
 		os.Exit(2)
+	case "worker-dies":
+		if os.Getenv(marker) == markerWorker {
+			os.Exit(9)
+		}
 	case "never-hangs":
 		fmt.Println("hello from a program of its own")
 		select {}
@@ -67,6 +71,8 @@ func work(g *Guest) {
 		g.Exit(code)
 	case "panic":
 		panic("so it goes: " + arg)
+	case "greet":
+		fmt.Printf("hello %s, this is %s\n", arg, g.Host())
 	case "hello":
 		fmt.Println("to stdout")
 		fmt.Fprint(os.Stderr, "to stderr, no newline")
@@ -80,7 +86,10 @@ func work(g *Guest) {
 		fmt.Fprintln(os.Stderr, wd == g.Dir())
 	case "files":
 		_ = filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
-			fmt.Println(path, d.IsDir())
+			if err == nil && !d.IsDir() {
+				info, _ := d.Info()
+				fmt.Println(info.Mode(), path)
+			}
 			return err
 		})
 	case "size":
@@ -266,4 +275,9 @@ func alive(pid int) bool {
 func gone(t *testing.T, within time.Duration, pids ...int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return !slices.ContainsFunc(pids, alive) }, within, 5*time.Millisecond, "%v live on", pids)
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 }

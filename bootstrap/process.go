@@ -22,20 +22,22 @@ type Process struct {
 	link    *link
 	session *yamux.Session
 	pulse   *pulse
-	started chan startReport // capacity 1
+	ready   chan struct{} // closed when dir is there, where the agent waits for files
+	brought chan struct{} // closed when the files are there
+	started chan struct{} // closed when report is there
 
 	records   chan Record   // to deliver, the only caller of Config.Log
 	delivered chan struct{} // closed when deliver has returned
 	last      lastLines     // owned by deliver
 	out       sync.WaitGroup
 
-	mu       sync.Mutex
-	reported bool   // the agent has said whether the worker runs
-	dir      string // work folder on the host
-	asked    bool
-	notice   time.Duration // the strictest asked for
-	changed  chan struct{} // capacity 1: asked or notice changed
-	cutErr   error         // why the link was broken from this side
+	mu      sync.Mutex
+	dir     string       // work folder on the host, once known
+	report  *startReport // nil until the agent has said whether the worker runs
+	asked   bool
+	notice  time.Duration // the strictest asked for
+	changed chan struct{} // capacity 1: asked or notice changed
+	cutErr  error         // why the link was broken from this side
 
 	stop  chan struct{} // closed when watch and ping are to end
 	ended context.Context
@@ -48,7 +50,7 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	p := &Process{
 		cfg: cfg, host: h, link: l, pulse: newPulse(),
 		records: make(chan Record), delivered: make(chan struct{}),
-		changed: make(chan struct{}, 1), started: make(chan startReport, 1), stop: make(chan struct{}),
+		changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
 	}
 	p.last.max = 20
 	p.ended, p.end = context.WithCancel(context.Background())
@@ -61,27 +63,62 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 		p.session, err = yamux.Client(linkConn{pulseReader{reader, p.pulse}, l}, muxConfig())
 	}
 	if err != nil {
-		l.kill() // no agent is in charge yet, so nobody is there to end it more gently
-		p.letGo()
+		l.kill()        // no agent is in charge yet, so nobody is there to end it more gently
+		_ = p.letGo("") // why it failed is known
 		p.end()
 		return nil, p.startError(ctx, err)
 	}
 	go p.run(orders)
-	select {
-	case report := <-p.started:
-		if report.Error == "" {
-			return p, nil
+	if orders.Files {
+		if err := p.bringFiles(ctx); err != nil {
+			p.Terminate(0)
+			<-p.Done()
+			return nil, hostFailure(ctx, h, "ship", err)
 		}
-		p.cut(errors.New(report.Error))
-		<-p.Done()
-		return nil, p.startError(ctx, fmt.Errorf("the host says: %s", report.Error))
+	}
+	select {
+	case <-p.started:
 	case <-p.Done():
-		return nil, p.startError(ctx, p.exit.Err)
 	case <-ctx.Done():
 		p.Terminate(0)
 		<-p.Done()
 		return nil, context.Cause(ctx)
 	}
+	p.mu.Lock()
+	report := p.report
+	p.mu.Unlock()
+	switch {
+	case report == nil: // ended before the agent said anything
+		return nil, p.startError(ctx, p.exit.Err)
+	case report.Error != "":
+		<-p.Done()
+		return nil, p.startError(ctx, fmt.Errorf("the host says: %s", report.Error))
+	}
+	return p, nil
+}
+
+// bringFiles fills the work folder once the agent has made it. A process that ends meanwhile is none of its errors.
+func (p *Process) bringFiles(ctx context.Context) error {
+	select {
+	case <-p.ready:
+	case <-p.started: // the agent could not make the folder, and says so
+		return nil
+	case <-p.Done():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.ended, cancel)()
+	p.mu.Lock()
+	dir := p.dir
+	p.mu.Unlock()
+	if err := p.link.bring(ctx, dir); err != nil && p.ended.Err() == nil {
+		return err
+	}
+	close(p.brought)
+	return nil
 }
 
 // startError explains a start that failed; all output has been seen.
@@ -161,18 +198,19 @@ func (p *Process) run(orders agentOrders) {
 	talk.Go(p.watch)
 	exit, err := p.follow(orders, &talk)
 	close(p.stop)
+	stuck := time.AfterFunc(LeaseNotice, p.link.cut) // a farewell is no reason to wait for a host that is gone
 	_ = p.session.Close()
 	talk.Wait()
-	status := p.letGo()
-
+	stuck.Stop()
 	p.mu.Lock()
 	why, dir := p.cutErr, p.dir
+	if err == nil {
+		dir = "" // the agent has removed it
+	}
 	p.mu.Unlock()
+	status := p.letGo(dir)
 	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, MaxRSS: exit.MaxRSS, Left: exit.Left, Last: p.last.lines()}
 	if err != nil {
-		if dir != "" {
-			p.link.abandon(dir)
-		}
 		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, errors.Join(why, err, status))}
 	}
 	p.end()
@@ -196,12 +234,15 @@ func (p *Process) follow(orders agentOrders, talk *sync.WaitGroup) (exitReport, 
 	return p.readRecords(records)
 }
 
-// letGo waits for the end of the command and frees what belongs to it, in this order: the command itself, which an agent that
-// does not end by its lease is killed for; its standard error, which somebody else may hold open; the log, which is last.
-func (p *Process) letGo() error {
+// letGo waits for the end of the command and frees what belongs to it, in this order: the command itself, which is killed when
+// it does not end by its lease; the work folder dir, unless empty; standard error, which somebody else may hold open; the log.
+func (p *Process) letGo(dir string) error {
 	overdue := time.AfterFunc(p.cfg.Lease+2*LeaseNotice, p.link.kill)
 	status := p.link.wait()
 	overdue.Stop()
+	if dir != "" {
+		p.link.abandon(dir)
+	}
 	held := time.AfterFunc(time.Second, func() { _ = p.link.err.Close() })
 	p.out.Wait()
 	held.Stop()
@@ -263,6 +304,7 @@ func (p *Process) watch() {
 func (p *Process) ping(control io.Writer) {
 	every := time.NewTicker(p.cfg.Lease / 5)
 	defer every.Stop()
+	brought := p.brought
 	for {
 		var err error
 		select {
@@ -270,6 +312,9 @@ func (p *Process) ping(control io.Writer) {
 			return
 		case <-every.C:
 			err = writeFrame(control, framePing, nil)
+		case <-brought:
+			brought = nil
+			err = writeFrame(control, frameProceed, nil)
 		case <-p.changed:
 			p.mu.Lock()
 			notice := p.notice
@@ -282,27 +327,39 @@ func (p *Process) ping(control io.Writer) {
 	}
 }
 
-// listen takes the agent's word on the worker's start; of its answers to pings only that they came matters.
+// listen takes the agent's word on work folder and start; of its answers to pings only that they came matters.
 func (p *Process) listen(control io.Reader) {
 	for {
 		kind, payload, err := readFrame(control, maxEnvelope)
 		if err != nil {
 			return
 		}
-		if kind != frameStarted {
-			continue
+		switch kind {
+		case frameReady:
+			var ready readyReport
+			if decode(payload, &ready) == nil {
+				p.note(func() bool { return p.dir == "" }, func() { p.dir = ready.Dir }, p.ready)
+			}
+		case frameStarted:
+			var report startReport
+			if err := decode(payload, &report); err != nil {
+				report.Error = err.Error()
+			}
+			p.note(func() bool { return p.report == nil }, func() { p.dir, p.report = report.Dir, &report }, p.started)
+			if report.Error != "" {
+				p.cut(errors.New(report.Error)) // the agent waits for nothing else
+			}
 		}
-		var report startReport
-		if err := decode(payload, &report); err != nil {
-			report.Error = err.Error()
-		}
-		p.mu.Lock()
-		first := !p.reported
-		p.dir, p.reported = report.Dir, true
-		p.mu.Unlock()
-		if first {
-			p.started <- report
-		}
+	}
+}
+
+// note takes the agent's word once and closes said.
+func (p *Process) note(first func() bool, take func(), said chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first() {
+		take()
+		close(said)
 	}
 }
 

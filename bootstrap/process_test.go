@@ -262,6 +262,15 @@ func TestStartErrors(t *testing.T) {
 	require.ErrorContains(t, err, "orders of")
 }
 
+// A worker that ends before it takes its orders is an exit like any other.
+func TestWorkerEndsBeforeItsOrders(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1 << 20} {
+		p, _ := launchLocal(t, Config{Args: []string{"worker-dies"}}, string(make([]byte, size)))
+		require.Equal(t, 9, await(t, p).Code)
+	}
+}
+
 func TestLargestOrders(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "size "+strings.Repeat(" ", MaxOrders-5))
@@ -360,7 +369,7 @@ func TestAgentKilled(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "wait")
 	worker, agent, dir := j.ids(t)
-	require.NoError(t, syscall.Kill(agent, syscall.SIGKILL))
+	kill(t, agent)
 	exit := await(t, p)
 	require.True(t, exit.Lost)
 	require.Equal(t, -1, exit.Code)
@@ -374,7 +383,7 @@ func TestWorkerKilled(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "wait")
 	worker, _, _ := j.ids(t)
-	require.NoError(t, syscall.Kill(worker, syscall.SIGKILL))
+	kill(t, worker)
 	exit := await(t, p)
 	require.Equal(t, "SIGKILL", exit.Signal)
 	require.False(t, exit.Lost)
@@ -434,6 +443,23 @@ func TestStartIsCancelled(t *testing.T) {
 	l.cfg.Log = func(Record) { cancel(reason) } // the program's first line
 	_, err = l.Start(ctx, inventory.Local(1).Hosts[0], nil)
 	require.ErrorIs(t, err, reason)
+	require.NoError(t, l.Close(t.Context()))
+}
+
+// Closing the launcher ends a start that is under way.
+func TestCloseWhileStarting(t *testing.T) {
+	t.Parallel()
+	running := make(chan struct{})
+	l, err := NewLauncher(Config{Args: []string{"never-hangs"}, HelloTimeout: time.Hour, Log: func(Record) { close(running) }})
+	require.NoError(t, err)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := l.Start(context.Background(), inventory.Local(1).Hosts[0], nil)
+		failed <- err
+	}()
+	<-running
+	require.NoError(t, l.Close(t.Context()))
+	require.ErrorIs(t, <-failed, ErrClosed)
 	require.NoError(t, l.Close(t.Context()))
 }
 

@@ -40,6 +40,8 @@ const (
 	frameOrders    frameKind = iota + 1 // launcher → agent → worker: the first frame
 	framePing                           // launcher → agent
 	frameTerminate                      // launcher → agent: notice in nanoseconds
+	frameReady                          // agent → launcher: readyReport; files may be brought now
+	frameProceed                        // launcher → agent: the files are there
 	frameStarted                        // agent → launcher: startReport
 	framePong                           // agent → launcher
 	frameNotice                         // agent → worker: stopCause
@@ -54,14 +56,13 @@ type agentOrders struct {
 	Lease  time.Duration
 	Bases  []string // folders in which the work folder may be made, the first that works is taken
 	Env    []string // NAME=VALUE for the worker
-	Ship   []shipped
+	Files  bool     // the launcher brings files into the work folder before the worker starts
 	Orders []byte
 }
 
-// shipped is a folder that lies ready on the host and is linked into the work folder.
-type shipped struct {
-	Name string
-	Path string
+// readyReport says where the work folder is.
+type readyReport struct {
+	Dir string
 }
 
 // guestOrders are what a worker is told.

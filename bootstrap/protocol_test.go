@@ -16,7 +16,7 @@ func TestFrames(t *testing.T) {
 	require.NoError(t, writeFrame(&b, framePing, nil))
 	big := bytes.Repeat([]byte{7}, 300<<10)
 	require.NoError(t, writeFrame(&b, framePiece, big))
-	orders := agentOrders{Run: "r\xff", Host: "h", Lease: time.Second, Env: []string{"A=1"}, Ship: []shipped{{"n", "p"}}, Orders: []byte("x")}
+	orders := agentOrders{Run: "r\xff", Host: "h", Lease: time.Second, Env: []string{"A=1"}, Files: true, Orders: []byte("x")}
 	require.NoError(t, writeMessage(&b, frameOrders, orders))
 
 	kind, payload, err := readFrame(&b, 0)

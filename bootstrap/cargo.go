@@ -1,0 +1,215 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/ship"
+)
+
+// cargo brings the program to hosts. Each executable is read and hashed once, however many hosts there are.
+type cargo struct {
+	cfg    *Config
+	dirs   func() (map[string]*ship.Dir, error)
+	ctx    context.Context // ends builds
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	binaries map[string]*openBinary // by path
+	builds   map[string]*build      // by platform
+	building sync.WaitGroup
+	scratch  string // folder of what was built; empty: none yet
+}
+
+// build is an executable that is made of the program's source for hosts that no other fits.
+type build struct {
+	done chan struct{}
+	path string
+	err  error
+}
+
+// openBinary is opened by the first who needs it.
+type openBinary struct {
+	once sync.Once
+	*ship.Binary
+	err error
+}
+
+func newCargo(cfg *Config) *cargo {
+	c := &cargo{cfg: cfg, binaries: make(map[string]*openBinary), builds: make(map[string]*build)}
+	c.dirs = sync.OnceValues(func() (map[string]*ship.Dir, error) { return openDirs(cfg.Ship) })
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// openDirs packs the folders that are to be shipped, by their last names.
+func openDirs(folders []string) (map[string]*ship.Dir, error) {
+	dirs := make(map[string]*ship.Dir, len(folders))
+	for _, folder := range folders {
+		full, err := filepath.Abs(folder)
+		if err != nil {
+			return nil, err
+		}
+		name := filepath.Base(full)
+		if other, ok := dirs[name]; ok {
+			return nil, fmt.Errorf("ship %s and %s: both are called %s", other.Path, full, name)
+		}
+		if dirs[name], err = ship.OpenDir(full); err != nil {
+			return nil, fmt.Errorf("ship %s: %w", folder, err)
+		}
+	}
+	return dirs, nil
+}
+
+// close gives up all executables; nothing may be under way.
+func (c *cargo) close() error {
+	c.cancel()
+	c.building.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	if c.scratch != "" {
+		errs = append(errs, os.RemoveAll(c.scratch))
+	}
+	for _, b := range c.binaries {
+		if b.Binary != nil {
+			errs = append(errs, b.Close())
+		}
+	}
+	clear(c.binaries)
+	return errors.Join(errs...)
+}
+
+// load is what lies ready on a host.
+type load struct {
+	path  string   // of the executable
+	bases []string // for the work folder
+	bring bring    // nil: nothing to bring
+}
+
+func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Client) (load, error) {
+	hashes, err := c.hashes()
+	if err != nil {
+		return load{}, err
+	}
+	platform, err := ship.Probe(ctx, client, hashes...)
+	if err != nil {
+		return load{}, err
+	}
+	binary, err := c.binary(ctx, platform)
+	if err != nil {
+		return load{}, err
+	}
+	progress := func(sent, total int64) {
+		c.cfg.Progress(Event{Host: h.Name, Stage: StageShipping, Sent: sent, Total: total})
+	}
+	remote, err := ship.Put(ctx, client, platform, binary, progress)
+	if err != nil {
+		return load{}, err
+	}
+	l := load{path: remote, bases: []string{path.Join(path.Dir(remote), "runs"), ""}}
+	if len(c.cfg.Ship) > 0 {
+		dirs, err := c.dirs()
+		if err != nil {
+			return load{}, err
+		}
+		l.bring = func(ctx context.Context, dir string) error {
+			for name, d := range dirs {
+				if err := ship.PutDir(ctx, client, platform, d, path.Join(dir, name), progress); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return l, nil
+}
+
+// hashes are those of all executables that were named, and of the one for unnamed platforms.
+func (c *cargo) hashes() ([]string, error) {
+	own, err := c.cfg.binary("")
+	if err != nil {
+		return nil, err
+	}
+	files := []string{own}
+	for _, file := range c.cfg.Binary {
+		files = append(files, file)
+	}
+	slices.Sort(files)
+	var hashes []string
+	for _, file := range slices.Compact(files) {
+		b, err := c.open(file)
+		if err != nil {
+			return nil, err
+		}
+		hashes = append(hashes, b.SHA256)
+	}
+	return hashes, nil
+}
+
+// binary returns the executable for a platform: the one that was named for it, else the usual one, else one built from source.
+func (c *cargo) binary(ctx context.Context, platform ship.Platform) (*ship.Binary, error) {
+	file, err := c.cfg.binary(platform.String())
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.open(file)
+	if err != nil || b.Platform() == platform.String() {
+		return b, err
+	}
+	if _, named := c.cfg.Binary[platform.String()]; named {
+		return b, nil // it does not fit: who sends it says so
+	}
+	if file, err = c.built(ctx, platform); err != nil {
+		return nil, err
+	}
+	return c.open(file)
+}
+
+// built builds the program for a platform, once for all hosts that wait for it.
+func (c *cargo) built(ctx context.Context, platform ship.Platform) (string, error) {
+	c.mu.Lock()
+	b, ok := c.builds[platform.String()]
+	if !ok {
+		b = &build{done: make(chan struct{})}
+		c.builds[platform.String()] = b
+		if c.scratch == "" {
+			c.scratch, b.err = os.MkdirTemp("", "tlaunch-build-")
+		}
+		scratch := c.scratch
+		c.building.Go(func() {
+			defer close(b.done)
+			if b.err == nil {
+				b.path, b.err = ship.CrossBuild(c.ctx, platform.GOOS, platform.GOARCH, "", scratch)
+			}
+		})
+	}
+	c.mu.Unlock()
+	select {
+	case <-b.done:
+		return b.path, b.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func (c *cargo) open(file string) (*ship.Binary, error) {
+	c.mu.Lock()
+	b, ok := c.binaries[file]
+	if !ok {
+		b = new(openBinary)
+		c.binaries[file] = b
+	}
+	c.mu.Unlock()
+	b.once.Do(func() { b.Binary, b.err = ship.OpenBinary(file) })
+	return b.Binary, b.err
+}

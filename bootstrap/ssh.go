@@ -1,0 +1,194 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
+)
+
+// sshStarter starts agents over SSH: one connection for each, in which the command's session is the link.
+type sshStarter struct {
+	cfg    *Config
+	dialer *sshconn.Dialer
+	cargo  *cargo
+}
+
+var _ starter = (*sshStarter)(nil)
+
+func newSSHStarter(cfg *Config) (*sshStarter, error) {
+	dialer, err := sshconn.NewDialer(*cfg.SSH)
+	if err != nil {
+		return nil, err
+	}
+	return &sshStarter{cfg: cfg, dialer: dialer, cargo: newCargo(cfg)}, nil
+}
+
+func (s *sshStarter) close() error { return errors.Join(s.dialer.Close(), s.cargo.close()) }
+
+func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error) {
+	s.cfg.Progress(Event{Host: h.Name, Stage: StageConnecting})
+	conn, err := s.dialer.Dial(ctx, sshconn.Target{Name: h.Name, User: h.User, Address: h.Address, Port: h.Port})
+	if err != nil {
+		return nil, hostFailure(ctx, h, "connect", err)
+	}
+	s.cfg.Progress(Event{Host: h.Name, Stage: StageConnected})
+	load, err := s.cargo.deliver(ctx, h, conn.Client)
+	if err != nil {
+		_ = conn.Close()
+		return nil, hostFailure(ctx, h, "ship", err)
+	}
+	l, err := startSession(ctx, conn, command(load.path, s.cfg.Args))
+	if err != nil {
+		_ = conn.Close()
+		return nil, hostFailure(ctx, h, "start", err)
+	}
+	l.bases, l.bring, l.address = load.bases, load.bring, reachedAddress(conn)
+	return l, nil
+}
+
+// hostFailure prefers the context's cause, where that is why it failed.
+func hostFailure(ctx context.Context, h inventory.Host, op string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &HostError{Host: h.Name, Op: op, Err: err}
+}
+
+// command is one that every login shell reads alike: sh, csh and fish included.
+func command(path string, args []string) string {
+	words := []string{"exec", "env", marker + "=" + markerAgent, quote(path)}
+	for _, a := range args {
+		words = append(words, quote(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes one word of s. Quotes and backslashes stand outside of the single quotes, because shells differ within.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('\'')
+	for _, r := range []byte(s) {
+		if r == '\'' || r == '\\' || r == '!' {
+			b.WriteString(`'\`)
+			b.WriteByte(r)
+			b.WriteByte('\'')
+			continue
+		}
+		b.WriteByte(r)
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
+
+// reachedAddress is where the host was reached; behind a jump host, the name by which that reached it.
+func reachedAddress(conn *sshconn.Conn) string {
+	if len(conn.Jumps) == 0 {
+		if host, _, err := net.SplitHostPort(conn.RemoteAddr().String()); err == nil {
+			return host
+		}
+	}
+	return conn.HostName
+}
+
+// startSession starts the command in a session of conn, which the link owns from then on.
+func startSession(ctx context.Context, conn *sshconn.Conn, command string) (*link, error) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // what x/crypto/ssh waits for has no context
+	defer stop()
+	session, err := conn.NewSession()
+	if err != nil {
+		return nil, fmt.Errorf("open a session: %w", err)
+	}
+	in, err := session.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := session.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := session.Start(command); err != nil {
+		return nil, fmt.Errorf("run %s: %w", command, err)
+	}
+	ended := make(chan struct{})
+	var status error
+	go func() { // ends with the session, which release closes the connection of and waits for
+		status = session.Wait()
+		close(ended)
+	}()
+	return &link{
+		in:  in,
+		out: sessionReader{out, session},
+		err: sessionReader{stderr, session},
+		cut: func() { _ = conn.Close() },
+		kill: func() {
+			stuck := time.AfterFunc(time.Second, func() { _ = conn.Close() })
+			_ = session.Signal(ssh.SIGKILL)
+			_ = session.Close()
+			stuck.Stop()
+			_ = conn.Close()
+		},
+		wait: func() error {
+			<-ended
+			return status
+		},
+		release: func() {
+			_ = conn.Close()
+			<-ended
+		},
+		abandon:  func(dir string) { removeRemote(conn, dir) },
+		describe: describeSSH,
+	}, nil
+}
+
+// sessionReader is an output of a session; both end with it.
+type sessionReader struct {
+	io.Reader
+	session *ssh.Session
+}
+
+func (r sessionReader) Close() error {
+	if err := r.session.Close(); err != nil && !errors.Is(err, io.EOF) { // EOF: the other side has closed it
+		return err
+	}
+	return nil
+}
+
+// describeSSH knows the statuses by which shells say that there is nothing to run.
+func describeSSH(ended error) error {
+	var exited *ssh.ExitError
+	var missing *ssh.ExitMissingError
+	switch {
+	case errors.As(ended, &missing):
+		return fmt.Errorf("the connection ended before the program was reached: %w", ended)
+	case errors.As(ended, &exited) && exited.ExitStatus() == 126:
+		return fmt.Errorf("the host may not run the program: %w", ended)
+	case errors.As(ended, &exited) && exited.ExitStatus() == 127:
+		return fmt.Errorf("the host cannot find or load the program: %w", ended)
+	}
+	return nil
+}
+
+// removeRemote removes a work folder whose agent is gone, as far as the host is still there to be asked.
+func removeRemote(conn *sshconn.Conn, dir string) {
+	stuck := time.AfterFunc(5*time.Second, func() { _ = conn.Close() })
+	defer stuck.Stop()
+	session, err := conn.NewSession()
+	if err != nil {
+		return
+	}
+	defer session.Close()
+	_ = session.Run("rm -rf -- " + quote(dir)) // the next run does not depend on it
+}

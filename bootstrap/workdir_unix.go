@@ -1,0 +1,83 @@
+//go:build unix
+
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// makeDir makes the work folder under the first base that allows it.
+func (a *agent) makeDir() error {
+	var failed []error
+	for _, base := range a.orders.Bases {
+		if base == "" {
+			base = os.TempDir()
+		}
+		if err := os.MkdirAll(base, 0o700); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		dir, err := os.MkdirTemp(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-")
+		if err == nil {
+			a.dir = dir
+			break
+		}
+		failed = append(failed, err)
+	}
+	if a.dir == "" {
+		return fmt.Errorf("make a work folder: %w", errors.Join(failed...))
+	}
+	return nil
+}
+
+// awaitFiles lets the launcher bring files into the work folder.
+func (a *agent) awaitFiles() error {
+	if err := a.send(frameReady, readyReport{Dir: a.dir}); err != nil {
+		return fmt.Errorf("ask for files: %w", err)
+	}
+	tick := time.NewTicker(a.orders.Lease / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.proceed:
+			return nil
+		case <-a.terminate:
+			return ErrTerminated
+		case <-tick.C:
+			if time.Since(a.pulse.at()) > a.orders.Lease {
+				return ErrLeaseLost
+			}
+		}
+	}
+}
+
+// fileName makes a part of a file name from a display name.
+func fileName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '_'
+	}, s)
+	return s[:min(len(s), 40)]
+}
+
+// cleanUp removes the work folder, folders without write permission included.
+func (a *agent) cleanUp() {
+	if a.dir == "" || os.RemoveAll(a.dir) == nil {
+		return
+	}
+	_ = filepath.WalkDir(a.dir, func(path string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	_ = os.RemoveAll(a.dir)
+}
