@@ -31,10 +31,20 @@ func Batched[T, A, R any](f func(T, context.Context, []A) ([]R, error), size int
 }
 
 // Err says why the method cannot be called in batches, or nil.
-func (b Batch) Err() error { return b.method.err }
+func (b Batch) Err() error {
+	if b.method == nil {
+		return fmt.Errorf("%w: a Batch is made by Batched", ErrNotMethod)
+	}
+	return b.method.err
+}
 
 // String is the method's name with its size and wait.
-func (b Batch) String() string { return fmt.Sprintf("%s(%d, %v)", b.method.name, b.size, b.wait) }
+func (b Batch) String() string {
+	if b.method == nil {
+		return "(zero batch)"
+	}
+	return fmt.Sprintf("%s(%d, %v)", b.method.name, b.size, b.wait)
+}
 
 // batcher gathers the calls of one batched method.
 type batcher struct {
@@ -44,24 +54,31 @@ type batcher struct {
 	mu      sync.Mutex
 	waiting []message
 	round   int // grows with every flush, so that a late timer finds its batch gone
+	timer   *time.Timer
+	closed  bool
 }
 
 // add runs in the node's turn, as does the flush that it may cause.
 func (b *batcher) add(inv *invocation, m message) {
 	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		b.node.finish(inv, m, nil, fmt.Errorf("%w: %s has stopped", ErrStopped, b.node.key))
+		return
+	}
 	b.waiting = append(b.waiting, m)
-	n, round := len(b.waiting), b.round
+	full := len(b.waiting) >= b.size || b.wait == 0
+	if round := b.round; !full && len(b.waiting) == 1 {
+		b.timer = time.AfterFunc(b.wait, func() { b.expire(round) })
+	}
 	b.mu.Unlock()
-	switch {
-	case n >= b.size || b.wait == 0:
+	if full {
 		b.flush(inv)
-	case n == 1:
-		time.AfterFunc(b.wait, func() { b.expire(round) })
 	}
 }
 
-// expire asks for a turn in which the batch of that round is flushed. It may
-// be refused only by a node that has stopped, and then the batch was answered.
+// expire asks for a turn in which the batch of that round is flushed. It is
+// refused only by a node that has stopped, and then the batch was answered.
 func (b *batcher) expire(round int) {
 	flush := &method{name: b.method.name, invoke: func(_ any, ctx context.Context, _ any) (any, error) {
 		b.mu.Lock()
@@ -72,21 +89,47 @@ func (b *batcher) expire(round int) {
 		}
 		return nil, nil
 	}}
-	_ = b.node.enqueue(b.node.ctx, message{method: flush})
+	_ = b.node.enqueue(b.node.ctx, message{method: flush, reserved: true})
 }
 
 // drain takes what waits.
 func (b *batcher) drain() []message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.drainLocked()
+}
+
+func (b *batcher) drainLocked() []message {
 	batch := b.waiting
 	b.waiting = nil
 	b.round++
+	if b.timer != nil {
+		b.timer.Stop()
+		b.timer = nil
+	}
 	return batch
 }
 
+// close takes what waits; nothing will any more.
+func (b *batcher) close() []message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.drainLocked()
+}
+
+// flush runs the method in the turn of inv, for those who still wait.
 func (b *batcher) flush(inv *invocation) {
-	batch := b.drain()
+	n := b.node
+	own := &invocation{node: n, id: inv.id} // a batch belongs to no single caller
+	var batch []message
+	for _, m := range b.drain() {
+		if m.caller != nil && m.caller.Err() != nil {
+			n.finish(own, m, nil, m.caller.Err())
+			continue
+		}
+		batch = append(batch, m)
+	}
 	if len(batch) == 0 {
 		return
 	}
@@ -94,17 +137,29 @@ func (b *batcher) flush(inv *invocation) {
 	for i, m := range batch {
 		args[i] = m.arg
 	}
-	own := &invocation{node: b.node, id: inv.id} // a batch belongs to no single caller
-	out, err := b.node.invoke(own, func() (any, error) { return b.method.invokeBatch(b.node.value, own, args) })
-	results, _ := out.([]any)
+	n.takeOver(own) // probes of deadlocks ask it what it waits for
+	var results []any
+	err := errGoexit
+	defer func() {
+		for i, m := range batch {
+			var result any
+			if err == nil {
+				result = results[i]
+			}
+			n.finish(own, m, result, err)
+		}
+	}()
+	var out any
+	out, err = n.invoke(own, func() (any, error) { return b.method.invokeBatch(n.value, own, args) })
+	results, _ = out.([]any)
 	if err == nil && len(results) != len(batch) {
 		err = fmt.Errorf("batched %s returned %d results for %d calls", b.method.name, len(results), len(batch))
 	}
-	for i, m := range batch {
-		if err != nil {
-			b.node.finish(own, m, nil, err)
-			continue
-		}
-		b.node.finish(own, m, results[i], nil)
-	}
+}
+
+// takeOver makes inv the invocation that is known to run under its id.
+func (n *Node) takeOver(inv *invocation) {
+	n.mu.Lock()
+	n.active[inv.id] = inv
+	n.mu.Unlock()
 }

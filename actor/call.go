@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,8 @@ func Tell0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) er
 
 // Go sends like [Call] and returns at once with a future of the result. The
 // message has its place in the node's mailbox when Go returns, so the order
-// of several is that of the statements. Ending ctx cancels the call.
+// of several is that of the statements; a copy of arg has been taken.
+// Ending ctx cancels the call.
 func Go[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) (R, error), arg A) *Future[R] {
 	return goCall[R](ctx, ref.target, callMethod(m), arg)
 }
@@ -85,7 +87,7 @@ func goCall[R any](ctx context.Context, t *target, m *method, arg any) *Future[R
 		c = newCall(nil, t, m)
 		c.settle(nil, err)
 	}
-	unhook := context.AfterFunc(ctx, func() { c.abandon(context.Cause(ctx)) })
+	unhook := context.AfterFunc(ctx, func() { c.abandon(ended(ctx)) })
 	c.onSettled(func() { unhook(); cancel() })
 	return &Future[R]{call: c, cancel: cancel}
 }
@@ -96,7 +98,7 @@ func (f *Future[R]) Done() <-chan struct{} { return f.call.done }
 // Wait returns the result, or ctx's error when it ends first; the call then
 // goes on, and Wait may be called again.
 func (f *Future[R]) Wait(ctx context.Context) (R, error) {
-	if err := f.call.await(ctx, invocationOf(ctx)); err != nil {
+	if err := f.call.await(ctx); err != nil {
 		var zero R
 		return zero, err
 	}
@@ -171,7 +173,7 @@ func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
 	c := newCall(sys, t, m)
 	if n := sys.local(t); n != nil {
 		msg := message{method: m, answer: c, caller: ctx, chain: chain}
-		if err := sys.load(&msg, arg); err != nil {
+		if err := sys.load(n, &msg, arg); err != nil {
 			return nil, err
 		}
 		return c, n.enqueue(ctx, msg)
@@ -187,6 +189,9 @@ func tell(ctx context.Context, t *target, m *method, arg any) error {
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	inv := invocationOf(ctx)
 	if _, ok := ctx.Deadline(); inv != nil && !ok {
 		chain, _ := chainFor(inv, t, m)
@@ -197,7 +202,7 @@ func tell(ctx context.Context, t *target, m *method, arg any) error {
 	}
 	if n := sys.local(t); n != nil {
 		msg := message{method: m}
-		if err := sys.load(&msg, arg); err != nil {
+		if err := sys.load(n, &msg, arg); err != nil {
 			return err
 		}
 		return n.enqueue(ctx, msg)
@@ -205,9 +210,23 @@ func tell(ctx context.Context, t *target, m *method, arg any) error {
 	return sys.sendTell(ctx, t, m, arg)
 }
 
-// load gives msg a value of its own.
-func (s *System) load(msg *message, arg any) (err error) {
-	c := msg.method.arg
+// load gives msg, which goes to n, a value of its own. A ref may carry a type
+// that is not the node's, as one that came from a process with other types:
+// then the message means the method of that name, as it would across a link.
+func (s *System) load(n *Node, msg *message, arg any) (err error) {
+	m := msg.method
+	c := m.arg
+	if !n.is(m.recv) {
+		call := &wire.Call{Method: m.name, Signature: m.hash, Batched: m.batched}
+		if c != nil {
+			if call.Argument, err = c.encode(arg); err != nil {
+				return err
+			}
+			call.Argument = slices.Clone(call.Argument)
+		}
+		msg.method, msg.call = nil, call
+		return nil
+	}
 	switch {
 	case c == nil:
 		return nil

@@ -3,10 +3,12 @@ package actor
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // How values travel: a []byte as it is, protobuf messages as protobuf, all
@@ -73,7 +75,7 @@ func codecFor(t reflect.Type) *codec {
 	switch {
 	case t == bytesType:
 		c.kind = codecBytes
-	case t.Implements(protoMessage):
+	case isProto(t):
 		c.kind = codecProto
 	default:
 		s := inspect(t)
@@ -84,11 +86,22 @@ func codecFor(t reflect.Type) *codec {
 	return actual.(*codec)
 }
 
+// isProto reports whether t is a generated message type: its zero value knows
+// what it is, which that of a dynamic message does not.
+func isProto(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer || !t.Implements(protoMessage) {
+		return false
+	}
+	_, dynamic := reflect.Zero(t).Interface().(*dynamicpb.Message)
+	return !dynamic
+}
+
 // encode returns v's bytes; they are v's own memory for a []byte.
-func (c *codec) encode(v any) ([]byte, error) {
+func (c *codec) encode(v any) (data []byte, err error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	defer recovered(&err, ErrCannotTravel)
 	switch c.kind {
 	case codecBytes:
 		return v.([]byte), nil
@@ -114,10 +127,11 @@ func (c *codec) encode(v any) ([]byte, error) {
 }
 
 // decode returns a value of the codec's type. It may alias data for a []byte.
-func (c *codec) decode(data []byte, t *Table) (any, error) {
+func (c *codec) decode(data []byte, t *Table) (v any, err error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	defer recovered(&err, ErrSignature)
 	switch c.kind {
 	case codecBytes:
 		return data, nil
@@ -150,10 +164,8 @@ func (c *codec) copy(v any, t *Table, always bool) (any, error) {
 	}
 	switch c.kind {
 	case codecBytes:
-		if b := v.([]byte); b != nil {
-			return append(make([]byte, 0, len(b)), b...), nil
-		}
-		return v, nil
+		b := v.([]byte)
+		return append(make([]byte, 0, len(b)), b...), nil // nil arrives as empty, as it does across a link
 	case codecProto:
 		if !always {
 			if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
@@ -170,14 +182,31 @@ func (c *codec) copy(v any, t *Table, always bool) (any, error) {
 }
 
 // Encode returns v's canonical encoding as it would travel in a message.
-// The error wraps [ErrCannotTravel] and names the field that prevents it.
+// The error wraps [ErrCannotTravel] and names the field that prevents it; a
+// nil v has no type and cannot travel.
 func Encode(v any) ([]byte, error) {
-	return codecFor(reflect.TypeOf(v)).encode(v)
+	if v == nil {
+		return nil, errUntyped
+	}
+	data, err := codecFor(reflect.TypeOf(v)).encode(v)
+	if b, ok := v.([]byte); ok {
+		data = slices.Clone(b)
+	}
+	return data, err
 }
 
-// Decode fills *v, a pointer, from what [Encode] returned for a value of the same type.
+// Decode fills *v from what [Encode] returned for a value of the same type;
+// v is a pointer that is not nil. Refs in it are not tied to a program. The
+// error wraps [ErrSignature] for other bytes, [ErrCannotTravel] for other v.
 func Decode(data []byte, v any) error {
 	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("%w: Decode needs a pointer to fill, and got %T", ErrCannotTravel, v)
+	}
+	if b, ok := v.(*[]byte); ok {
+		*b = slices.Clone(data)
+		return nil
+	}
 	got, err := codecFor(p.Type().Elem()).decode(data, nil)
 	if err != nil {
 		return err
@@ -187,4 +216,11 @@ func Decode(data []byte, v any) error {
 }
 
 // CheckType says why values of v's type cannot travel, or nil when they can.
-func CheckType(v any) error { return codecFor(reflect.TypeOf(v)).err }
+func CheckType(v any) error {
+	if v == nil {
+		return errUntyped
+	}
+	return codecFor(reflect.TypeOf(v)).err
+}
+
+var errUntyped = fmt.Errorf("%w: an untyped nil", ErrCannotTravel)

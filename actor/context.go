@@ -2,6 +2,8 @@ package actor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,11 +26,11 @@ type invocation struct {
 
 	kept atomic.Bool // the method keeps the bytes it received
 
-	mu     sync.Mutex
-	merged context.Context // made by the first Done
-	cancel context.CancelCauseFunc
-	unhook func() bool
-	waits  []*call // calls that this invocation waits for
+	mu       sync.Mutex
+	merged   context.Context // made by the first Done
+	release  func()          // of merged
+	finished bool            // the method has returned
+	waits    []*call         // calls that this invocation waits for
 }
 
 var _ context.Context = (*invocation)(nil)
@@ -40,21 +42,52 @@ func (i *invocation) Deadline() (time.Time, bool) {
 	return i.node.ctx.Deadline()
 }
 
+// Done makes a context of package context, to which others attach without a
+// goroutine of their own. See Value.
 func (i *invocation) Done() <-chan struct{} {
-	if i.caller == nil || i.caller.Done() == nil {
-		return i.node.ctx.Done()
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.merged == nil {
-		i.merged, i.cancel = context.WithCancelCause(i.node.ctx)
-		caller, cancel := i.caller, i.cancel
-		i.unhook = context.AfterFunc(caller, func() { cancel(caller.Err()) })
+		i.mergeLocked()
 	}
 	return i.merged.Done()
 }
 
+func (i *invocation) mergeLocked() {
+	base, stop := context.WithCancelCause(i.node.ctx)
+	i.merged, i.release = base, func() { stop(context.Canceled) }
+	if i.finished {
+		i.release()
+		return
+	}
+	if i.caller == nil {
+		return
+	}
+	deadline, timed := i.caller.Deadline()
+	if timed { // a deadline of its own makes the end DeadlineExceeded, as the caller's is
+		limited, stopTimer := context.WithDeadline(base, deadline)
+		i.merged, i.release = limited, func() { stop(context.Canceled); stopTimer() }
+	}
+	caller := i.caller
+	unhook := context.AfterFunc(caller, func() {
+		if !timed || !errors.Is(caller.Err(), context.DeadlineExceeded) {
+			stop(context.Cause(caller))
+		}
+	})
+	release := i.release
+	i.release = func() { unhook(); release() }
+}
+
 func (i *invocation) Err() error {
+	i.mu.Lock()
+	merged, finished := i.merged, i.finished
+	i.mu.Unlock()
+	switch {
+	case merged != nil:
+		return merged.Err()
+	case finished:
+		return context.Canceled
+	}
 	if i.caller != nil {
 		if err := i.caller.Err(); err != nil {
 			return err
@@ -67,17 +100,29 @@ func (i *invocation) Value(key any) any {
 	if key == (invocationKey{}) {
 		return i
 	}
+	i.mu.Lock()
+	merged := i.merged
+	i.mu.Unlock()
+	if merged != nil { // where package context looks for the parent to attach to
+		return merged.Value(key)
+	}
 	return i.node.ctx.Value(key)
 }
 
-// finish lets go of what Done made.
+// finish ends the context with the method and lets go of what Done made.
 func (i *invocation) finish() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.finished = true
 	if i.merged != nil {
-		i.unhook()
-		i.cancel(context.Canceled)
+		i.release()
 	}
+}
+
+func (i *invocation) over() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.finished
 }
 
 func (i *invocation) link() *wire.Link { return &wire.Link{Node: i.node.key, Invocation: i.id} }
@@ -86,6 +131,12 @@ func (i *invocation) waitFor(c *call) {
 	i.mu.Lock()
 	i.waits = append(i.waits, c)
 	i.mu.Unlock()
+}
+
+func (i *invocation) isWaiting() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.waits) > 0
 }
 
 func (i *invocation) waited(c *call) {
@@ -97,6 +148,16 @@ func (i *invocation) waited(c *call) {
 			return
 		}
 	}
+}
+
+// life is the context of Start and Run: ended like a method's, but no turn.
+type life struct{ *invocation }
+
+func (l life) Value(key any) any {
+	if key == (invocationKey{}) {
+		return nil
+	}
+	return l.invocation.Value(key)
 }
 
 func invocationOf(ctx context.Context) *invocation {
@@ -114,6 +175,14 @@ func nodeOf(ctx context.Context) *Node {
 func Self(ctx context.Context) string {
 	if n := nodeOf(ctx); n != nil {
 		return n.key
+	}
+	return ""
+}
+
+// HostOf is the name of the host on which the node of ctx runs; empty elsewhere.
+func HostOf(ctx context.Context) string {
+	if n := nodeOf(ctx); n != nil {
+		return n.host
 	}
 	return ""
 }
@@ -136,23 +205,40 @@ func Actors(ctx context.Context) *protoactor.ActorSystem {
 }
 
 // Turn runs fn in the turn of the node whose Run was given ctx, so that fn
-// may touch what the node's methods touch, and returns fn's error. Inside a
-// method, whose turn it is already, fn runs at once. The errors wrap
-// [ErrStopped], or ctx's when it ended before fn began.
+// may touch what the node's methods touch, and returns fn's error, or a
+// [PanicError]. Inside a method, whose turn it is already, fn runs at once.
+// Otherwise the error wraps [ErrStopped], ctx's error when it ended before fn
+// began, or [ErrZeroRef] when ctx is not a node's. Once begun, fn is waited for.
 func Turn(ctx context.Context, fn func(context.Context) error) error {
 	n := nodeOf(ctx)
 	if n == nil {
-		return ErrZeroRef
+		return fmt.Errorf("%w: Turn needs the context that a node's Run or method was given", ErrZeroRef)
 	}
-	if invocationOf(ctx) != nil {
+	if inv := invocationOf(ctx); inv != nil {
+		if inv.over() {
+			return fmt.Errorf("%w: the method of %s whose context this is has returned", ErrStopped, n.key)
+		}
+		return fn(ctx)
+	}
+	var claimed atomic.Bool // by whoever comes first: the turn, or the end of ctx
+	turn := func(ctx context.Context) error {
+		if !claimed.CompareAndSwap(false, true) {
+			return nil
+		}
 		return fn(ctx)
 	}
 	c := newCall(n.sys, &target{key: n.key}, turnMethod)
-	err := n.enqueue(ctx, message{method: turnMethod, arg: fn, answer: c, caller: ctx})
-	if err != nil {
+	if err := n.enqueue(ctx, message{method: turnMethod, arg: turn, answer: c, caller: ctx}); err != nil {
 		return err
 	}
-	_, err = c.wait(ctx)
+	if err := c.await(ctx); err != nil {
+		if claimed.CompareAndSwap(false, true) {
+			c.abandon(err)
+			return err
+		}
+		<-c.done
+	}
+	_, err := c.outcome()
 	return err
 }
 

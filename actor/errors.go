@@ -107,6 +107,17 @@ func (e *Error) Error() string {
 // Is reports whether target is the sentinel of the error's code.
 func (e *Error) Is(target error) bool { return sentinels[e.Code] == target }
 
+// Flatten turns the error of a node's own life (Start, Run, Stop) into one
+// that can be sent: text, code and, for a panic, stack.
+func Flatten(node, host string, err error) *Error {
+	e := &Error{Code: codeOf(err), Node: node, Host: host, Text: err.Error()}
+	var p *PanicError
+	if errors.As(err, &p) {
+		e.Code, e.Stack = codeOf(ErrPanic), p.Stack
+	}
+	return e
+}
+
 func (e *Error) toWire() *wire.Error {
 	return &wire.Error{
 		Code: int32(e.Code), Node: e.Node, Host: e.Host, Method: e.Method,
@@ -115,6 +126,9 @@ func (e *Error) toWire() *wire.Error {
 }
 
 func errorFromWire(w *wire.Error) *Error {
+	if w.GetCode() == 0 {
+		return &Error{Code: CodeFailed, Node: w.GetNode(), Host: w.GetHost(), Method: w.GetMethod(), Text: w.GetText(), Stack: w.GetStack()}
+	}
 	return &Error{
 		Code: Code(w.GetCode()), Node: w.GetNode(), Host: w.GetHost(), Method: w.GetMethod(),
 		Text: w.GetText(), Stack: w.GetStack(),

@@ -2,13 +2,12 @@ package actor
 
 import (
 	"context"
-	"fmt"
-	"reflect"
+	"maps"
+	"slices"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
-	"google.golang.org/protobuf/proto"
 )
 
 // What nodes of this process are sent through Proto.Actor's registry: calls
@@ -21,12 +20,13 @@ type inboundKey struct {
 
 // inbound is a call that this process handles for another.
 type inbound struct {
-	sys    *System
-	key    inboundKey
-	sender *protoactor.PID
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	free   context.CancelFunc
+	sys     *System
+	account *account // nil: it was refused
+	key     inboundKey
+	sender  *protoactor.PID
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	free    context.CancelFunc
 }
 
 func (in *inbound) reply(m *method, result any, err error) {
@@ -43,27 +43,13 @@ func (in *inbound) reply(m *method, result any, err error) {
 	}
 	s := in.sys
 	s.mu.Lock()
-	delete(s.inbound, in.key)
+	if in.account != nil {
+		in.account.held--
+		delete(s.inbound, in.key)
+	}
 	s.mu.Unlock()
 	in.free()
 	s.answerTo(in.sender, r)
-}
-
-type creditKey struct{ address, node string }
-
-// creditTaken gives window back to the sender of tells, a quarter at a time.
-func (s *System) creditTaken(address, node string) {
-	k := creditKey{address, node}
-	s.mu.Lock()
-	s.credits[k]++
-	n := s.credits[k]
-	if n < uint32(max(1, s.window/4)) {
-		s.mu.Unlock()
-		return
-	}
-	delete(s.credits, k)
-	s.mu.Unlock()
-	s.control(address, &wire.Credit{Node: node, Messages: n})
 }
 
 // nodeProcess is a node in Proto.Actor's registry.
@@ -72,37 +58,65 @@ type nodeProcess struct{ node *Node }
 var _ protoactor.Process = (*nodeProcess)(nil)
 
 func (p *nodeProcess) SendUserMessage(_ *protoactor.PID, m any) {
+	env, s := m, p.node.sys
 	_, m, sender := protoactor.UnwrapEnvelope(m)
 	switch m := m.(type) {
 	case *wire.Call:
 		p.call(m, sender)
 	case *protoactor.PoisonPill:
-		p.Stop(nil)
+		p.stopInTurn()
 	default:
-		p.plain(m, sender)
+		p.plain(m, sender, isForeign(s, env))
 	}
 }
 
 func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 	n, s := p.node, p.node.sys
-	if sender == nil || len(m.Chain) > maxChain {
+	if sender == nil || len(m.Chain) > maxChain || slices.Contains(m.Chain, nil) {
 		s.stats.deadLetters.Add(1)
 		return
 	}
-	msg := message{call: m, chain: m.Chain}
-	if m.Id == 0 {
-		msg.taken = func() { s.creditTaken(sender.Address, n.key) }
-	} else {
-		in := s.receive(m, sender)
+	msg := message{call: m, chain: m.Chain, reserved: true}
+	key := windowKey{sender.Address, n.key}
+	var err error
+	if m.Id != 0 {
+		var in *inbound
+		if in, err = s.receive(m, key, sender); in == nil {
+			s.stats.deadLetters.Add(1) // its first answers it
+			return
+		}
 		msg.answer, msg.caller = in, in.ctx
+	} else {
+		var a *account
+		s.mu.Lock()
+		a, err = s.admitLocked(key)
+		s.mu.Unlock()
+		if err == nil {
+			msg.taken = func() { s.tellTaken(a) }
+		}
 	}
-	if err := n.enqueue(s.ctx, msg); err != nil {
+	if err == nil {
+		err = n.enqueue(s.ctx, msg)
+	}
+	if err != nil {
 		n.discard(msg, err)
 	}
 }
 
-func (s *System) receive(m *wire.Call, sender *protoactor.PID) *inbound {
+// receive makes an entry for a call, or returns nil when its sender has one
+// of the same id. With an error the entry is only good for the answer.
+func (s *System) receive(m *wire.Call, key windowKey, sender *protoactor.PID) (*inbound, error) {
 	in := &inbound{sys: s, key: inboundKey{sender.Address, m.Id}, sender: sender}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inbound[in.key] != nil {
+		return nil, nil
+	}
+	var err error
+	if in.account, err = s.admitLocked(key); err != nil {
+		in.ctx, in.free = s.ctx, func() {}
+		return in, err
+	}
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	in.ctx, in.cancel = ctx, cancel
 	in.free = func() { cancel(context.Canceled) }
@@ -111,71 +125,8 @@ func (s *System) receive(m *wire.Call, sender *protoactor.PID) *inbound {
 		in.ctx = limited
 		in.free = func() { stop(); cancel(context.Canceled) }
 	}
-	s.mu.Lock()
 	s.inbound[in.key] = in
-	s.mu.Unlock()
-	return in
-}
-
-// plainPatience is how long a plain message waits for room in a mailbox,
-// holding up its sender, before it becomes a dead letter.
-const plainPatience = 30 * time.Second
-
-// plain gives a message of an actor that knows nothing of nodes to the one
-// method that takes its type, and the result, if it is a protobuf message, to
-// the sender.
-func (p *nodeProcess) plain(m any, sender *protoactor.PID) {
-	n, s := p.node, p.node.sys
-	a := &plainAnswer{s, sender, n.key, m}
-	md := methodTaking(n.typ, reflect.TypeOf(m))
-	if md == nil {
-		a.reply(nil, nil, fmt.Errorf("%w: %s has no single method that takes %T", ErrNoMethod, n.key, m))
-		return
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, plainPatience)
-	defer cancel()
-	msg := message{method: md, arg: m, answer: a}
-	if err := n.enqueue(ctx, msg); err != nil {
-		n.discard(msg, err)
-	}
-}
-
-// methodTaking finds the only method of t whose argument is of type arg.
-func methodTaking(t, arg reflect.Type) *method {
-	var found *method
-	for i := range t.NumMethod() {
-		m, err := resolveMethod(t, t.Method(i).Name)
-		if err != nil || m.arg == nil || m.arg.typ != arg {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = m
-	}
-	return found
-}
-
-// plainAnswer tells an actor the result in Proto.Actor's own way.
-type plainAnswer struct {
-	sys    *System
-	sender *protoactor.PID
-	node   string
-	m      any
-}
-
-func (a *plainAnswer) reply(_ *method, result any, err error) {
-	if err != nil {
-		a.sys.stats.deadLetters.Add(1)
-		a.sys.logger.Warn("a plain message was not handled", "node", a.node, "type", fmt.Sprintf("%T", a.m), "error", err)
-		if a.sender != nil {
-			a.sys.actors.Root.Send(a.sender, &protoactor.DeadLetterResponse{})
-		}
-		return
-	}
-	if m, ok := result.(proto.Message); ok && a.sender != nil {
-		a.sys.actors.Root.Send(a.sender, proto.Clone(m))
-	}
+	return in, nil
 }
 
 func (p *nodeProcess) SendSystemMessage(_ *protoactor.PID, m any) {
@@ -207,11 +158,28 @@ func (p *nodeProcess) SendSystemMessage(_ *protoactor.PID, m any) {
 
 // Stop ends the node, as Proto.Actor's Stop does, without waiting.
 func (p *nodeProcess) Stop(*protoactor.PID) {
-	p.node.sys.group.Go(func() {
-		if err := p.node.Stop(p.node.sys.ctx); err != nil {
-			p.node.logger().Warn("stopped by an actor", "error", err)
+	n := p.node
+	n.sys.background(func() {
+		if err := n.Stop(n.sys.ctx); err != nil {
+			n.logger().Warn("stopped by an actor", "error", err)
 		}
 	})
+}
+
+// stopInTurn ends the node after what was sent before, as a PoisonPill does.
+func (p *nodeProcess) stopInTurn() {
+	pill := &method{name: "PoisonPill", invoke: func(any, context.Context, any) (any, error) {
+		p.Stop(nil)
+		return nil, nil
+	}}
+	_ = p.node.enqueue(p.node.ctx, message{method: pill, reserved: true}) // refused: it has stopped
+}
+
+// unwatchAll forgets the watchers of a process that cannot be told any more.
+func (n *Node) unwatchAll(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.watchers, func(_ string, w *protoactor.PID) bool { return w.Address == address })
 }
 
 // terminated tells a watcher that a node has stopped.
@@ -234,7 +202,7 @@ func (s *System) deadLetter(event any) {
 	}
 	key := e.PID.GetId()
 	if m.Id == 0 {
-		s.creditTaken(e.Sender.Address, key)
+		s.giveCredit(windowKey{e.Sender.Address, key}, 1)
 		return
 	}
 	err := &Error{Code: codeOf(ErrNoNode), Node: key, Host: s.host, Method: m.Method, Text: ErrNoNode.Error() + " here (any more)"}
@@ -264,7 +232,7 @@ func (p *systemProcess) SendUserMessage(_ *protoactor.PID, m any) {
 			in.cancel(context.Canceled)
 		}
 	case *wire.Credit:
-		s.credited(m)
+		s.credited(m, sender.Address)
 	case *wire.Probe:
 		s.probed(m)
 	case *wire.ProbeHit:
@@ -281,9 +249,10 @@ func (s *System) replied(m *wire.Reply, from string) {
 	s.mu.Lock()
 	c := s.pending[m.Id]
 	s.mu.Unlock()
-	if c == nil || c.address != from {
+	if c == nil || c.sentTo() != from {
 		return // it was given up, or is none of the sender's business
 	}
+	s.forgetCall(c)
 	if m.Error != nil {
 		c.settle(nil, errorFromWire(m.Error))
 		return
@@ -295,12 +264,15 @@ func (s *System) replied(m *wire.Reply, from string) {
 	c.settleEncoded(result, nil)
 }
 
-func (s *System) credited(m *wire.Credit) {
-	t := s.table.find(m.Node)
+func (s *System) credited(m *wire.Credit, from string) {
 	s.mu.Lock()
-	w := s.windows[t]
+	w := s.windows[windowKey{from, m.Node}]
 	s.mu.Unlock()
 	if w != nil {
-		w.release(w.currentEpoch(), int64(m.Messages))
+		w.credit(int(m.Messages))
 	}
+}
+
+func (s *System) giveCredit(k windowKey, n int) {
+	s.control(k.address, &wire.Credit{Node: k.node, Messages: uint32(n)})
 }

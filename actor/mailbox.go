@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
 )
@@ -20,6 +21,9 @@ type message struct {
 	caller context.Context // whose end ends the method's context; nil: nobody's
 	chain  []*wire.Link
 	taken  func() // called when the message leaves the mailbox: gives back window
+	// reserved messages need no room: their sender holds window, or they are
+	// the node's own.
+	reserved bool
 }
 
 // An answerer is told, exactly once, how a message ended.
@@ -30,7 +34,7 @@ type answerer interface {
 // ring is a queue of messages that grows to what it is asked to hold and
 // shrinks when it has emptied.
 type ring struct {
-	buf   []message
+	buf   []message // its length is a power of two
 	head  int
 	count int
 }
@@ -39,18 +43,18 @@ func (r *ring) push(m message) {
 	if r.count == len(r.buf) {
 		next := make([]message, max(8, 2*len(r.buf)))
 		for i := range r.count {
-			next[i] = r.buf[(r.head+i)%len(r.buf)]
+			next[i] = r.buf[(r.head+i)&(len(r.buf)-1)]
 		}
 		r.buf, r.head = next, 0
 	}
-	r.buf[(r.head+r.count)%len(r.buf)] = m
+	r.buf[(r.head+r.count)&(len(r.buf)-1)] = m
 	r.count++
 }
 
 func (r *ring) pop() message {
 	m := r.buf[r.head]
 	r.buf[r.head] = message{}
-	r.head = (r.head + 1) % len(r.buf)
+	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.count--
 	if r.count == 0 && len(r.buf) > DefaultCapacity {
 		r.buf, r.head = nil, 0
@@ -61,42 +65,54 @@ func (r *ring) pop() message {
 // sender is a local sender for whose message there was no room.
 type sender struct {
 	m    message
-	done chan error // one value: nil when the message is in the mailbox
+	done chan struct{} // closed when the message is in the mailbox or refused
+	err  error         // valid after done
+}
+
+func (s *sender) answer(err error) {
+	s.err = err
+	close(s.done)
 }
 
 // enqueue puts m into the mailbox. A local message waits for room under ctx;
-// one that came over a link has room, for its sender holds window.
+// one that came over a link has room, for its sender holds window. The two do
+// not count for each other, so neither can keep the other out. A call that is
+// found to be in a deadlock while it waits here is settled, and not sent.
 func (n *Node) enqueue(ctx context.Context, m message) error {
 	n.mu.Lock()
 	if err := n.refusesLocked(m.chain); err != nil {
 		n.mu.Unlock()
 		return err
 	}
-	if m.call != nil || n.queue.count < n.capacity && len(n.senders) == 0 {
+	if m.reserved || n.roomLocked() && len(n.senders) == 0 {
 		n.acceptLocked(m)
 		n.mu.Unlock()
 		return nil
 	}
-	s := &sender{m: m, done: make(chan error, 1)}
+	s := &sender{m: m, done: make(chan struct{})}
 	n.senders = append(n.senders, s)
 	n.mu.Unlock()
 
-	select {
-	case err := <-s.done:
-		return err
-	case <-ctx.Done():
-	}
+	c, _ := m.answer.(*call)
+	err := waitFor(ctx, c, s.done)
 	n.mu.Lock()
-	for i, w := range n.senders {
-		if w == s {
-			n.senders = append(n.senders[:i], n.senders[i+1:]...)
-			n.mu.Unlock()
-			return fmt.Errorf("%w: the mailbox of %s stayed full (%d messages): %w", ErrOverloaded, n.key, n.capacity, context.Cause(ctx))
-		}
+	i := slices.Index(n.senders, s)
+	if i >= 0 {
+		n.senders = slices.Delete(n.senders, i, i+1)
 	}
 	n.mu.Unlock()
-	return <-s.done // it was accepted in the meantime
+	switch {
+	case i < 0:
+		<-s.done
+		return s.err // it was accepted or refused in the meantime
+	case err != nil:
+		return fmt.Errorf("%w: the mailbox of %s stayed full (%d messages): %w", ErrOverloaded, n.key, n.capacity, err)
+	}
+	return nil // settled
 }
+
+// roomLocked reports whether there is room for a message of this process.
+func (n *Node) roomLocked() bool { return n.queue.count-n.reserved < n.capacity }
 
 // refusesLocked says why no message with this chain may enter, or nil.
 func (n *Node) refusesLocked(chain []*wire.Link) error {
@@ -116,6 +132,9 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 
 func (n *Node) acceptLocked(m message) {
 	n.queue.push(m)
+	if m.reserved {
+		n.reserved++
+	}
 	if n.phase == open && n.workers < n.limit {
 		n.workers++
 		n.group.Go(n.work)
@@ -125,12 +144,14 @@ func (n *Node) acceptLocked(m message) {
 // takeLocked removes the oldest message and lets the longest waiting sender in.
 func (n *Node) takeLocked() message {
 	m := n.queue.pop()
-	if len(n.senders) > 0 && n.queue.count < n.capacity {
+	if m.reserved {
+		n.reserved--
+	}
+	if len(n.senders) > 0 && n.roomLocked() {
 		s := n.senders[0]
-		n.senders[0] = nil
-		n.senders = n.senders[1:]
+		n.senders = slices.Delete(n.senders, 0, 1)
 		n.acceptLocked(s.m)
-		s.done <- nil
+		s.answer(nil)
 	}
 	return m
 }

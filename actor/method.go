@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"go/token"
 	"hash/fnv"
 	"reflect"
 	"runtime"
@@ -105,13 +106,13 @@ func learn[T any](f any, batched bool, build func(*method)) *method {
 // generic functions have other symbols and are refused.
 func expressionName(pc uintptr, recv reflect.Type) (string, error) {
 	f := runtime.FuncForPC(pc)
-	if f == nil {
+	if pc == 0 || f == nil {
 		return "", fmt.Errorf("%w: nil function", ErrNotMethod)
 	}
 	symbol := f.Name()
 	refuse := fmt.Errorf("%w: %s; write it as (*T).M or T.M, outside generic functions", ErrNotMethod, symbol)
 	rest := symbol
-	if i := strings.LastIndexByte(rest, '['); i >= 0 { // type arguments may hold slashes and dots
+	if i := strings.IndexByte(rest, '['); i >= 0 { // type arguments may hold slashes and dots
 		if j := strings.LastIndexByte(rest, ']'); j > i {
 			rest = rest[:i] + rest[j+1:]
 		}
@@ -129,6 +130,9 @@ func expressionName(pc uintptr, recv reflect.Type) (string, error) {
 	want, _, _ := strings.Cut(base.Name(), "[")
 	if owner != want {
 		return "", refuse
+	}
+	if !token.IsExported(name) {
+		return "", fmt.Errorf("%w: %s is unexported; other processes call methods by their exported names", ErrNotMethod, symbol)
 	}
 	if _, ok := recv.MethodByName(name); !ok {
 		return "", refuse

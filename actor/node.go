@@ -25,6 +25,7 @@ type Stopper interface{ Stop(context.Context) error }
 // A Spec describes a node to its system.
 type Spec struct {
 	Key        string  // label/number; required
+	Host       string  // the name of its host, for errors and logs; empty: the system's
 	Value      any     // whose methods are called; required
 	Concurrent int     // methods that may run at once; zero and less: 1
 	Capacity   int     // messages a mailbox holds before local senders wait; zero and less: DefaultCapacity
@@ -43,6 +44,7 @@ const (
 type Node struct {
 	sys      *System
 	key      string
+	host     string
 	value    any
 	typ      reflect.Type
 	limit    int
@@ -55,16 +57,21 @@ type Node struct {
 	mu       sync.Mutex
 	phase    phase
 	queue    ring
+	reserved int // of the queue, those that need no room
 	senders  []*sender
 	workers  int
 	active   map[uint64]*invocation
 	watchers map[string]*protoactor.PID
+	drained  []chan struct{} // closed when there is nothing to do
+	ended    chan struct{}   // closed when Stop has done its work
 }
 
 // Key is the node's name.
 func (n *Node) Key() string { return n.key }
 
 // Start runs the value's Start, if it has one, and then opens the mailbox.
+// The error is that of the value's Start, a [PanicError], or wraps
+// [ErrStopped]. A node whose Start failed stays closed until it is stopped.
 func (n *Node) Start(ctx context.Context) error {
 	if s, ok := n.value.(Starter); ok {
 		if err := n.live(ctx, s.Start); err != nil {
@@ -74,7 +81,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.phase != created {
-		return fmt.Errorf("%w: %s", ErrStopped, n.key)
+		return fmt.Errorf("%w: %s was started or stopped before", ErrStopped, n.key)
 	}
 	n.phase = open
 	for n.workers < min(n.limit, n.queue.count) {
@@ -101,35 +108,69 @@ func (n *Node) Run(ctx context.Context) error {
 
 // live calls a life-cycle method: outside of messages, with the node's values.
 func (n *Node) live(ctx context.Context, f func(context.Context) error) (err error) {
-	merged, cancel := context.WithCancelCause(n.ctx)
-	defer cancel(context.Canceled)
-	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	i := &invocation{node: n, caller: ctx}
+	defer i.finish()
 	defer func() {
 		if v := recover(); v != nil {
 			err = newPanicError(v, debug.Stack())
 		}
 	}()
-	return f(merged)
+	return f(life{i})
 }
 
 // Interrupt ends the contexts of the node's methods and Run. Messages go on
 // being handled.
 func (n *Node) Interrupt(cause error) { n.cancel(cause) }
 
+// Drain waits, under ctx, until the mailbox is empty and no method runs.
+// Messages may come while it waits and after.
+func (n *Node) Drain(ctx context.Context) error {
+	done := make(chan struct{})
+	n.mu.Lock()
+	n.drained = append(n.drained, done)
+	n.tellDrainedLocked()
+	n.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %d messages are left: %w", n.key, n.Queued(), ctx.Err())
+	}
+}
+
+func (n *Node) tellDrainedLocked() {
+	if n.workers == 0 && (n.queue.count == 0 || n.phase == stopped) {
+		for _, c := range n.drained {
+			close(c)
+		}
+		n.drained = nil
+	}
+}
+
 // Stop ends the node: queued messages are answered with [ErrStopped], running
 // methods are interrupted and waited for under ctx, then the value's Stop
-// runs once. Stop returns its error, or ctx's when methods did not return.
+// runs once, if the node had been opened. Stop returns its error, or ctx's
+// when methods did not return. Stopping again waits for the first, under ctx.
 func (n *Node) Stop(ctx context.Context) error {
 	n.mu.Lock()
 	if n.phase == stopped {
 		n.mu.Unlock()
-		return nil
+		select {
+		case <-n.ended:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%s: is still stopping: %w", n.key, ctx.Err())
+		}
 	}
+	defer close(n.ended)
+	opened := n.phase == open
 	n.phase = stopped
 	left := make([]message, 0, n.queue.count)
 	for n.queue.count > 0 {
 		left = append(left, n.queue.pop())
 	}
+	n.reserved = 0
+	n.tellDrainedLocked()
 	senders := n.senders
 	n.senders = nil
 	watchers := n.watchers
@@ -138,13 +179,13 @@ func (n *Node) Stop(ctx context.Context) error {
 
 	reason := fmt.Errorf("%w: %s has stopped", ErrStopped, n.key)
 	for _, b := range n.batches {
-		left = append(left, b.drain()...)
+		left = append(left, b.close()...)
 	}
 	for _, m := range left {
 		n.discard(m, reason)
 	}
 	for _, s := range senders {
-		s.done <- reason
+		s.answer(reason)
 	}
 	n.cancel(reason)
 	idle := make(chan struct{})
@@ -162,7 +203,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	for _, w := range watchers {
 		n.sys.terminated(w, n.key)
 	}
-	if s, ok := n.value.(Stopper); ok && err == nil {
+	if s, ok := n.value.(Stopper); ok && opened && err == nil {
 		err = n.stopValue(ctx, s)
 	}
 	return err
@@ -182,6 +223,12 @@ func (n *Node) stopValue(ctx context.Context, s Stopper) (err error) {
 // goroutines of the node that do.
 func (n *Node) work() {
 	var inv *invocation
+	returned := false
+	defer func() {
+		if !returned { // a method ended the goroutine with runtime.Goexit
+			n.replace(inv)
+		}
+	}()
 	for {
 		n.mu.Lock()
 		if inv != nil {
@@ -189,7 +236,9 @@ func (n *Node) work() {
 		}
 		if n.queue.count == 0 || n.phase != open {
 			n.workers--
+			n.tellDrainedLocked()
 			n.mu.Unlock()
+			returned = true
 			return
 		}
 		m := n.takeLocked()
@@ -198,6 +247,14 @@ func (n *Node) work() {
 		n.mu.Unlock()
 		n.handle(inv, m)
 	}
+}
+
+// replace takes the place of a worker that was ended in a method.
+func (n *Node) replace(inv *invocation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.active, inv.id)
+	n.group.Go(n.work)
 }
 
 func (n *Node) handle(inv *invocation, m message) {
@@ -216,12 +273,17 @@ func (n *Node) handle(inv *invocation, m message) {
 		}
 		return
 	}
-	if inv.caller != nil && inv.caller.Err() != nil {
-		n.finish(inv, m, nil, inv.caller.Err()) // nobody waits any more
+	if c, ok := m.answer.(*call); ok && c.over() {
+		n.finish(inv, m, nil, context.Canceled) // nobody waits any more
 		return
 	}
-	result, err := n.invoke(inv, func() (any, error) { return m.method.invoke(n.value, inv, m.arg) })
-	n.finish(inv, m, result, err)
+	if inv.caller != nil && inv.caller.Err() != nil {
+		n.finish(inv, m, nil, inv.caller.Err())
+		return
+	}
+	result, err := any(nil), errGoexit
+	defer func() { n.finish(inv, m, result, err) }()
+	result, err = n.invoke(inv, func() (any, error) { return m.method.invoke(n.value, inv, m.arg) })
 }
 
 // prepare finds the method and decodes the argument of a call that came over
@@ -254,9 +316,17 @@ func (n *Node) methodFor(name string, batched bool) (*method, error) {
 	return nil, n.notBatched(name)
 }
 
+// is reports whether methods of t can be called on the node's value.
+func (n *Node) is(t reflect.Type) bool {
+	return t == n.typ || t != nil && t.Kind() == reflect.Interface && n.typ.Implements(t)
+}
+
 func (n *Node) notBatched(name string) error {
 	return fmt.Errorf("%w: %s of %v is not batched; add the node with Batched", ErrNoMethod, name, n.typ)
 }
+
+// errGoexit is the result of a method that did not return.
+var errGoexit = fmt.Errorf("%w: the method ended its goroutine (runtime.Goexit)", ErrPanic)
 
 func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err error) {
 	defer inv.finish()
@@ -272,7 +342,7 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 func (n *Node) finish(inv *invocation, m message, result any, err error) {
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {
-			err = n.describe(m, err)
+			err = n.describe(&m, err)
 		}
 		m.answer.reply(m.method, result, err)
 	} else if err != nil {
@@ -291,7 +361,7 @@ func (n *Node) discard(m message, err error) {
 	n.finish(&invocation{node: n}, m, nil, err)
 }
 
-func (m message) name() string {
+func (m *message) name() string {
 	if m.method != nil {
 		return m.method.name
 	}
@@ -299,8 +369,8 @@ func (m message) name() string {
 }
 
 // describe turns what a method returned into what its caller sees.
-func (n *Node) describe(m message, err error) *Error {
-	e := &Error{Code: codeOf(err), Node: n.key, Host: n.sys.host, Method: m.name(), Text: err.Error()}
+func (n *Node) describe(m *message, err error) *Error {
+	e := &Error{Code: codeOf(err), Node: n.key, Host: n.host, Method: m.name(), Text: err.Error()}
 	var p *PanicError
 	if errors.As(err, &p) {
 		e.Code, e.Stack = codeOf(ErrPanic), p.Stack

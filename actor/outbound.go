@@ -1,75 +1,20 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
-	"golang.org/x/sync/semaphore"
 	"google.golang.org/protobuf/proto"
 )
 
 // What this system sends to nodes of other processes.
-
-// A window bounds what is under way to one node: a call until it is
-// answered, a tell until it has left the mailbox.
-type window struct {
-	sem *semaphore.Weighted
-
-	mu    sync.Mutex
-	out   int64
-	epoch int // grows when the link is lost, with which all credit comes back
-}
-
-func (w *window) acquire(ctx context.Context) error {
-	if err := w.sem.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.out++
-	return nil
-}
-
-func (w *window) currentEpoch() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.epoch
-}
-
-// release gives n back; credit of an earlier epoch has come back already.
-func (w *window) release(epoch int, n int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if epoch == w.epoch && n <= w.out {
-		w.out -= n
-		w.sem.Release(n)
-	}
-}
-
-func (w *window) reset() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.epoch++
-	w.sem.Release(w.out)
-	w.out = 0
-}
-
-func (s *System) windowFor(t *target) *window {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.windows[t]
-	if w == nil {
-		w = &window{sem: semaphore.NewWeighted(int64(s.window))}
-		s.windows[t] = w
-	}
-	return w
-}
 
 func (s *System) carrier() (Transport, error) {
 	if t := s.transport.Load(); t != nil {
@@ -86,35 +31,41 @@ func (c *call) failure(err error) *Error {
 // sendCall sends c's message to another process.
 func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.Link) error {
 	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched}
-	if deadline, ok := ctx.Deadline(); ok {
-		m.Timeout = max(1, int64(time.Until(deadline)))
-	}
-	w := s.windowFor(c.target)
-	return s.transmit(ctx, c.target, c.method, m, arg, func(to *protoactor.PID) func(error) {
-		epoch := w.currentEpoch()
-		c.release = func() { w.release(epoch, 1) }
-		c.address, c.id = to.Address, s.nextID()
+	return s.transmit(ctx, c, c.target, c.method, m, arg, func(address string, release func()) func(error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.settled {
+			return nil
+		}
+		if deadline, ok := ctx.Deadline(); ok {
+			m.Timeout = max(1, int64(time.Until(deadline)))
+		}
+		c.address, c.release = address, release
+		s.rememberLocked(c)
 		m.Id = c.id
-		s.mu.Lock()
-		s.pending[c.id] = c
-		s.mu.Unlock()
-		return func(err error) { c.settle(nil, err) }
+		return func(err error) {
+			s.forgetCall(c)
+			c.settle(nil, err)
+		}
 	})
 }
 
 func (s *System) sendTell(ctx context.Context, t *target, m *method, arg any) error {
-	w := s.windowFor(t)
-	return s.transmit(ctx, t, m, &wire.Call{Method: m.name, Signature: m.hash}, arg, func(*protoactor.PID) func(error) {
-		epoch := w.currentEpoch()
-		return func(error) { w.release(epoch, 1) }
+	call := &wire.Call{Method: m.name, Signature: m.hash}
+	return s.transmit(ctx, nil, t, m, call, arg, func(_ string, release func()) func(error) {
+		return func(error) { release() }
 	})
 }
 
-// transmit encodes arg into call and sends it once there is window. enter is
-// told the receiver when the message holds window, and returns what undoes it.
-func (s *System) transmit(ctx context.Context, t *target, m *method, call *wire.Call, arg any, enter func(*protoactor.PID) func(error)) error {
+// transmit encodes arg into m and sends it once there is window; c is the
+// call that waits, if any. enter is told where the message goes and how its
+// window is given back, and returns what undoes it, or nil not to send.
+func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m *wire.Call, arg any, enter func(string, func()) func(error)) error {
 	fail := func(err error) error {
-		return &Error{Code: codeOf(err), Node: t.key, Method: m.name, Text: err.Error()}
+		return &Error{Code: codeOf(err), Node: t.key, Method: md.name, Text: err.Error()}
+	}
+	if s.ctx.Err() != nil {
+		return fail(context.Cause(s.ctx))
 	}
 	carrier, err := s.carrier()
 	if err != nil {
@@ -124,19 +75,29 @@ func (s *System) transmit(ctx context.Context, t *target, m *method, call *wire.
 	if err != nil {
 		return fail(err)
 	}
-	if m.arg != nil {
-		if call.Argument, err = m.arg.encode(arg); err != nil {
+	if md.arg != nil {
+		if m.Argument, err = md.arg.encode(arg); err != nil {
 			return err
 		}
 	}
-	if err := s.windowFor(t).acquire(ctx); err != nil {
-		return fmt.Errorf("%w: %s takes no more for now (window of %d): %w", ErrOverloaded, t.key, s.window, context.Cause(ctx))
+	w := s.windowFor(windowKey{to.Address, t.key})
+	epoch, err := w.acquire(ctx, c)
+	if errors.Is(err, errSettled) {
+		return nil
 	}
-	undo := enter(to)
-	if s.ctx.Err() != nil {
+	if err != nil {
+		return fmt.Errorf("%w: %s takes no more for now (window of %d): %w", ErrOverloaded, t.key, s.window, err)
+	}
+	release := func() { w.release(epoch, 1) }
+	undo := enter(to.Address, release)
+	if undo == nil {
+		release()
+		return nil
+	}
+	if s.ctx.Err() != nil { // it ended while this waited for window
 		err = context.Cause(s.ctx)
 	} else {
-		err = carrier.Send(ctx, to, s.self(), call)
+		err = carrier.Send(ctx, to, s.self(), m)
 	}
 	if err != nil {
 		err = fail(err)
@@ -145,13 +106,17 @@ func (s *System) transmit(ctx context.Context, t *target, m *method, call *wire.
 	return err
 }
 
-// forgetCall is told when a call of this system is settled.
+// forgetCall ends what the system knows of c: it was answered, or never will be.
 func (s *System) forgetCall(c *call) {
+	c.mu.Lock()
+	id, release := c.id, c.release
+	c.mu.Unlock()
 	s.mu.Lock()
-	delete(s.pending, c.id)
+	_, known := s.pending[id]
+	delete(s.pending, id)
 	s.mu.Unlock()
-	if c.release != nil {
-		c.release()
+	if known && release != nil {
+		release()
 	}
 }
 
@@ -202,26 +167,32 @@ func (s *System) PeerDown(address string, why error) {
 			served = append(served, in)
 		}
 	}
-	windows := make(map[*target]*window, len(s.windows))
-	for t, w := range s.windows {
-		windows[t] = w
-	}
-	for k := range s.credits {
+	var windows []*window
+	for k, w := range s.windows {
 		if k.address == address {
-			delete(s.credits, k)
+			windows = append(windows, w)
 		}
 	}
+	for k, a := range s.accounts {
+		if k.address == address {
+			a.gone = true
+			delete(s.accounts, k)
+		}
+	}
+	nodes := slices.Collect(maps.Values(s.nodes))
 	s.mu.Unlock()
-	slices.SortFunc(calls, func(a, b *call) int { return int(int64(a.id - b.id)) })
+	slices.SortFunc(calls, func(a, b *call) int { return cmp.Compare(a.id, b.id) })
 	for _, c := range calls {
+		s.forgetCall(c)
 		c.settle(nil, c.failure(fmt.Errorf("%w: %s: %v", ErrUnreachable, address, why)))
 	}
 	for _, in := range served {
 		in.cancel(fmt.Errorf("%w: %s", ErrUnreachable, address))
 	}
-	for t, w := range windows {
-		if at, err := s.locate(t.key); err == nil && at == address {
-			w.reset()
-		}
+	for _, w := range windows {
+		w.reset()
+	}
+	for _, n := range nodes {
+		n.unwatchAll(address)
 	}
 }

@@ -2,6 +2,10 @@ package actor
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,14 +19,15 @@ type call struct {
 	method *method
 	done   chan struct{}
 
-	id      uint64 // nonzero while its system knows it; set before it is sent
-	address string // of the process that was asked; empty for this one
-	release func() // gives back window
-
 	mu      sync.Mutex
 	settled bool
-	after   func()       // run when settled
-	hits    atomic.Int32 // probes of this call that came back
+	after   func() // run when settled
+	id      uint64 // nonzero once its system may be asked for it
+	address string // of the process that was asked; empty for this one
+	release func() // gives back window; set with address
+
+	probing atomic.Bool  // a probe is out that has not come back
+	hits    atomic.Int32 // probes that came back
 
 	// Valid after done.
 	result  any
@@ -36,10 +41,19 @@ func newCall(sys *System, t *target, m *method) *call {
 }
 
 // reply settles a call to a node of this process, in the node's turn: the
-// result is copied while the node holds still.
+// result is copied while the node holds still. m is the node's own method
+// where that is not the caller's (see [System.load]).
 func (c *call) reply(m *method, result any, err error) {
-	if err == nil && m.result != nil {
+	switch {
+	case err != nil || m.result == nil:
+	case m == c.method:
 		result, err = m.result.copy(result, c.sys.table, c.sys.encode)
+	default:
+		var data []byte
+		if data, err = m.result.encode(result); err == nil {
+			c.settleEncoded(slices.Clone(data), nil)
+			return
+		}
 	}
 	c.settle(result, err)
 }
@@ -53,6 +67,8 @@ func (c *call) settleEncoded(result []byte, err error) {
 }
 
 // abandon settles a call that nobody waits for any more, and tells its node.
+// The window it holds comes back with the answer: until then its message may
+// still be in the node's mailbox.
 func (c *call) abandon(cause error) {
 	if c.end(func() { c.err = cause }) && c.address != "" {
 		c.sys.sendCancel(c)
@@ -68,9 +84,9 @@ func (c *call) end(set func()) bool {
 	}
 	c.settled = true
 	set()
-	after := c.after
+	after, known := c.after, c.id != 0 && c.address == ""
 	c.mu.Unlock()
-	if c.id != 0 {
+	if known {
 		c.sys.forgetCall(c)
 	}
 	close(c.done)
@@ -78,6 +94,26 @@ func (c *call) end(set func()) bool {
 		after()
 	}
 	return true
+}
+
+// sentTo is the address of the process that was asked, if one was.
+func (c *call) sentTo() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.address == "" {
+		return "(nowhere)"
+	}
+	return c.address
+}
+
+// over reports whether the call is settled.
+func (c *call) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // onSettled sets what runs when the call is settled; at once if it is.
@@ -107,30 +143,46 @@ func (c *call) outcome() (any, error) {
 
 // wait waits for the result under ctx and abandons the call when ctx ends.
 func (c *call) wait(ctx context.Context) (any, error) {
-	if err := c.await(ctx, invocationOf(ctx)); err != nil {
+	if err := c.await(ctx); err != nil {
 		c.abandon(err)
 		<-c.done // the result may have come first after all
 	}
 	return c.outcome()
 }
 
+// await waits until the call is settled, or ctx ends, and then returns its error.
+func (c *call) await(ctx context.Context) error {
+	if c.over() {
+		return nil
+	}
+	return waitFor(ctx, c, c.done)
+}
+
 // probeAfter is when a method that waits first asks whether it waits for
 // itself; it asks again ever less often.
 const probeAfter = 100 * time.Millisecond
 
-func (c *call) await(ctx context.Context, inv *invocation) error {
-	select {
-	case <-c.done:
-		return nil
-	default:
+// errSettled says that a call was settled while it waited for room.
+var errSettled = errors.New("actor: settled while it waited")
+
+// waitFor waits until ready is closed or c is settled, or ctx ends: only then
+// it returns an error. A method that waits for c (nil: a tell) sends probes.
+func waitFor(ctx context.Context, c *call, ready <-chan struct{}) error {
+	var settled <-chan struct{}
+	inv := invocationOf(ctx)
+	if c != nil {
+		settled = c.done
+	} else {
+		inv = nil
 	}
 	if inv == nil {
 		select {
-		case <-c.done:
-			return nil
+		case <-ready:
+		case <-settled:
 		case <-ctx.Done():
-			return ctx.Err()
+			return ended(ctx)
 		}
+		return nil
 	}
 	inv.waitFor(c)
 	defer inv.waited(c)
@@ -139,14 +191,32 @@ func (c *call) await(ctx context.Context, inv *invocation) error {
 	defer timer.Stop()
 	for {
 		select {
-		case <-c.done:
+		case <-ready:
+			return nil
+		case <-settled:
 			return nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return ended(ctx)
 		case <-timer.C:
 			c.sys.probe(inv, c)
 			pause = min(2*pause, 5*time.Second)
 			timer.Reset(pause)
 		}
+	}
+}
+
+// ended is the error of a context that has ended, with its cause.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// recovered turns a panic of a value's own encoding into an error.
+func recovered(err *error, kind error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %w", kind, newPanicError(v, debug.Stack()))
 	}
 }

@@ -21,14 +21,16 @@ const maxPath = 16
 // probe asks whether c, for which inv waits, waits for inv.
 func (s *System) probe(inv *invocation, c *call) {
 	c.mu.Lock()
-	if c.id == 0 && !c.settled { // a call inside this process becomes known when it is first probed
-		c.id = s.nextID()
-		s.mu.Lock()
-		s.pending[c.id] = c
-		s.mu.Unlock()
+	if c.settled {
+		c.mu.Unlock()
+		return
+	}
+	if c.address == "" { // a call that was not sent becomes known when it is first probed
+		s.rememberLocked(c)
 	}
 	id := c.id
 	c.mu.Unlock()
+	c.probing.Store(true)
 	s.forward(c.target, &wire.Probe{Origin: inv.link(), Call: id, Path: []string{inv.node.key}})
 }
 
@@ -63,9 +65,13 @@ func (n *Node) probed(p *wire.Probe) {
 	full := len(n.active) >= n.limit
 	origin := n.key == p.Origin.Node && n.active[p.Origin.Invocation] != nil
 	var only *invocation
-	if n.limit == 1 {
+	if full {
 		for _, inv := range n.active {
+			full = full && inv.isWaiting() // a turn that works will be free again
 			only = inv
+		}
+		if n.limit > 1 {
+			only = nil
 		}
 	}
 	n.mu.Unlock()
@@ -83,14 +89,24 @@ func (n *Node) probed(p *wire.Probe) {
 	}
 }
 
+// rememberLocked makes c known to its system under an id. c.mu is held.
+func (s *System) rememberLocked(c *call) {
+	if c.id == 0 {
+		c.id = s.nextID()
+	}
+	s.mu.Lock()
+	s.pending[c.id] = c
+	s.mu.Unlock()
+}
+
 // probeHit is told that the probe of one of this system's calls came back.
 func (s *System) probeHit(m *wire.ProbeHit) {
 	s.mu.Lock()
 	c := s.pending[m.Call]
 	s.mu.Unlock()
-	if c == nil || c.hits.Add(1) < 2 {
+	if c == nil || !c.probing.Swap(false) || c.hits.Add(1) < 2 || c.over() {
 		return
 	}
 	s.stats.deadlocks.Add(1)
-	c.settle(nil, c.failure(fmt.Errorf("%w: each waits for the next: %s", ErrDeadlock, strings.Join(m.Path, " → "))))
+	c.abandon(c.failure(fmt.Errorf("%w: each waits for the next: %s", ErrDeadlock, strings.Join(m.Path, " → "))))
 }

@@ -124,7 +124,7 @@ func bindRefs(v reflect.Value, t *Table) {
 			return
 		}
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if f := v.Type().Field(i); f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct {
 				bindRefs(v.Field(i), t)
 			}
 		}

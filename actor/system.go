@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,8 @@ type Transport interface {
 type Config struct {
 	Host  string // the name of the host, for errors and logs
 	Table *Table // of the program's names; a system takes it for itself
+	// Context holds values for the contexts of all nodes; nil holds none. Its end ends nothing.
+	Context context.Context
 	// Locate gives the address of the process that has a node; nil knows none.
 	// Its error should wrap ErrNoNode or ErrUnreachable.
 	Locate func(key string) (address string, err error)
@@ -69,14 +73,15 @@ type System struct {
 	cancel    context.CancelCauseFunc
 	group     sync.WaitGroup
 
-	mu      sync.Mutex
-	nodes   map[string]*Node
-	props   map[string]*protoactor.PID // raw actors
-	pending map[uint64]*call        // sent over a link and not settled, or probed for
-	inbound map[inboundKey]*inbound // being handled for others
-	windows map[*target]*window     // towards nodes of others
-	credits map[creditKey]uint32    // taken and not yet given back
-	quiet   struct {
+	mu       sync.Mutex
+	nodes    map[string]*Node
+	props    map[string]*propsNode   // raw actors
+	pending  map[uint64]*call        // sent over a link and not settled, or probed for
+	inbound  map[inboundKey]*inbound // being handled for others
+	windows  map[windowKey]*window   // towards nodes of others
+	accounts map[windowKey]*account  // of nodes here, for other processes
+	closed   bool                    // background takes no more
+	quiet    struct {
 		until time.Time
 		n     int
 	} // log of failed tells
@@ -105,10 +110,13 @@ func NewSystem(cfg Config) *System {
 	}
 	s := &System{
 		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, encode: cfg.Encode, window: cfg.Window, logger: cfg.Logger,
-		nodes: map[string]*Node{}, props: map[string]*protoactor.PID{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
-		windows: map[*target]*window{}, credits: map[creditKey]uint32{},
+		nodes: map[string]*Node{}, props: map[string]*propsNode{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
+		windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if cfg.Context == nil {
+		cfg.Context = context.Background()
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(cfg.Context))
 	s.ids.Store(rand.Uint64() >> 1) // a late answer to an earlier process of this address finds nobody
 	quiet := slog.New(levelHandler{cfg.Logger.Handler(), slog.LevelWarn})
 	s.actors = protoactor.NewActorSystem(protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger { return quiet }))
@@ -142,16 +150,23 @@ func (s *System) Spawn(spec Spec) (*Node, error) {
 		return nil, errors.New("actor: a node needs a key and a value")
 	}
 	n := &Node{
-		sys: s, key: spec.Key, value: spec.Value, typ: reflect.TypeOf(spec.Value),
+		sys: s, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
 		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
 		active: map[uint64]*invocation{}, watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
+		ended: make(chan struct{}),
+	}
+	if n.host == "" {
+		n.host = s.host
 	}
 	if n.capacity <= 0 {
 		n.capacity = DefaultCapacity
 	}
 	for _, b := range spec.Batches {
-		if b.method.err != nil {
-			return nil, b.method.err
+		if err := b.Err(); err != nil {
+			return nil, err
+		}
+		if !n.is(b.method.recv) {
+			return nil, fmt.Errorf("%w: %s is a %v, and %s is batched for %v", ErrNoMethod, n.key, n.typ, b.method.name, b.method.recv)
 		}
 		n.batches[b.method.name] = &batcher{Batch: b, node: n}
 	}
@@ -177,29 +192,47 @@ func (s *System) forget(n *Node) {
 	s.actors.ProcessRegistry.Remove(s.actors.NewLocalPID(n.key))
 }
 
-// Close ends the system: nodes that still run are stopped under ctx, calls
-// under way end with [ErrStopped]. It returns the first error of a node.
+// background runs f in a goroutine for which Close waits, or does nothing
+// when Close has done what f is for.
+func (s *System) background(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.group.Go(f)
+	}
+}
+
+// Close ends the system: nodes and raw actors that still run are stopped
+// under ctx, calls under way end with [ErrStopped]. It returns the first
+// error of a node. Closing again does nothing.
 func (s *System) Close(ctx context.Context) error {
 	s.mu.Lock()
-	nodes := make([]*Node, 0, len(s.nodes))
-	for _, n := range s.nodes {
-		nodes = append(nodes, n)
-	}
+	nodes := slices.Collect(maps.Values(s.nodes))
+	raw := slices.Collect(maps.Keys(s.props))
 	s.mu.Unlock()
 	var first error
-	for _, n := range nodes {
-		if err := n.Stop(ctx); err != nil && first == nil {
+	note := func(err error) {
+		if first == nil {
 			first = err
 		}
 	}
+	for _, n := range nodes {
+		note(n.Stop(ctx))
+	}
+	for _, key := range raw {
+		note(s.StopProps(ctx, key))
+	}
 	s.cancel(fmt.Errorf("%w: system of %s", ErrStopped, s.host))
 	s.mu.Lock()
-	calls := make([]*call, 0, len(s.pending))
-	for _, c := range s.pending {
-		calls = append(calls, c)
-	}
+	s.closed = true
+	calls := slices.Collect(maps.Values(s.pending))
+	windows := slices.Collect(maps.Values(s.windows))
 	s.mu.Unlock()
+	for _, w := range windows {
+		w.reset() // whoever waits for one finds the system ended
+	}
 	for _, c := range calls {
+		s.forgetCall(c)
 		c.settle(nil, c.failure(fmt.Errorf("%w: the calling system has ended", ErrStopped)))
 	}
 	s.group.Wait()
@@ -219,10 +252,10 @@ func (s *System) pidOf(t *target) (*protoactor.PID, error) {
 		return s.actors.NewLocalPID(t.key), nil
 	}
 	s.mu.Lock()
-	pid := s.props[t.key]
+	raw := s.props[t.key]
 	s.mu.Unlock()
-	if pid != nil {
-		return protoactor.NewPID(s.actors.Address(), pid.Id), nil
+	if raw != nil {
+		return s.actors.NewLocalPID(t.key), nil
 	}
 	address, err := s.locate(t.key)
 	if err != nil {

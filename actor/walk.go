@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 	"math"
 	"reflect"
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -154,15 +155,41 @@ func (w *walker) elements(v reflect.Value, path string) {
 	}
 }
 
-// entries visits a map in the order of its printed keys, which every process shares.
+// entries visits a map in the order of its keys. Keys that mean nothing in
+// another process, such as pointers, have no such order: what lies under them
+// is searched, but stays out of the digest.
 func (w *walker) entries(v reflect.Value, path string) {
+	w.put(fmt.Sprint(v.Len()))
 	keys := v.MapKeys()
-	sort.Slice(keys, func(i, j int) bool { return fmt.Sprint(keys[i]) < fmt.Sprint(keys[j]) })
+	if len(keys) > 0 && !keys[0].CanInt() && !keys[0].CanUint() && !keys[0].CanFloat() && keys[0].Kind() != reflect.String && keys[0].Kind() != reflect.Bool {
+		digest := w.hash
+		w.hash = sha256.New()
+		defer func() { w.hash = digest }()
+	} else {
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(plainText(a), plainText(b)) })
+	}
 	for _, k := range keys {
-		p := fmt.Sprintf("%s[%v]", path, k)
+		p := fmt.Sprintf("%s[%v]", path, plainText(k))
 		w.value(k, p)
 		w.value(v.MapIndex(k), p)
 	}
+}
+
+// plainText prints a key by its kind, past any String of its type.
+func plainText(k reflect.Value) string {
+	switch {
+	case k.CanInt():
+		return fmt.Sprint(k.Int())
+	case k.CanUint():
+		return fmt.Sprint(k.Uint())
+	case k.CanFloat():
+		return fmt.Sprint(k.Float())
+	case k.Kind() == reflect.String:
+		return k.String()
+	case k.Kind() == reflect.Bool:
+		return fmt.Sprint(k.Bool())
+	}
+	return k.Type().String()
 }
 
 func (w *walker) ref(v reflect.Value, path string) {
