@@ -28,7 +28,8 @@ import (
 
 // Options change a server from the usual. The zero value is usable.
 type Options struct {
-	Config   []string         // lines of sshd_config, put before the fixture's own, so that they win
+	Config   []string         // lines of sshd_config, put before the fixture's own, so that they win; not SetEnv, see Env
+	Env      []string         // NAME=VALUE for its sessions; {home} stands for the server's home folder
 	Shell    string           // program that runs commands as a login shell would; empty: the user's own
 	Host     ssh.Signer       // host key's authority: when set, the server shows a certificate of it for 127.0.0.1
 	HostCert *ssh.Certificate // fields to start the host certificate from; nil: valid for 127.0.0.1 without end
@@ -84,7 +85,7 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	config = append(config, "HostKey "+hostFile, "AuthorizedKeysFile "+filepath.Join(dir, "authorized_keys"), "PidFile none", "StrictModes no", "UsePAM no",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "PrintMotd no", "PrintLastLog no", "LogLevel VERBOSE",
-		"MaxSessions 100", "UseDNS no", "SetEnv HOME="+s.Home)
+		"MaxSessions 100", "UseDNS no", "SetEnv HOME="+s.Home+" "+strings.ReplaceAll(strings.Join(o.Env, " "), "{home}", s.Home))
 
 	for range 5 { // somebody may take the port between our look and sshd's
 		s.Port = freePort(t)

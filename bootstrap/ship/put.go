@@ -1,0 +1,176 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	keepFiles = 5       // files kept in a cache folder
+	keepKiB   = 1 << 20 // and their size together
+)
+
+// putScript wants the candidate folders as positional parameters, the interpreter in $I (may be empty), the hash in $H, the output of cksum in $C and the size in KiB in $K. It finds a folder, says so, reads
+// the content from standard input up to its end, checks it and puts it in place.
+var putScript = script(`
+umask 077; echo; echo ` + begin + `; x=; p=; trap 'rm -f "$x" "$p"; echo; echo ` + end + `' EXIT; trap 'exit 1' HUP INT TERM PIPE;
+[ -z "$I" ] || [ -e "$I" ] || { echo "lacks $I"; exit; }; t=;
+for d do
+e=$(mkdir -p "$d" 2>&1) || { echo "skip $d: $e"; continue; };
+[ -O "$d" ] && [ ! -h "$d" ] && chmod 700 "$d" 2>/dev/null && ` + private + ` || { echo "skip $d: not a folder of this user alone"; continue; };
+a=$(df -Pk "$d" 2>/dev/null | { read -r a; read -r a b c k r; echo "$k"; }); [ "${a:-0}" -ge "$K" ] || { echo "skip $d: ${a:-0} KiB free, $K needed"; continue; };
+x=$d/.try.$$; e=$({ { echo '#!/bin/sh'; echo exit 0; } >"$x" && chmod 700 "$x" && "$x"; } 2>&1) || { rm -f "$x"; echo "skip $d: programs cannot run there: $e"; continue; };
+rm -f "$x"; t=$d; break; done;
+[ -n "$t" ] || { echo none; exit; }; p=$t/.part.$$;
+if command -v gzip >/dev/null 2>&1; then echo "ready gzip"; e=$(gzip -dc 2>&1 >"$p"); else echo "ready raw"; e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; };
+if command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum <"$p"); [ "${s%% *}" = "$H" ];
+elif command -v shasum >/dev/null 2>&1; then s=$(shasum -a 256 <"$p"); [ "${s%% *}" = "$H" ];
+else s=$(cksum <"$p"); [ "$s" = "$C" ]; fi || { echo "corrupt $s"; exit; };
+chmod 700 "$p" || exit;
+if [ -n "$I" ]; then e=$("$I" --list "$p" 2>&1 | grep -e "not found" -e "cannot open") && { echo "$e" | sed "s/^/lacks /"; exit; }; fi;
+mv -f "$p" "$t/$H" && echo "done $t/$H"; cd "$t" || exit; n=0; k=0;
+for f in $(ls -t); do case $f in *[!0-9a-f]*) continue;; esac;
+n=$((n+1)); k=$((k+$(wc -c <"$f")/1024));
+[ $n -le ` + fmt.Sprint(keepFiles) + ` ] && [ $k -le ` + fmt.Sprint(keepKiB) + ` ] || find "$f" -type f -mmin +60 -exec rm -f {} +; done;
+find . -type f -name ".part.*" -mmin +60 -exec rm -f {} +`)
+
+// Put makes sure that the host has b and returns its path there. progress, when not nil, is told how many of the bytes to send are sent, from one goroutine at a time; it is not called when the host has the
+// file already. Its errors are [*PlatformError], [*DynamicError], [*SpaceError], [ErrCorrupt], [*ScriptError] and the context's.
+func Put(ctx context.Context, c *ssh.Client, p Platform, b *Binary, progress func(sent, total int64)) (remotePath string, err error) {
+	if p.String() != b.Platform() {
+		return "", &PlatformError{Host: p.String(), Binary: b.Platform(), Path: b.Path}
+	}
+	if path, ok := p.Cached(b.SHA256); ok {
+		return path, nil
+	}
+	u := upload{blob: b.blob, path: b.Path, interp: b.Interp, progress: progress}
+	return u.put(ctx, c, p.Dirs)
+}
+
+// upload is a blob on its way to one host.
+type upload struct {
+	*blob
+	path     string // for errors
+	interp   string
+	progress func(sent, total int64)
+}
+
+// put tries the folders until one has taken the content.
+func (u *upload) put(ctx context.Context, c *ssh.Client, dirs []string) (string, error) {
+	var skipped []string
+	for {
+		v, err := u.try(ctx, c, dirs)
+		if err != nil {
+			return "", err
+		}
+		skipped = append(skipped, v.skipped...)
+		switch {
+		case v.path != "":
+			return v.path, nil
+		case len(v.lacks) > 0:
+			return "", &DynamicError{Path: u.path, Missing: v.lacks}
+		case v.corrupt:
+			return "", fmt.Errorf("%w: %s; was it changed meanwhile?", ErrCorrupt, u.path)
+		case v.lost == "":
+			return "", &SpaceError{Need: u.size, Dirs: skipped}
+		}
+		// The folder looked good and was not: leave it and those before it out.
+		dirs = dirs[min(v.tried+1, len(dirs)):]
+		skipped = append(skipped, v.lost)
+		if len(dirs) == 0 {
+			return "", &SpaceError{Need: u.size, Dirs: skipped}
+		}
+	}
+}
+
+// verdict is what the host says of one try.
+type verdict struct {
+	path    string   // where the file is now; empty: it is not
+	skipped []string // folders that were passed over, and why
+	lacks   []string // what the host lacks to load the binary
+	lost    string   // folder that failed while it was written to, and why
+	tried   int      // position of that folder
+	corrupt bool
+}
+
+func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdict, err error) {
+	const kib = 1024
+	text := fmt.Sprintf("H=%s; C=%s; K=%d; I=%s; set --", u.sha256, quote(u.cksum), (u.size+kib-1)/kib+16, quote(u.interp))
+	for _, d := range dirs {
+		text += " " + quote(d)
+	}
+	err = run(ctx, c, "sending "+u.path, text+"; "+putScript, func(r *remote) error {
+		sent := false
+		for {
+			line, ok, err := r.line()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				if v.path == "" && len(v.lacks) == 0 && !v.corrupt && v.lost == "" && sent {
+					return r.fail(errors.New("it broke off"))
+				}
+				return nil
+			}
+			word, rest, _ := strings.Cut(line, " ")
+			switch word {
+			case "skip":
+				v.skipped = append(v.skipped, rest)
+				v.tried++
+			case "lacks":
+				v.lacks = append(v.lacks, strings.TrimSpace(rest))
+			case "ready":
+				sent = true
+				if err := u.send(r, rest == "gzip"); err != nil {
+					return err
+				}
+			case "lost":
+				v.lost = rest
+			case "corrupt":
+				v.corrupt = true
+			case "done":
+				v.path = rest
+			}
+		}
+	})
+	return v, err
+}
+
+// send writes the content. A host that stops reading says why in its next line, so that is not an error here.
+func (u *upload) send(r *remote, compress bool) error {
+	content, total := u.open(), u.size
+	if compress {
+		gz, err := u.compressed()
+		if err != nil {
+			return fmt.Errorf("ship: %s: %w", u.path, err)
+		}
+		content, total = bytes.NewReader(gz), int64(len(gz))
+	}
+	const chunk = 32 << 10
+	buf := make([]byte, chunk)
+	for sent := int64(0); ; {
+		n, err := content.Read(buf)
+		if n > 0 {
+			if _, werr := r.stdin.Write(buf[:n]); werr != nil {
+				return nil
+			}
+			sent += int64(n)
+			if u.progress != nil {
+				u.progress(sent, total)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			r.stdin.Close()
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("ship: %s: %w", u.path, err)
+		}
+	}
+}

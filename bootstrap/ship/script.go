@@ -1,0 +1,146 @@
+package ship
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// login is the only command that a login shell sees: bash, dash, zsh, fish and csh all read it alike. The script comes as the first line on standard input, for sh would read ahead and
+// take data that follows; read does not.
+const login = `exec sh -c 'IFS= read -r s; eval "$s"'`
+
+// Between begin and end stand the lines that count; before and after, start files may print what they like.
+const (
+	begin = "==tlaunch=="
+	end   = "==end=="
+)
+
+// maxOutput bounds what is kept of a host's output.
+const maxOutput = 256 << 10
+
+// script makes one line of a shell script of several: each must end where a blank may follow.
+func script(lines string) string {
+	return strings.Join(strings.Fields(lines), " ")
+}
+
+// quote makes s one word for sh.
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// remote is one script under way.
+type remote struct {
+	step    string
+	session *ssh.Session
+	stdin   io.WriteCloser
+	lines   *bufio.Reader
+	mu      sync.Mutex
+	output  bytes.Buffer // of both streams, for errors; guarded by mu
+	kept    bool         // begin was seen
+}
+
+func (r *remote) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if room := maxOutput - r.output.Len(); room > 0 {
+		r.output.Write(p[:min(len(p), room)])
+	}
+	return len(p), nil
+}
+
+// run executes a script and has talk read its lines. talk ends when it has what it needs; what it returns wins over how the script ended.
+func run(ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) error) error {
+	done := make(chan error, 1)
+	go func() { done <- runSession(ctx, c, step, text, talk) }() // ended by closing its session, at the latest with the connection
+	select {
+	case err := <-done:
+		if ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("ship: %s: %w", step, context.Cause(ctx))
+}
+
+func runSession(ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) error) error {
+	session, err := c.NewSession()
+	if err != nil {
+		return fmt.Errorf("ship: %s: %w", step, err)
+	}
+	defer context.AfterFunc(ctx, func() { session.Close() })()
+	defer session.Close()
+	r := &remote{step: step, session: session}
+	if r.stdin, err = session.StdinPipe(); err != nil {
+		return fmt.Errorf("ship: %s: %w", step, err)
+	}
+	stdout, err := session.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("ship: %s: %w", step, err)
+	}
+	session.Stderr = r
+	r.lines = bufio.NewReader(io.TeeReader(stdout, r))
+	if err := session.Start(login); err != nil {
+		return &ScriptError{Step: step, Err: err}
+	}
+	if _, err := io.WriteString(r.stdin, text+"\n"); err != nil {
+		return r.fail(err)
+	}
+	if err := talk(r); err != nil {
+		return err
+	}
+	r.stdin.Close()
+	_, _ = io.Copy(io.Discard, r.lines) // start files of the way out may still print
+	_ = session.Wait()                  // the lines have said how it went; a status may be a start file's
+	return nil
+}
+
+// line returns the next line that counts; at the end of them ok is false. A host that prints too much, or ends without an end line, is a *ScriptError.
+func (r *remote) line() (s string, ok bool, err error) {
+	for {
+		text, err := r.readLine()
+		if err != nil {
+			return "", false, err
+		}
+		switch {
+		case !r.kept:
+			r.kept = text == begin
+		case text == end:
+			return "", false, nil
+		default:
+			return text, true, nil
+		}
+	}
+}
+
+func (r *remote) readLine() (string, error) {
+	text, err := r.lines.ReadString('\n')
+	if err != nil {
+		if werr := r.session.Wait(); werr != nil {
+			err = werr
+		}
+		return "", r.fail(err)
+	}
+	r.mu.Lock()
+	full := r.output.Len() >= maxOutput
+	r.mu.Unlock()
+	if full {
+		return "", r.fail(errors.New("its start files print without end"))
+	}
+	return strings.TrimRight(text, "\r\n"), nil
+}
+
+func (r *remote) fail(err error) error {
+	const most = 500
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.output.Bytes()
+	return &ScriptError{Step: r.step, Output: string(out[:min(len(out), most)]), Err: err}
+}
