@@ -151,7 +151,6 @@ type handshake struct {
 	via     *jump
 	agent   net.Conn // nil without an agent
 	offer   *offer
-	keyErr  error       // what the check of the host key said
 	keyed   atomic.Bool // the host has shown a good key
 	inLogin atomic.Bool // the host asks for a login
 }
@@ -171,7 +170,6 @@ func (d *Dialer) clientConfig(ctx context.Context, h *handshake) (*ssh.ClientCon
 		config.HostKeyAlgorithms = known.algorithms(s)
 		config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if err := known.verify(s, key); err != nil {
-				h.keyErr = err
 				return err
 			}
 			h.keyed.Store(true)

@@ -20,7 +20,7 @@ type Dialer struct {
 	keys  keyring
 
 	ctx  context.Context // ends with Close
-	stop context.CancelFunc
+	stop func()
 	jobs sync.WaitGroup // handshakes and shared connections
 
 	mu     sync.Mutex
@@ -44,7 +44,8 @@ func NewDialer(cfg Config) (*Dialer, error) {
 		return nil, err
 	}
 	d := &Dialer{cfg: cfg, local: l, files: files, known: map[string]*knownHosts{}, shared: map[string]*jump{}}
-	d.ctx, d.stop = context.WithCancel(context.Background())
+	ctx, stop := context.WithCancelCause(context.Background())
+	d.ctx, d.stop = ctx, func() { stop(ErrClosed) }
 	return d, nil
 }
 
@@ -122,7 +123,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
 	defer d.jobs.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(d.ctx, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(d.ctx, func() { cancel(context.Cause(d.ctx)) })()
 
 	hops, err := d.hops(t)
 	if err != nil {

@@ -503,3 +503,33 @@ func TestJumpFailureNamesTheJump(t *testing.T) {
 	require.Equal(t, "nowhere", reach.Host)
 	require.Empty(t, d.shared)
 }
+
+// One user that gives up does not take the shared jump connection away from the others.
+func TestJumpOutlivesAnImpatientUser(t *testing.T) {
+	write := home(t)
+	accepted := make(chan struct{}, 2)
+	port := serveRaw(t, func(c net.Conn) { accepted <- struct{}{}; swallow(c) })
+	d := newDialer(t, Config{ConfigFile: write("config", fmt.Sprintf("Host gate\n HostName 127.0.0.1\n Port %d\nHost *\n ProxyJump gate\n", port))})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	patient, impatient := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := d.Dial(ctx, Target{Name: "one"}); impatient <- err }()
+	<-accepted
+	go func() { _, err := d.Dial(t.Context(), Target{Name: "two"}); patient <- err }()
+	require.Eventually(t, func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, j := range d.shared {
+			return j.users == 2
+		}
+		return false
+	}, 5*time.Second, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-impatient, context.Canceled)
+	d.mu.Lock()
+	require.Len(t, d.shared, 1)
+	d.mu.Unlock()
+	require.NoError(t, d.Close())
+	require.ErrorIs(t, <-patient, ErrClosed)
+	require.Empty(t, accepted, "one connection for both")
+}
