@@ -7,61 +7,77 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
 	"github.com/tartrl/tlaunch-go/bootstrap"
 )
 
-// upDisplay shows how hosts come up: one line that changes on a terminal,
-// plain lines elsewhere.
+// upDisplay shows how hosts come up: a bar on a terminal, plain lines elsewhere.
 type upDisplay struct {
-	w        io.Writer
-	terminal bool
+	w     io.Writer
+	began time.Time
+	bars  *mpb.Progress // nil where w is no terminal
+	bar   *mpb.Bar
 
-	mu      sync.Mutex
-	began   time.Time
-	stage   map[string]bootstrap.Stage
-	sent    map[string]int64
-	total   map[string]int64
-	shown   bool // the line is on the screen
-	painted time.Time
-	closed  bool
+	mu     sync.Mutex
+	stage  map[string]bootstrap.Stage
+	sent   map[string]int64
+	total  map[string]int64
+	closed bool
+}
+
+// order is the stages that are counted, as they follow each other.
+var order = []bootstrap.Stage{bootstrap.StageConnected, bootstrap.StageStarted, StageRegistered, StageRunning}
+
+// rank is how many stages of order a host has behind it.
+var rank = map[bootstrap.Stage]int{
+	bootstrap.StageConnected: 1, bootstrap.StageShipping: 1, bootstrap.StageStarted: 2, StageRegistered: 3, StageRunning: 4,
 }
 
 func newUpDisplay(w io.Writer) *upDisplay {
-	return &upDisplay{
-		w: w, terminal: isTerminal(w), began: time.Now(),
+	d := &upDisplay{
+		w: w, began: time.Now(),
 		stage: map[string]bootstrap.Stage{}, sent: map[string]int64{}, total: map[string]int64{},
 	}
+	if isTerminal(w) {
+		d.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithRefreshRate(100*time.Millisecond))
+		d.bar = d.bars.AddBar(0, mpb.BarRemoveOnComplete(),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + d.text() })))
+	}
+	return d
 }
-
-// repaint is how often the line changes at most.
-const repaint = 50 * time.Millisecond
 
 func (d *upDisplay) event(e Progress) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	before := d.stage[e.Host]
 	d.stage[e.Host] = e.Stage
 	if e.Stage == bootstrap.StageShipping {
 		d.sent[e.Host], d.total[e.Host] = e.Sent, e.Total
 	}
+	hosts, steps, closed := len(d.stage), 0, d.closed
+	for _, s := range d.stage {
+		steps += rank[s]
+	}
+	d.mu.Unlock()
 	switch {
-	case d.closed:
-	case d.terminal:
-		if before != e.Stage || time.Since(d.painted) > repaint {
-			d.paintLocked()
-		}
+	case closed:
+	case d.bar != nil:
+		d.bar.SetTotal(int64(hosts*len(order)), false)
+		d.bar.SetCurrent(int64(steps))
 	case before == e.Stage || e.Stage == bootstrap.StageConnecting || e.Stage == StageRunning:
 	case e.Stage == bootstrap.StageShipping:
-		fmt.Fprintf(d.w, "%s: shipping %s\n", e.Host, bytesText(e.Total))
+		fmt.Fprintf(d.w, "%s: shipping % .1f\n", e.Host, decor.SizeB1024(e.Total))
 	default:
 		fmt.Fprintf(d.w, "%s: %s\n", e.Host, e.Stage)
 	}
 }
 
-func (d *upDisplay) paintLocked() {
-	order := []bootstrap.Stage{bootstrap.StageConnected, bootstrap.StageStarted, StageRegistered}
-	rank := map[bootstrap.Stage]int{bootstrap.StageConnected: 1, bootstrap.StageShipping: 1, bootstrap.StageStarted: 2, StageRegistered: 3, StageRunning: 3}
-	var parts []string
+// text says how many hosts have come how far.
+func (d *upDisplay) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	parts := []string{fmt.Sprintf("%d hosts", len(d.stage))}
 	for i, s := range order {
 		n := 0
 		for _, at := range d.stage {
@@ -78,49 +94,42 @@ func (d *upDisplay) paintLocked() {
 		sent, total = sent+d.sent[h], total+t
 	}
 	if total > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s shipped", bytesText(sent), bytesText(total)))
+		parts = append(parts, fmt.Sprintf("% .1f of % .1f shipped", decor.SizeB1024(sent), decor.SizeB1024(total)))
 	}
-	fmt.Fprintf(d.w, "\r\x1b[K%d hosts: %s", len(d.stage), strings.Join(parts, ", "))
-	d.shown, d.painted = true, time.Now()
+	return strings.Join(parts, ", ")
 }
 
-// clear takes the line off the screen, so that another can be printed.
-func (d *upDisplay) clear() {
+// Write prints lines of others without disturbing the bar.
+func (d *upDisplay) Write(b []byte) (int, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.clearLocked()
-}
-
-func (d *upDisplay) clearLocked() {
-	if d.shown {
-		fmt.Fprint(d.w, "\r\x1b[K")
-		d.shown = false
+	closed := d.closed
+	d.mu.Unlock()
+	if d.bars == nil || closed {
+		return d.w.Write(b)
 	}
+	return d.bars.Write(b)
 }
 
 // close ends the display with a line that says how long it took.
 func (d *upDisplay) close() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	closed := d.closed
 	d.closed = true
-	d.clearLocked()
 	up := 0
 	for _, s := range d.stage {
 		if s == StageRunning {
 			up++
 		}
 	}
+	d.mu.Unlock()
+	if closed {
+		return
+	}
+	if d.bars != nil {
+		d.bar.Abort(true)
+		d.bars.Wait()
+	}
 	if up > 0 {
 		fmt.Fprintf(d.w, "%d hosts are up after %v\n", up, time.Since(d.began).Round(10*time.Millisecond))
 	}
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
 }

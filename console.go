@@ -1,0 +1,84 @@
+package tlaunch
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bootstrap"
+)
+
+// mainConsole prints what hosts and nodes say: records of hosts' processes,
+// and what is logged in this one, in the same form.
+type mainConsole struct {
+	console *bootstrap.Console
+	level   slog.Level
+	attrs   []bootstrap.Attr
+	prefix  string
+}
+
+func newMainConsole(w io.Writer, color bool, level slog.Level) *mainConsole {
+	return &mainConsole{console: bootstrap.NewConsole(w, bootstrap.ConsoleOptions{Color: color, Level: level}), level: level}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func (c *mainConsole) record(r Record) {
+	_ = c.console.Print(r) // a terminal that is gone ends the process by SIGHUP or SIGPIPE
+}
+
+func (c *mainConsole) Enabled(_ context.Context, l slog.Level) bool { return l >= c.level }
+
+func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
+	out := Record{Host: "launcher", Time: r.Time.UTC(), Stream: bootstrap.Log, Level: r.Level, Text: r.Message}
+	if h := actor.HostOf(ctx); h != "" {
+		out.Host = h
+	}
+	out.Attrs = append(out.Attrs, c.attrs...)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == bootstrap.NodeKey && c.prefix == "" {
+			out.Node = a.Value.String()
+		} else {
+			out.Attrs = appendAttr(out.Attrs, c.prefix, a)
+		}
+		return true
+	})
+	c.record(out)
+	return nil
+}
+
+func appendAttr(to []bootstrap.Attr, prefix string, a slog.Attr) []bootstrap.Attr {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, g := range v.Group() {
+			to = appendAttr(to, prefix, g)
+		}
+		return to
+	}
+	return append(to, bootstrap.Attr{Key: prefix + a.Key, Value: v.String()})
+}
+
+func (c *mainConsole) WithAttrs(attrs []slog.Attr) slog.Handler {
+	d := *c
+	d.attrs = d.attrs[:len(d.attrs):len(d.attrs)]
+	for _, a := range attrs {
+		d.attrs = appendAttr(d.attrs, c.prefix, a)
+	}
+	return &d
+}
+
+func (c *mainConsole) WithGroup(name string) slog.Handler {
+	d := *c
+	d.prefix += name + "."
+	return &d
+}
