@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -47,6 +48,8 @@ type worker struct {
 	decoder *cbor.Decoder
 	sendMu  sync.Mutex
 	encoder *cbor.Encoder
+
+	ending  atomic.Bool
 
 	mu      sync.Mutex
 	members map[string]string // address by host
@@ -137,7 +140,7 @@ func (w *worker) open(d *program, st *stage) error {
 	}
 	w.address = address
 	cfg := remote.Config{
-		Address: address, Logger: w.logger,
+		Address: address, Logger: slog.New(&hushed{w.logger.Handler(), &w.ending}),
 		Now:    func() time.Time { return time.Now().Add(offset) },
 		Expect: w.hostAt, Join: w.join,
 	}
@@ -257,6 +260,7 @@ func (w *worker) serve() int {
 		w.logger.Warn("ending", "cause", context.Cause(w.guest.Context()))
 		order = endOrder{Notice: bootstrap.LeaseNotice}
 	}
+	w.ending.Store(true)
 	ctx, cancel := withNotice(context.Background(), order.Notice)
 	defer cancel()
 	if order.Drain {
@@ -389,6 +393,25 @@ func (w *worker) join(ctx context.Context, request []byte) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// hushed keeps warnings of the links back while the run ends: that hosts go
+// away is then what was asked for.
+type hushed struct {
+	slog.Handler
+	when *atomic.Bool
+}
+
+func (h *hushed) Enabled(ctx context.Context, l slog.Level) bool {
+	return (l > slog.LevelWarn || !h.when.Load()) && h.Handler.Enabled(ctx, l)
+}
+
+func (h *hushed) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &hushed{h.Handler.WithAttrs(attrs), h.when}
+}
+
+func (h *hushed) WithGroup(name string) slog.Handler {
+	return &hushed{h.Handler.WithGroup(name), h.when}
 }
 
 // nodeHandler adds the node and host of a context to log records.
