@@ -208,6 +208,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		a.orders.Orders = nil
 		debug.SetMemoryLimit(24 << 20)
 		debug.FreeOSMemory()
+		trim()
 	}()
 	go a.relay(a.session, a.worker, false)
 	go func() {
