@@ -90,10 +90,15 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	return ExitStatus(err)
 }
 
+// sameSignal is how close together two signals count as one: timeout(1) and
+// some shells send each to the process and to its group.
+const sameSignal = 200 * time.Millisecond
+
 // watchSignals ends the launch or the run at the first signal, and kills it at
 // the second.
 func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-chan *Run, cancel func(), notice time.Duration, stderr io.Writer) {
 	var r *Run
+	var began time.Time
 	count := 0
 	for {
 		select {
@@ -103,9 +108,13 @@ func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-c
 				go r.Stop(context.Background()) // the signal came while the launch was ending well
 			}
 		case s := <-signals:
+			if count > 0 && time.Since(began) < sameSignal {
+				continue
+			}
 			count++
 			switch {
 			case count == 1:
+				began = time.Now()
 				first <- s
 				fmt.Fprintf(stderr, "%v: stopping (notice %v; again to kill)\n", s, notice)
 				cancel()
