@@ -119,7 +119,10 @@ func NewSystem(cfg Config) *System {
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(cfg.Context))
 	s.ids.Store(rand.Uint64() >> 1) // a late answer to an earlier process of this address finds nobody
 	quiet := slog.New(levelHandler{cfg.Logger.Handler(), slog.LevelWarn})
-	s.actors = protoactor.NewActorSystem(protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger { return quiet }))
+	s.actors = protoactor.NewActorSystem(
+		protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger { return quiet }),
+		protoactor.WithDeadLetterThrottleInterval(time.Nanosecond), // its goroutine would outlive the system by that
+	)
 	s.actors.ProcessRegistry.SequenceID = rand.Uint64() >> 8
 	s.actors.ProcessRegistry.Add(&systemProcess{s}, systemID)
 	s.actors.EventStream.Subscribe(s.deadLetter)

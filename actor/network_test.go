@@ -1,0 +1,207 @@
+package actor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tartrl/tlaunch-go/actor"
+)
+
+// network connects systems in memory: each message is encoded and decoded,
+// and handed on by one goroutine per pair of systems, as a link would.
+type network struct {
+	mu    sync.Mutex
+	at    map[string]*actor.System
+	lanes map[[2]string]chan parcel
+	group sync.WaitGroup
+	down  map[[2]string]bool
+}
+
+type parcel struct {
+	to, from *protoactor.PID
+	m        proto.Message
+}
+
+func newNetwork(t testing.TB) *network {
+	n := &network{at: map[string]*actor.System{}, lanes: map[[2]string]chan parcel{}, down: map[[2]string]bool{}}
+	t.Cleanup(func() {
+		n.mu.Lock()
+		for _, l := range n.lanes {
+			close(l)
+		}
+		n.lanes = nil
+		n.mu.Unlock()
+		n.group.Wait()
+	})
+	return n
+}
+
+// cut makes sending between two systems fail, or work again.
+func (n *network) cut(a, b string, down bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down[[2]string{a, b}], n.down[[2]string{b, a}] = down, down
+}
+
+type port struct {
+	net     *network
+	address string
+}
+
+func (p port) Send(_ context.Context, to, from *protoactor.PID, m proto.Message) error {
+	return p.SendNow(to, from, m)
+}
+
+func (p port) SendNow(to, from *protoactor.PID, m proto.Message) error {
+	data, err := proto.Marshal(m)
+	if err != nil {
+		return err
+	}
+	copied := m.ProtoReflect().New().Interface()
+	if err := proto.Unmarshal(data, copied); err != nil {
+		return err
+	}
+	n := p.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := [2]string{p.address, to.Address}
+	sys := n.at[to.Address]
+	if sys == nil || n.down[key] || n.lanes == nil {
+		return fmt.Errorf("%w: %s", actor.ErrUnreachable, to.Address)
+	}
+	lane := n.lanes[key]
+	if lane == nil {
+		lane = make(chan parcel, 1<<16)
+		n.lanes[key] = lane
+		n.group.Go(func() {
+			for c := range lane {
+				proc, _ := sys.Actors().ProcessRegistry.GetLocal(c.to.Id) // or the dead letters
+				if sm, ok := c.m.(protoactor.SystemMessage); ok {
+					proc.SendSystemMessage(c.to, sm)
+					continue
+				}
+				proc.SendUserMessage(c.to, &protoactor.MessageEnvelope{Message: c.m, Sender: c.from})
+			}
+		})
+	}
+	lane <- parcel{proto.Clone(to).(*protoactor.PID), proto.Clone(from).(*protoactor.PID), copied}
+	return nil
+}
+
+// testCluster is some systems on one network; node keys say where they live
+// by their first letter: "a/0" lives on "a".
+type testCluster struct {
+	*network
+	systems map[string]*actor.System
+	tables  map[string]*actor.Table
+}
+
+func newCluster(t testing.TB, names ...string) *testCluster {
+	return newClusterWith(t, actor.Config{}, names...)
+}
+
+func newClusterWith(t testing.TB, cfg actor.Config, names ...string) *testCluster {
+	c := &testCluster{network: newNetwork(t), systems: map[string]*actor.System{}, tables: map[string]*actor.Table{}}
+	for _, name := range names {
+		cfg := cfg
+		cfg.Host, cfg.Table, cfg.Transport = name, actor.NewTable(), port{c.network, name}
+		cfg.Locate = func(key string) (string, error) {
+			if slices.Contains(names, key[:1]) {
+				return key[:1], nil
+			}
+			return "", actor.ErrNoNode
+		}
+		sys := actor.NewSystem(cfg)
+		sys.Actors().ProcessRegistry.Address = name
+		c.at[name], c.systems[name], c.tables[name] = sys, sys, cfg.Table
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			require.NoError(t, sys.Close(ctx))
+			require.Zero(t, sys.Stats().Pending)
+		})
+	}
+	return c
+}
+
+func spawn(t testing.TB, sys *actor.System, spec actor.Spec) *actor.Node {
+	n, err := sys.Spawn(spec)
+	require.NoError(t, err)
+	require.NoError(t, n.Start(t.Context()))
+	return n
+}
+
+type sum struct{ total int }
+
+func (s *sum) Add(_ context.Context, n int) (int, error) { s.total += n; return s.total, nil }
+func (s *sum) Total(context.Context) (int, error)        { return s.total, nil }
+func (s *sum) Put(_ context.Context, n int) error        { s.total += n; return nil }
+func (s *sum) Fail(_ context.Context, text string) error { return errors.New(text) }
+func (s *sum) Panic(context.Context) error               { panic("boom") }
+func (s *sum) Wait(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+type adder interface {
+	Add(context.Context, int) (int, error)
+}
+
+// both runs f with a ref to a node in the same process, to one in the same
+// process whose messages are encoded, and to one in another.
+func both(t *testing.T, spec actor.Spec, f func(t *testing.T, ref actor.Ref[*sum])) {
+	anywhere(t, func(t *testing.T, c *testCluster, from string) {
+		spec := spec
+		spec.Key = "a/0"
+		if spec.Value == nil {
+			spec.Value = &sum{}
+		}
+		spawn(t, c.systems["a"], spec)
+		f(t, actor.NewRef[*sum](c.tables[from], "a/0"))
+	})
+}
+
+// anywhere runs f for the three ways from a caller to a node on "a".
+func anywhere(t *testing.T, f func(t *testing.T, c *testCluster, from string)) {
+	for _, way := range []struct {
+		name, from string
+		encode     bool
+	}{{"one process", "a", false}, {"encoded", "a", true}, {"two processes", "b", false}} {
+		t.Run(way.name, func(t *testing.T) {
+			f(t, newClusterWith(t, actor.Config{Encode: way.encode}, "a", "b"), way.from)
+		})
+	}
+}
+
+// gate is a node whose method holds its turn until it is let go.
+type gate struct {
+	entered chan struct{} // told that a turn has begun
+	open    chan struct{} // lets one turn end
+	seen    []int
+}
+
+func newGate() *gate { return &gate{make(chan struct{}, 1<<12), make(chan struct{}), nil} }
+
+func (g *gate) Hold(ctx context.Context, n int) error {
+	g.entered <- struct{}{}
+	select {
+	case <-g.open:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.seen = append(g.seen, n)
+	return nil
+}
+
+func (g *gate) Note(_ context.Context, n int) error { g.seen = append(g.seen, n); return nil }
+
+func (g *gate) Seen(context.Context) ([]int, error) { return g.seen, nil }
