@@ -143,8 +143,13 @@ func (r *Run) beginEnd(failure error, drain bool) {
 		errs := r.engine.end(ctx, drain)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.failure == nil && len(errs) > 0 {
-			r.failure = errs[0]
+		for _, err := range errs {
+			if r.notice == 0 && errors.Is(err, ErrKilled) {
+				continue // no notice means just that
+			}
+			if r.failure == nil {
+				r.failure = err
+			}
 		}
 	}()
 }
