@@ -50,6 +50,8 @@ var house = []room{
 	// What several rooms share and nobody outside sees; it knows none of them.
 	{path: "internal"},
 	{path: "internal/testutil"},
+	// The programs of the tests of the whole use what a user may, and stock peers beside it.
+	{path: "internal/clustertest", may: []string{".", "actor"}},
 }
 
 // impure are the imports that pure code has no use for.

@@ -1,0 +1,217 @@
+//go:build linux && hosts
+
+package clustertest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
+)
+
+const (
+	// runPatience bounds what a launcher may take for a whole run on a busy machine.
+	runPatience = 90 * time.Second
+	// gonePatience bounds how long something may be left on a host after the launcher has ended.
+	gonePatience = 3 * time.Second
+)
+
+// cluster is a net of hosts and the file that names them.
+type cluster struct {
+	*hosts.Net
+	t         testing.TB
+	inventory string
+}
+
+func up(t testing.TB, n int, opts ...hosts.Option) *cluster {
+	t.Helper()
+	made := hosts.Up(t, n, opts...)
+	return &cluster{Net: made, t: t, inventory: made.Inventory(t)}
+}
+
+// write puts text into a file of the test and returns its path.
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
+}
+
+// launcher is a process that launches, as a user's would.
+type launcher struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	out  *output
+	done chan struct{}
+}
+
+// ssh are the flags that launch over SSH on the cluster's hosts.
+func (c *cluster) ssh() []string {
+	return []string{"-launch", "ssh", "-hosts", c.inventory, "-ssh-config", c.Config}
+}
+
+// start starts a command that launches. Its environment is a home of its own, PATH, and env.
+func start(t testing.TB, env []string, path string, args ...string) *launcher {
+	t.Helper()
+	l := &launcher{t: t, cmd: exec.Command(path, args...), out: newOutput(), done: make(chan struct{})}
+	l.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "USER=tester"}, env...)
+	l.cmd.Stdout, l.cmd.Stderr = l.out, l.out
+	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() { // ends with the process, which Cleanup ends and waits for
+		defer close(l.done)
+		runtime.LockOSThread() // Pdeathsig means the thread that started it
+		defer runtime.UnlockOSThread()
+		err := l.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = l.cmd.Wait() // its status is kept in ProcessState
+		}
+	}()
+	require.NoError(t, <-started)
+	t.Cleanup(func() {
+		_ = l.cmd.Process.Kill() // it has ended where all went well
+		<-l.done
+		if t.Failed() {
+			t.Logf("%s said:\n%s", strings.Join(l.cmd.Args, " "), l.out)
+		}
+	})
+	return l
+}
+
+// launch runs a command to its end.
+func launch(t testing.TB, env []string, path string, args ...string) result {
+	t.Helper()
+	return start(t, env, path, args...).wait()
+}
+
+// result is how a launcher ended: its exit status, or 128 + n where a signal ended it, and all it printed.
+type result struct {
+	status int
+	out    string
+}
+
+func (l *launcher) wait() result {
+	l.t.Helper()
+	select {
+	case <-l.done:
+	case <-time.After(runPatience):
+		require.NoError(l.t, l.cmd.Process.Signal(syscall.SIGQUIT)) // it says where it stands
+		<-l.done
+		l.t.Fatalf("%s had not ended after %v", strings.Join(l.cmd.Args, " "), runPatience)
+	}
+	ws := l.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	r := result{status: ws.ExitStatus(), out: l.out.String()}
+	if ws.Signaled() {
+		r.status = 128 + int(ws.Signal())
+	}
+	require.NotContains(l.t, r.out, "DATA RACE")
+	return r
+}
+
+// await waits until the launcher has printed all of the texts.
+func (l *launcher) await(texts ...string) {
+	l.t.Helper()
+	late := time.After(runPatience)
+	for {
+		changed, have := l.out.now()
+		if !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(have, s) }) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-l.done:
+			if l.out.String() != have {
+				continue
+			}
+			l.t.Fatalf("it ended (%v) and did not print %q", l.cmd.ProcessState, texts)
+		case <-late:
+			l.t.Fatalf("it did not print %q within %v", texts, runPatience)
+		}
+	}
+}
+
+func (l *launcher) signal(s syscall.Signal) {
+	l.t.Helper()
+	require.NoError(l.t, l.cmd.Process.Signal(s))
+}
+
+// output is what a process printed; readers may wait for more.
+type output struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	changed chan struct{} // closed with the next write
+}
+
+func newOutput() *output { return &output{changed: make(chan struct{})} }
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return o.buf.Write(b)
+}
+
+func (o *output) now() (<-chan struct{}, string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.changed, o.buf.String()
+}
+
+func (o *output) String() string {
+	_, s := o.now()
+	return s
+}
+
+// requireClean asserts that nothing of a run is left on the hosts: no process, no work folder.
+func (c *cluster) requireClean(t testing.TB) {
+	t.Helper()
+	c.requireCleanWithin(t, gonePatience)
+}
+
+func (c *cluster) requireCleanWithin(t testing.TB, patience time.Duration) {
+	t.Helper()
+	var left []string
+	require.Eventuallyf(t, func() bool { left = c.left(); return len(left) == 0 }, patience, 20*time.Millisecond, "left on the hosts after %v", patience)
+	if len(left) > 0 {
+		t.Log(strings.Join(left, "\n"))
+	}
+}
+
+// left describes the processes and work folders on the hosts.
+func (c *cluster) left() (found []string) {
+	for _, h := range c.Hosts {
+		for _, p := range h.Processes() {
+			found = append(found, h.Name+": process "+strings.Join(p.Args, " "))
+		}
+		for _, dir := range workFolders(h) {
+			found = append(found, h.Name+": folder "+dir)
+		}
+	}
+	return found
+}
+
+// workFolders are the folders of runs on a host, wherever it may have made them.
+func workFolders(h *hosts.Host) (found []string) {
+	root := filepath.Dir(filepath.Dir(h.Home))
+	for _, pattern := range []string{"home/*/.cache/tlaunch/runs/*", "tmp/tlaunch*", "tmp/tlaunch*/runs/*", "vartmp/tlaunch*/runs/*"} {
+		match, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			panic(err) // the patterns are constants
+		}
+		found = append(found, match...)
+	}
+	return found
+}

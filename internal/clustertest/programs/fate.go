@@ -1,0 +1,97 @@
+package programs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
+
+	tlaunch "github.com/tartrl/tlaunch-go"
+)
+
+// FateConfig is for [Fate].
+type FateConfig struct {
+	// How the node on the second host ends: return, stop, fail, panic, start,
+	// exit, kill, deaf, child or wait.
+	How string
+	// Where is the host, group or name of one more node; empty adds none.
+	Where string
+}
+
+// Victim ends as it is told.
+type Victim struct{ How string }
+
+// Start may fail.
+func (v *Victim) Start(context.Context) error {
+	if v.How == "start" {
+		return errors.New("no port for the engine")
+	}
+	return nil
+}
+
+// Run ends.
+func (v *Victim) Run(ctx context.Context) error {
+	slog.InfoContext(ctx, "fate", "how", v.How, "pid", os.Getpid())
+	switch v.How {
+	case "return":
+		return nil
+	case "stop":
+		if err := tlaunch.Stop(ctx); err != nil {
+			return err
+		}
+	case "fail":
+		return errors.New("the well is dry")
+	case "panic":
+		var m map[string]int
+		m["boom"] = 1
+	case "exit":
+		fmt.Println("leaving by the back door")
+		os.Exit(7)
+	case "kill":
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "deaf":
+		select {}
+	case "child": // one that leaves its session behind, and whose parent is gone
+		if out, err := exec.CommandContext(ctx, "sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo").CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		slog.InfoContext(ctx, "child started")
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Bystander lives until the run ends.
+type Bystander struct{ wait bool }
+
+// Run waits, where the victim is to end the run.
+func (b *Bystander) Run(ctx context.Context) error {
+	if b.wait {
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// Stop says that it was given notice.
+func (b *Bystander) Stop(ctx context.Context) error {
+	slog.InfoContext(ctx, "given notice")
+	return nil
+}
+
+// Fate has a node on each host; that on the second ends as configured.
+var Fate = tlaunch.Define("fate", func(p *tlaunch.Program, cfg FateConfig) error {
+	for i, h := range p.Hosts() {
+		if i == 1 {
+			tlaunch.Add(p, "victim", &Victim{cfg.How}, tlaunch.On(h))
+		} else {
+			tlaunch.Add(p, "bystander", &Bystander{cfg.How != "return"}, tlaunch.On(h))
+		}
+	}
+	if cfg.Where != "" {
+		tlaunch.Add(p, "guest", &Bystander{}, tlaunch.On(cfg.Where))
+	}
+	return nil
+})

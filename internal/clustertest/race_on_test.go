@@ -1,0 +1,5 @@
+//go:build linux && hosts && race
+
+package clustertest
+
+const raceEnabled = true

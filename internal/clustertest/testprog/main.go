@@ -1,0 +1,50 @@
+// Testprog launches one of the programs of package programs: its first
+// argument is the program's name, the others are its flags.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	tlaunch "github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/internal/clustertest/programs"
+)
+
+func main() {
+	tlaunch.Init()
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "testprog: which program?")
+		os.Exit(tlaunch.StatusUsage)
+	}
+	name := os.Args[1]
+	os.Args = append(os.Args[:1], os.Args[2:]...)
+	switch name {
+	case "ring":
+		cfg := programs.RingConfig{Rounds: 10, Marker: "marker"}
+		flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "texts from each peer")
+		flag.StringVar(&cfg.Marker, "marker", cfg.Marker, "the text")
+		tlaunch.Main(programs.Ring, &cfg)
+	case "fate":
+		cfg := programs.FateConfig{How: "return"}
+		flag.StringVar(&cfg.How, "how", cfg.How, "how the second host's node ends")
+		flag.StringVar(&cfg.Where, "where", cfg.Where, "where one more node goes")
+		tlaunch.Main(programs.Fate, &cfg)
+	case "idle":
+		cfg := programs.IdleConfig{PerHost: 10}
+		flag.IntVar(&cfg.PerHost, "per-host", cfg.PerHost, "nodes on each host")
+		tlaunch.Main(programs.Idle, &cfg)
+	case "different":
+		tlaunch.Main(programs.Different, &struct{}{})
+	case "unsendable":
+		tlaunch.Main(programs.Unsendable, &programs.UnsendableConfig{Notify: make(chan int)})
+	case "luggage":
+		tlaunch.Main(programs.Luggage, &struct{}{})
+	case "join":
+		os.Exit(join())
+	case "stock":
+		os.Exit(stock())
+	}
+	fmt.Fprintf(os.Stderr, "testprog: no program %q\n", name)
+	os.Exit(tlaunch.StatusUsage)
+}
