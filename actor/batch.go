@@ -146,7 +146,10 @@ func (b *batcher) flush(inv *invocation) {
 			if err == nil {
 				result = results[i]
 			}
-			n.finish(own, m, result, err)
+			n.tell(m, result, err)
+		}
+		for _, m := range batch { // after all: a result may be part of another's argument
+			n.giveBack(own, m)
 		}
 	}()
 	var out any

@@ -2,8 +2,12 @@ package actor_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,4 +46,146 @@ func (e *evaluator) Squares(_ context.Context, xs []int) ([]int, error) {
 		out[i] = x * x
 	}
 	return out, nil
+}
+
+func TestBatchWaits(t *testing.T) {
+	for _, from := range []string{"a", "b"} {
+		t.Run("from "+from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, "a", "b")
+				v := &evaluator{}
+				spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: v, Batches: []actor.Batch{actor.Batched((*evaluator).Squares, 100, 0)}})
+				ref := actor.NewRef[*evaluator](c.tables[from], "a/0")
+				begin := time.Now()
+				var group sync.WaitGroup
+				for i := range 7 {
+					group.Go(func() {
+						got, err := actor.CallBatched(t.Context(), ref, (*evaluator).Squares, i)
+						require.NoError(t, err)
+						require.Equal(t, i*i, got)
+					})
+				}
+				group.Wait()
+				require.Equal(t, actor.DefaultBatchWait, time.Since(begin))
+				require.Equal(t, []int{7}, v.sizes)
+				plain, err := actor.Call(t.Context(), ref, (*evaluator).Squares, []int{2, 3})
+				require.NoError(t, err)
+				require.Equal(t, []int{4, 9}, plain)
+			})
+		})
+	}
+}
+
+func TestBatchOfOneAndWithoutWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, b := range []actor.Batch{actor.Batched((*evaluator).Squares, -3, time.Hour), actor.Batched((*evaluator).Squares, 9, -1)} {
+			c := newCluster(t, "a")
+			spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: &evaluator{}, Batches: []actor.Batch{b}})
+			begin := time.Now()
+			got, err := actor.CallBatched(t.Context(), actor.NewRef[*evaluator](c.tables["a"], "a/0"), (*evaluator).Squares, 5)
+			require.NoError(t, err, b)
+			require.Equal(t, 25, got)
+			require.Zero(t, time.Since(begin))
+		}
+	})
+}
+
+// faulty fails its batches in the way it was told.
+type faulty struct {
+	how  string
+	sawn [][]string
+}
+
+func (f *faulty) All(_ context.Context, in []string) ([]string, error) {
+	f.sawn = append(f.sawn, in)
+	switch f.how {
+	case "error":
+		return nil, errors.New("no good")
+	case "panic":
+		panic("boom")
+	case "goexit":
+		runtime.Goexit()
+	case "count":
+		return in[1:], nil
+	}
+	return in, nil
+}
+
+func TestBatchFails(t *testing.T) {
+	anywhere(t, func(t *testing.T, c *testCluster, from string) {
+		f := &faulty{}
+		spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: f, Batches: []actor.Batch{actor.Batched((*faulty).All, 3, time.Hour)}})
+		spawn(t, c.systems["a"], actor.Spec{Key: "a/1", Value: &faulty{}})
+		ref := actor.NewRef[*faulty](c.tables[from], "a/0")
+		for _, how := range []string{"error", "panic", "goexit", "count", ""} {
+			f.how = how
+			out := make(chan error, 3)
+			for range 3 {
+				go func() { _, err := actor.CallBatched(t.Context(), ref, (*faulty).All, "x"); out <- err }()
+			}
+			for range 3 {
+				err := <-out
+				switch how {
+				case "":
+					require.NoError(t, err)
+				case "panic", "goexit":
+					require.ErrorIs(t, err, actor.ErrPanic)
+				case "error":
+					require.ErrorContains(t, err, "no good")
+				case "count":
+					require.ErrorContains(t, err, "2 results for 3")
+				}
+			}
+		}
+		_, err := actor.CallBatched(t.Context(), actor.NewRef[*faulty](c.tables[from], "a/1"), (*faulty).All, "x")
+		require.ErrorIs(t, err, actor.ErrNoMethod)
+		_, err = actor.CallBatched(t.Context(), ref, func(*faulty, context.Context, []string) ([]string, error) { return nil, nil }, "x")
+		require.ErrorIs(t, err, actor.ErrNotMethod)
+	})
+}
+
+func TestBatchInOrderWithoutThoseWhoLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "a")
+		f := &faulty{}
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: f, Batches: []actor.Batch{actor.Batched((*faulty).All, 9, time.Second)}})
+		ref := actor.NewRef[*faulty](c.tables["a"], "a/0")
+		for i := range 4 {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { _, _ = actor.CallBatched(ctx, ref, (*faulty).All, fmt.Sprint(i)) }()
+			synctest.Wait()
+			if i == 1 {
+				cancel()
+			} else {
+				t.Cleanup(cancel)
+			}
+		}
+		time.Sleep(2 * time.Second) // of the bubble
+		require.NoError(t, n.Drain(t.Context()))
+		require.Equal(t, [][]string{{"0", "2", "3"}}, f.sawn)
+	})
+}
+
+func TestStopAnswersAWaitingBatch(t *testing.T) {
+	for _, from := range []string{"a", "b"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t, "a", "b")
+			f := &faulty{}
+			n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: f, Batches: []actor.Batch{actor.Batched((*faulty).All, 9, time.Second)}})
+			out := make(chan error, 3)
+			for range 3 {
+				go func() {
+					_, err := actor.CallBatched(t.Context(), actor.NewRef[*faulty](c.tables[from], "a/0"), (*faulty).All, "x")
+					out <- err
+				}()
+			}
+			synctest.Wait()
+			require.NoError(t, n.Stop(t.Context()))
+			for range 3 {
+				require.ErrorIs(t, <-out, actor.ErrStopped)
+			}
+			time.Sleep(2 * time.Second) // of the bubble: the timer is gone
+			require.Empty(t, f.sawn)
+		})
+	}
 }

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -205,7 +206,11 @@ func (s *System) deadLetter(event any) {
 		s.giveCredit(windowKey{e.Sender.Address, key}, 1)
 		return
 	}
-	err := &Error{Code: codeOf(ErrNoNode), Node: key, Host: s.host, Method: m.Method, Text: ErrNoNode.Error() + " here (any more)"}
+	why := fmt.Errorf("%w: %s", ErrNoNode, key)
+	if s.table.find(key).node.Load() != nil {
+		why = fmt.Errorf("%w: %s has stopped", ErrStopped, key)
+	}
+	err := &Error{Code: codeOf(why), Node: key, Host: s.host, Method: m.Method, Text: why.Error()}
 	s.answerTo(e.Sender, &wire.Reply{Id: m.Id, Error: err.toWire()})
 }
 

@@ -338,8 +338,8 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 	return f()
 }
 
-// finish tells the sender and gives back what the message held.
-func (n *Node) finish(inv *invocation, m message, result any, err error) {
+// tell tells the sender, or for want of one the log.
+func (n *Node) tell(m message, result any, err error) {
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {
 			err = n.describe(&m, err)
@@ -348,6 +348,16 @@ func (n *Node) finish(inv *invocation, m message, result any, err error) {
 	} else if err != nil {
 		n.sys.failedTell(n, m, err)
 	}
+}
+
+// finish tells the sender and gives back what the message held, in this
+// order: the result may be part of the argument.
+func (n *Node) finish(inv *invocation, m message, result any, err error) {
+	n.tell(m, result, err)
+	n.giveBack(inv, m)
+}
+
+func (n *Node) giveBack(inv *invocation, m message) {
 	if m.bytes != nil && !inv.kept.Load() {
 		n.sys.giveBack(m.bytes)
 	}
