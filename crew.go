@@ -2,7 +2,9 @@ package tlaunch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,15 +15,20 @@ import (
 type crew struct {
 	host    string
 	sys     *actor.System
+	stage   *stage
 	members []*member
 	ended   func(outcome) // told how a node's Start or Run ended; called concurrently
-	group   sync.WaitGroup
+
+	mu      sync.Mutex
+	started bool
+	stopped bool
 }
 
 // member is a node and the actor it has become; props nodes have none.
 type member struct {
 	*node
 	actor *actor.Node
+	lived chan struct{} // closed when Start and Run have returned
 }
 
 // outcome is the end of a phase in a node's life. A nil Err with phase "run"
@@ -32,15 +39,15 @@ type outcome struct {
 }
 
 // newCrew makes actors of a host's nodes: messages gather from now on.
-func newCrew(host string, nodes []*node, sys *actor.System, ended func(outcome)) (*crew, error) {
-	c := &crew{host: host, sys: sys, ended: ended}
+func newCrew(host string, nodes []*node, sys *actor.System, st *stage, ended func(outcome)) (*crew, error) {
+	c := &crew{host: host, sys: sys, stage: st, ended: ended}
 	for _, n := range nodes {
-		m := &member{node: n}
+		m := &member{node: n, lived: make(chan struct{})}
 		var err error
 		if n.props != nil {
 			_, err = sys.SpawnProps(n.key, n.props, n.capacity)
 		} else {
-			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: host, Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.batches})
+			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: host, Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.actorBatches()})
 		}
 		if err != nil {
 			return nil, err
@@ -51,9 +58,19 @@ func newCrew(host string, nodes []*node, sys *actor.System, ended func(outcome))
 }
 
 // start lets every node start, and those with a Run run, each at its own pace.
+// It does nothing once the crew was told to stop.
 func (c *crew) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.started || c.stopped {
+		return
+	}
+	c.started = true
 	for _, m := range c.members {
-		c.group.Go(func() { c.live(m) })
+		go func() { // stop waits for it
+			defer close(m.lived)
+			c.live(m)
+		}()
 	}
 }
 
@@ -84,55 +101,85 @@ func (c *crew) drain(ctx context.Context) {
 	}
 }
 
-// stop ends the nodes: their contexts end, Runs are waited for, then each is
-// stopped. It returns a *NodeError for each Stop that failed, and for each
-// node that had not ended when ctx did one that wraps ErrKilled.
+// stop ends the nodes: their contexts end, Runs are waited for, then all are
+// stopped, at once. A Run that does not return costs the others half of the
+// notice, but not their Stop. The errors are a [*NodeError] for each Stop that
+// failed, and one that wraps ErrKilled for each node that had not ended when
+// ctx did.
 func (c *crew) stop(ctx context.Context, cause error) []error {
+	c.mu.Lock()
+	c.stopped = true
+	started := c.started
+	c.mu.Unlock()
 	for _, m := range c.members {
 		if m.actor != nil {
 			m.actor.Interrupt(cause)
 		}
 	}
-	var errs []error
-	if !waitGroup(ctx, &c.group) {
-		errs = append(errs, fmt.Errorf("%w: a Run on %s has not returned", ErrKilled, c.host))
-	}
-	for _, m := range c.members {
-		var err error
-		if m.actor == nil {
-			err = c.sys.StopProps(ctx, m.key)
-		} else {
-			err = m.actor.Stop(ctx)
+	if started {
+		half, cancel := halfOf(ctx)
+		for _, m := range c.members {
+			m.over(half)
 		}
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			errs = append(errs, &NodeError{Node: m.key, Host: c.host, Phase: "stop", Err: fmt.Errorf("%w: %w", ErrKilled, err)})
-		default:
-			errs = append(errs, newNodeError(outcome{m.key, c.host, "stop", err}))
-		}
+		cancel()
 	}
-	return errs
+	ctx = withStage(ctx, c.stage)
+	errs := make([]error, len(c.members))
+	var group sync.WaitGroup
+	for i, m := range c.members {
+		group.Go(func() { errs[i] = c.stopMember(ctx, m, started) })
+	}
+	group.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
+	if started && !m.over(ctx) {
+		return &NodeError{Node: m.key, Host: c.host, Phase: "run", Err: fmt.Errorf("%w: it has not returned", ErrKilled)}
+	}
+	var err error
+	if m.actor == nil {
+		err = c.sys.StopProps(ctx, m.key)
+	} else {
+		err = m.actor.Stop(ctx)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return &NodeError{Node: m.key, Host: c.host, Phase: "stop", Err: fmt.Errorf("%w: %w", ErrKilled, err)}
+	}
+	return newNodeError(outcome{m.key, c.host, "stop", err})
+}
+
+// over waits under ctx until Start and Run have returned, and reports whether
+// they have, even where ctx has ended as well.
+func (m *member) over(ctx context.Context) bool {
+	select {
+	case <-m.lived:
+		return true
+	default:
+	}
+	select {
+	case <-m.lived:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// halfOf is a context that ends when half of the time that ctx has is over.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 func newNodeError(o outcome) *NodeError {
 	flat := actor.Flatten(o.node, o.host, o.err)
 	return &NodeError{Node: o.node, Host: o.host, Phase: o.phase, Err: o.err, Stack: flat.Stack}
-}
-
-// waitGroup waits for g under ctx and reports whether it ended.
-func waitGroup(ctx context.Context, g *sync.WaitGroup) bool {
-	done := make(chan struct{})
-	go func() { // ends with the group: what does not return cannot be ended in this process
-		g.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // withNotice is a context that ends when a notice is over; a negative one never is.

@@ -67,7 +67,7 @@ func Define[C any](name string, build func(p *Program, cfg C) error, opts ...Pro
 		o(d)
 	}
 	if !validLabel(name) {
-		d.err = fmt.Errorf("program name %q is not [a-z0-9][a-z0-9._-]*", name)
+		d.err = fmt.Errorf("its name %q is not [a-z0-9][a-z0-9._-]* of at most 64 characters", name)
 	}
 	definitions.Lock()
 	defer definitions.Unlock()
@@ -75,7 +75,7 @@ func Define[C any](name string, build func(p *Program, cfg C) error, opts ...Pro
 		definitions.byName = map[string]*program{}
 	}
 	if other := definitions.byName[name]; other != nil {
-		twice := fmt.Errorf("two programs are called %q: each Define needs its own name", name)
+		twice := fmt.Errorf("two programs are called %q: give each Define a name of its own", name)
 		d.err, other.err = twice, twice
 	} else {
 		definitions.byName[name] = d
@@ -90,19 +90,20 @@ func (d *Definition[C]) Name() string { return d.name }
 // the nodes have been told to start. Without options the run is in this
 // process. ctx covers the launch alone; ending it undoes what was started.
 //
-// The error is a [*LaunchError] when hosts failed, and else says what is wrong
-// with program, configuration or options; then nothing was started.
+// The error is a [*ProgramError] or [*UsageError] when program, configuration or
+// options are wrong; then nothing was started. When what was started failed, or
+// ctx ended, it is a [*LaunchError], and nothing is left.
 func (d *Definition[C]) Launch(ctx context.Context, cfg C, opts ...Option) (*Run, error) {
 	s := newSettings(opts)
 	if err := d.err; err != nil {
-		return nil, err
+		return nil, &ProgramError{Program: d.name, Err: err}
 	}
 	if s.err != nil {
 		return nil, s.err
 	}
 	config, err := actor.Encode(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("program %s: configuration: %w", d.name, err)
+		return nil, &ProgramError{Program: d.name, Err: fmt.Errorf("configuration: %w", err)}
 	}
 	return launch(ctx, d.program, config, s)
 }

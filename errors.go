@@ -44,17 +44,35 @@ func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("the program is not the same in every process: node %s: %s; it must be a pure function of its configuration and its hosts", e.Node, e.What)
 }
 
-// A LaunchError says why a launch failed, with one error for each host that did.
+// failedLaunch is the error of a launch that failed for no host's reason.
+// What is wrong with the options or the program stays what it is.
+func failedLaunch(program string, err error) error {
+	var usage *UsageError
+	var mistake *ProgramError
+	if errors.As(err, &usage) || errors.As(err, &mistake) {
+		return err
+	}
+	return &LaunchError{Program: program, Errs: []error{err}}
+}
+
+// A LaunchError says why a launch failed: one error for each host that did, or
+// the one for which there was no going on (a registry out of reach, the end of
+// the context).
 type LaunchError struct {
 	Program string
-	Hosts   int     // how many were to start
+	Hosts   int     // how many were to start; 0: the failure is no host's
 	Errs    []error // most are *bootstrap.HostError
 }
 
 // Error is one line for each host that failed.
 func (e *LaunchError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "launching %s: %d of %d hosts failed", e.Program, len(e.Errs), e.Hosts)
+	fmt.Fprintf(&b, "launching %s", e.Program)
+	if e.Hosts == 0 {
+		fmt.Fprintf(&b, ": %v", errors.Join(e.Errs...))
+		return b.String()
+	}
+	fmt.Fprintf(&b, ": %d of %d hosts failed", len(e.Errs), e.Hosts)
 	for _, err := range e.Errs {
 		b.WriteString("\n  " + strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
@@ -99,8 +117,9 @@ func (e *ProcessError) Error() string {
 func (e *ProcessError) Unwrap() error { return e.Exit.Err }
 
 // ErrKilled is wrapped by what [Run.Wait] returns when nodes had not ended
-// when the notice was over.
-var ErrKilled = errors.New("tlaunch: not ended within the notice")
+// when their notice was over, or the run was killed. A notice of zero gives
+// nodes no time, so there it is no failure.
+var ErrKilled = errors.New("tlaunch: killed before the end of its own")
 
 // ExitStatus is the status with which a script should exit after err: 0 for
 // nil, [StatusUsage] where nothing was started, [StatusLaunch] for a failed
@@ -112,10 +131,10 @@ func ExitStatus(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage), errors.As(err, &program):
-		return StatusUsage
 	case errors.As(err, &launch):
 		return StatusLaunch
+	case errors.As(err, &usage), errors.As(err, &program):
+		return StatusUsage
 	}
 	return StatusFailed
 }

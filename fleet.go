@@ -409,7 +409,7 @@ func (f *fleet) deregister(host string) {
 
 func (f *fleet) system() *actor.System { return f.sys }
 
-func (f *fleet) start() {
+func (f *fleet) start() error {
 	f.mu.Lock()
 	f.started = true
 	f.mu.Unlock()
@@ -417,6 +417,7 @@ func (f *fleet) start() {
 		p.command(command{Start: true})
 		f.progress(p.name, StageRunning)
 	}
+	return nil
 }
 
 func (f *fleet) all() []*hostProcess {

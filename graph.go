@@ -36,7 +36,7 @@ func newGraph(p *Program) *graph {
 	}
 	for _, n := range p.nodes {
 		s := summary{Key: n.key, Name: n.name, Host: n.host, Options: n.options()}
-		if n.props != nil {
+		if n.value == nil {
 			s.Type = "Proto.Actor props"
 		} else {
 			s.Type = reflect.TypeOf(n.value).String()

@@ -2,6 +2,9 @@ package tlaunch
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -34,20 +37,20 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 			return nil, err
 		}
 		if err := differs(g.summary, graphs[h.Name].summary, "one build", "the next"); err != nil {
-			return nil, err
+			return nil, &ProgramError{Program: d.name, Err: err}
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, failedLaunch(d.name, context.Cause(ctx))
 	}
 	st := &stage{stop: func(string) { r.beginEnd(nil, true) }, names: g.names()}
 	e.sys = actor.NewSystem(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
 	})
 	for _, h := range g.usedHosts(hosts) {
-		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, r.nodeEnded)
+		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, r.nodeEnded)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
 		}
 		e.crews = append(e.crews, c)
 	}
@@ -56,33 +59,35 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 
 func (e *local) system() *actor.System { return e.sys }
 
-func (e *local) start() {
+func (e *local) start() error {
 	for _, c := range e.crews {
 		c.start()
 	}
+	return nil
 }
 
+// drainRounds is how often the nodes are drained: what one handles may tell
+// another that was empty before, along a chain.
+const drainRounds = 16
+
 func (e *local) end(ctx context.Context, drain bool) []error {
-	if drain {
+	for round := 0; drain && round < drainRounds; round++ {
 		for _, c := range e.crews {
 			c.drain(ctx)
 		}
 	}
-	var errs []error
-	for _, c := range e.crews { // all contexts end before any node is waited for
-		for _, m := range c.members {
-			if m.actor != nil {
-				m.actor.Interrupt(actor.ErrStopped)
-			}
-		}
+	// Hosts end side by side, as they would in processes of their own.
+	errs := make([][]error, len(e.crews))
+	var group sync.WaitGroup
+	for i, c := range e.crews {
+		group.Go(func() { errs[i] = c.stop(ctx, actor.ErrStopped) })
 	}
-	for _, c := range e.crews {
-		errs = append(errs, c.stop(ctx, actor.ErrStopped)...)
+	group.Wait()
+	all := slices.Concat(errs...)
+	if err := e.sys.Close(ctx); err != nil && len(all) == 0 {
+		all = append(all, err)
 	}
-	if err := e.sys.Close(ctx); err != nil && len(errs) == 0 {
-		errs = append(errs, err)
-	}
-	return errs
+	return all
 }
 
 func (e *local) invite(string, time.Duration) (Invitation, error) {

@@ -11,6 +11,8 @@ func launch(ctx context.Context, d *program, config []byte, s *settings) (*Run, 
 	if err != nil {
 		return nil, err
 	}
-	r.engine.start()
+	if err := r.engine.start(); err != nil {
+		return nil, err
+	}
 	return r, nil
 }

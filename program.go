@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"runtime/debug"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -39,15 +40,29 @@ type Program struct {
 type node struct {
 	key, label, name, host string
 	index                  int
-	value                  any // nil for props
+	value                  any // nil for props, and where a mistake was made
 	props                  *protoactor.Props
 	concurrent, capacity   int
-	batches                []actor.Batch
+	batches                []batch
+}
+
+// batch is a method that takes many calls at once, and which values have it.
+type batch struct {
+	actor.Batch
+	fits func(value any) bool
 }
 
 func (n *node) active() bool {
 	_, ok := n.value.(actor.Runner)
 	return ok
+}
+
+func (n *node) actorBatches() []actor.Batch {
+	var all []actor.Batch
+	for _, b := range n.batches {
+		all = append(all, b.Batch)
+	}
+	return all
 }
 
 // Hosts are the hosts that the program may use, in the order of the inventory.
@@ -74,7 +89,7 @@ type nodeOptions struct {
 	place                string
 	name                 string
 	concurrent, capacity int
-	batches              []actor.Batch
+	batches              []batch
 }
 
 // On places a node: on a [Host], on the host of a name ("host1"), or on one
@@ -105,7 +120,8 @@ func Named(name string) NodeOption { return func(o *nodeOptions) { o.name = name
 // Batched declares a method that takes many calls at once, as
 // [actor.Batched] describes; others call it with [actor.CallBatched].
 func Batched[T, A, R any](method func(T, context.Context, []A) ([]R, error), size int, wait time.Duration) NodeOption {
-	return func(o *nodeOptions) { o.batches = append(o.batches, actor.Batched(method, size, wait)) }
+	fits := func(value any) bool { _, ok := value.(T); return ok }
+	return func(o *nodeOptions) { o.batches = append(o.batches, batch{actor.Batched(method, size, wait), fits}) }
 }
 
 // Add gives the program a node: value, a pointer to the node's initial state,
@@ -116,13 +132,18 @@ func Batched[T, A, R any](method func(T, context.Context, []A) ([]R, error), siz
 // Mistakes are reported by Launch, all together.
 func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref[T] {
 	n := p.add(label, opts)
-	n.value = value
 	switch v := reflect.ValueOf(value); {
 	case !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil():
 		p.fail("node %s has no value", n.key)
-		n.value = &struct{}{}
 	case v.Kind() != reflect.Pointer:
 		p.fail("node %s: %T is not a pointer; a node keeps its state in what it points to", n.key, value)
+	default:
+		n.value = value
+		for _, b := range n.batches {
+			if b.Err() == nil && !b.fits(value) {
+				p.fail("node %s: batched method %v is not one of %T", n.key, b, value)
+			}
+		}
 	}
 	return actor.NewRef[T](p.table, n.key)
 }
@@ -139,6 +160,7 @@ func AddFunc[A any](p *Program, label string, f func(context.Context, A) error, 
 	if f == nil {
 		p.fail("node %s has no function", n.key)
 	}
+	p.noBatches(n)
 	return actor.NewRef[Func](p.table, n.key)
 }
 
@@ -159,7 +181,15 @@ func AddProps(p *Program, label string, props *protoactor.Props, opts ...NodeOpt
 	if props == nil {
 		p.fail("node %s has no props", n.key)
 	}
+	p.noBatches(n)
 	return actor.NewRef[actor.PropsNode](p.table, n.key)
+}
+
+// noBatches refuses batched methods on a node that has no methods.
+func (p *Program) noBatches(n *node) {
+	for _, b := range n.batches {
+		p.fail("node %s has no methods, so %v cannot be batched", n.key, b)
+	}
 }
 
 // An Each names a group whose every host gets a node; see [OnEach].
@@ -216,18 +246,29 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 	return n
 }
 
-// build makes the graph of a program. Names are entered into table.
+// newGraph builds the program and checks it: all mistakes are in the error.
+// Names are entered into table.
 func (d *program) newGraph(config []byte, hosts []Host, table *actor.Table) (*graph, error) {
 	p := &Program{name: d.name, hosts: hosts, table: table, counts: map[string]int{}, load: map[string]int{}}
-	if err := d.build(p, config); err != nil {
-		return nil, fmt.Errorf("program %s: %w", d.name, err)
+	if err := d.fill(p, config); err != nil {
+		p.errs = append(p.errs, err)
+	} else if len(p.nodes) == 0 {
+		p.fail("it has no nodes")
 	}
 	g := newGraph(p)
 	if err := errors.Join(append(p.errs, g.errs...)...); err != nil {
 		return nil, &ProgramError{Program: d.name, Err: err}
 	}
-	if len(p.nodes) == 0 {
-		return nil, &ProgramError{Program: d.name, Err: errors.New("it has no nodes")}
-	}
 	return g, nil
+}
+
+// fill lets the program add its nodes. A panic is a mistake like others: most
+// often there are fewer hosts than the program reaches for.
+func (d *program) fill(p *Program, config []byte) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return d.build(p, config)
 }

@@ -36,7 +36,8 @@ type engine interface {
 	// system is the actor system by which the launcher calls nodes.
 	system() *actor.System
 	// start lets the nodes start; their outcomes come to the run from now on.
-	start()
+	// After an error nothing is left.
+	start() error
 	// end ends everything. When drain is set the nodes first handle what they
 	// have. When ctx ends, what is left is killed; end returns after that,
 	// with the errors met on the way.
@@ -96,9 +97,10 @@ func (r *Run) Stop(ctx context.Context) error {
 	return r.Wait(context.Background())
 }
 
-// Kill ends the run without notice. It does not wait.
+// Kill ends the run without notice. It does not wait. Wait returns an error
+// that wraps [ErrKilled], unless the run was ending already and ends in time.
 func (r *Run) Kill() {
-	r.beginEnd(nil, false)
+	r.beginEnd(fmt.Errorf("%w: Kill was called", ErrKilled), false)
 	r.mu.Lock()
 	kill := r.kill
 	r.mu.Unlock()
@@ -115,11 +117,22 @@ func (r *Run) nodeEnded(o outcome) {
 	last := o.phase == "run" && len(r.active) == 0
 	r.mu.Unlock()
 	switch {
-	case stopping && (o.err == nil || errors.Is(o.err, context.Canceled) || errors.Is(o.err, actor.ErrStopped)):
+	case stopping && errors.Is(o.err, actor.ErrPanic):
+		r.note(newNodeError(o))
+	case stopping: // what fails now, panics aside, fails because the run ends
 	case o.err != nil:
 		r.beginEnd(newNodeError(o), false)
 	case last:
 		r.beginEnd(nil, true)
+	}
+}
+
+// note records a failure if it is the first.
+func (r *Run) note(failure error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure == nil {
+		r.failure = failure
 	}
 }
 
@@ -131,7 +144,7 @@ func (r *Run) beginEnd(failure error, drain bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopping {
-		return // what fails now fails because the run ends
+		return
 	}
 	r.stopping = true
 	r.failure = failure

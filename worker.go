@@ -49,7 +49,7 @@ type worker struct {
 	sendMu  sync.Mutex
 	encoder *cbor.Encoder
 
-	ending  atomic.Bool
+	ending atomic.Bool
 
 	mu      sync.Mutex
 	members map[string]string // address by host
@@ -166,7 +166,7 @@ func (w *worker) open(d *program, st *stage) error {
 			}
 		})
 	}
-	w.crew, err = newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, func(o outcome) {
+	w.crew, err = newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, st, func(o outcome) {
 		w.send(report{Outcome: &remoteOutcome{Node: o.node, Phase: o.phase, Err: flatten(o)}})
 	})
 	if err != nil {
