@@ -10,6 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func openBinary(t *testing.T, path string) *Binary {
+	t.Helper()
+	b, err := OpenBinary(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
+
 func TestOpenBinary(t *testing.T) {
 	b := openBinary(t, hello)
 	require.Empty(t, b.Interp)

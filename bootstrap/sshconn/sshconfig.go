@@ -144,13 +144,13 @@ func readConfigs(file string, l local) ([][]block, error) {
 	switch file {
 	case "none":
 		return nil, nil
+	case "":
 	default:
 		blocks, err := readConfig(file, l.dotSSH(""), l.home, 0)
 		if err != nil {
 			return nil, fmt.Errorf("sshconn: %w", err)
 		}
 		return [][]block{blocks}, nil
-	case "":
 	}
 	var files [][]block
 	for _, f := range []struct{ path, relative string }{{l.dotSSH("config"), l.dotSSH("")}, {system + "/ssh_config", system}} {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/tartrl/tlaunch-go/bootstrap/internal/sshtest"
+	"github.com/tartrl/tlaunch-go/internal/testutil/sshtest"
 )
 
 // resolveIn resolves a target with one configuration file.

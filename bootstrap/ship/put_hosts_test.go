@@ -1,3 +1,5 @@
+//go:build linux && hosts
+
 package ship
 
 import (
@@ -20,16 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/tartrl/tlaunch-go/bootstrap/internal/sshtest"
+	"github.com/tartrl/tlaunch-go/internal/testutil/sshtest"
 )
-
-func openBinary(t *testing.T, path string) *Binary {
-	t.Helper()
-	b, err := OpenBinary(path)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, b.Close()) })
-	return b
-}
 
 func output(t *testing.T, c *ssh.Client, command string) string {
 	t.Helper()
