@@ -1,9 +1,11 @@
-// Star: workers on all hosts but the first send numbers to one consumer on the first.
+// Star: workers on every host but the first send numbers to one consumer on the first.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
@@ -11,36 +13,58 @@ import (
 )
 
 // Config is what every process of the run is given.
-type Config struct{ Rounds int }
+type Config struct {
+	Rounds int // numbers from each worker; 0: until stopped
+}
+
+// Number is what a worker sends: first 1, then 2, and so on.
+type Number struct{ Worker, Value int }
 
 // Consumer adds up what the workers send.
-type Consumer struct{ total, messages int }
+type Consumer struct {
+	due      int // messages to come; 0: nobody knows
+	total    int
+	received []int // messages, by worker
+}
 
+// Methods that are registered are called without reflection.
 var _ = actor.Method((*Consumer).Add)
 
-// Add adds n and returns the sum so far.
-func (c *Consumer) Add(_ context.Context, n int) (int, error) {
-	c.total += n
-	c.messages++
+// Add adds a number and returns the sum so far. Methods of a node run one at a
+// time, so it needs no lock.
+func (c *Consumer) Add(_ context.Context, n Number) (int, error) {
+	if n.Worker < 0 || n.Worker >= len(c.received) {
+		return 0, fmt.Errorf("there is no worker %d", n.Worker)
+	}
+	c.received[n.Worker]++
+	c.total += n.Value
 	return c.total, nil
 }
 
-// Stop prints the result when all workers have ended.
+// Stop is called once, when the run ends, and reports what has arrived.
 func (c *Consumer) Stop(ctx context.Context) error {
-	slog.InfoContext(ctx, "star", "messages", c.messages, "total", c.total)
+	messages, expected := 0, 0
+	for _, n := range c.received {
+		messages += n
+		expected += n * (n + 1) / 2 // 1 + 2 + … + n
+	}
+	slog.InfoContext(ctx, "star", "messages", messages, "total", c.total, "expected", expected)
+	if c.total != expected || c.due > 0 && messages != c.due {
+		return fmt.Errorf("%d messages with a total of %d arrived, not %d with %d", messages, c.total, max(c.due, messages), expected)
+	}
 	return nil
 }
 
-// Worker sends the numbers from 1 to rounds.
+// Worker sends numbers to the consumer.
 type Worker struct {
-	rounds   int
-	consumer actor.Ref[*Consumer]
+	id, rounds int
+	consumer   actor.Ref[*Consumer]
 }
 
-// Run is the worker's life.
+// Run makes the node an active one: the run ends when every Run has returned.
 func (w *Worker) Run(ctx context.Context) error {
 	for i := 1; w.rounds == 0 || i <= w.rounds; i++ {
-		total, err := actor.Call(ctx, w.consumer, (*Consumer).Add, i)
+		total, err := actor.Call(ctx, w.consumer, (*Consumer).Add, Number{w.id, i})
 		if err != nil {
 			return err
 		}
@@ -51,9 +75,13 @@ func (w *Worker) Run(ctx context.Context) error {
 
 var star = tlaunch.Define("star", func(p *tlaunch.Program, cfg Config) error {
 	hosts := p.Hosts()
-	consumer := tlaunch.Add(p, "consumer", &Consumer{}, tlaunch.On(hosts[0]))
-	for _, h := range hosts[1:] {
-		tlaunch.Add(p, "worker", &Worker{rounds: cfg.Rounds, consumer: consumer}, tlaunch.On(h))
+	if len(hosts) < 2 {
+		return errors.New("star needs at least 2 hosts: the first for the consumer, the others for workers")
+	}
+	workers := hosts[1:]
+	consumer := tlaunch.Add(p, "consumer", &Consumer{due: cfg.Rounds * len(workers), received: make([]int, len(workers))}, tlaunch.On(hosts[0]))
+	for i, h := range workers {
+		tlaunch.Add(p, "worker", &Worker{id: i, rounds: cfg.Rounds, consumer: consumer}, tlaunch.On(h))
 	}
 	return nil
 }, tlaunch.LocalHosts(6))
