@@ -49,6 +49,7 @@ var house = []room{
 	{path: "bench", may: []string{".", "actor", "remote", "cluster", "bootstrap", "topology", "transmit"}},
 	// What several rooms share and nobody outside sees; it knows none of them.
 	{path: "internal"},
+	{path: "internal/netns"},
 	{path: "internal/testutil"},
 	// The programs of the tests of the whole use what a user may, and stock peers beside it.
 	{path: "internal/clustertest", may: []string{".", "actor"}},

@@ -1,4 +1,4 @@
-// Package hosts brings up hosts for tests on one Linux machine. A host is a network namespace with one address,
+// Package hosts brings up hosts for a test on one Linux machine and removes them when it ends; package internal/netns does the work. A host is a network namespace with one address,
 // a real sshd on port 22, its own host name, home folder, account file, /tmp, /var/tmp and /dev/shm. A net is a set
 // of hosts named host1 to hostN on one bridge; the machine itself is on that bridge too, as the gateway:
 //

@@ -2,63 +2,38 @@
 
 package hosts
 
-import (
-	"fmt"
-	"maps"
-	"os/exec"
-	"slices"
-	"strings"
-)
-
 // Cut unplugs the host's cable: packets in both directions are lost without notice, as with a dead switch. Processes go on.
-func (h *Host) Cut() { h.must(run(exec.Command("ip", "link", "set", h.cable, "down"))) }
+func (h *Host) Cut() {
+	h.t.Helper()
+	h.must(h.host.Cut())
+}
 
 // Heal plugs the cable in again.
-func (h *Host) Heal() { h.must(run(exec.Command("ip", "link", "set", h.cable, "up"))) }
+func (h *Host) Heal() {
+	h.t.Helper()
+	h.must(h.host.Heal())
+}
 
 // Drop discards, without notice, what this host and peer send each other from now on. All other paths go on.
-func (h *Host) Drop(peer *Host) { h.drop(peer.IP, true) }
+func (h *Host) Drop(peer *Host) {
+	h.t.Helper()
+	h.must(h.host.Drop(peer.host))
+}
 
 // Undrop ends Drop. It does nothing where none was in force; a Drop that was made the other way round, by peer, stays.
-func (h *Host) Undrop(peer *Host) { h.drop(peer.IP, false) }
+func (h *Host) Undrop(peer *Host) {
+	h.t.Helper()
+	h.must(h.host.Undrop(peer.host))
+}
 
 // DropGateway discards, without notice, what this host and the machine itself, where the test runs, send each other.
-func (h *Host) DropGateway() { h.drop(h.net.Gateway.String(), true) }
+func (h *Host) DropGateway() {
+	h.t.Helper()
+	h.must(h.host.DropGateway())
+}
 
 // UndropGateway ends DropGateway.
-func (h *Host) UndropGateway() { h.drop(h.net.Gateway.String(), false) }
-
-func (h *Host) drop(ip string, on bool) {
-	h.net.t.Helper()
-	if on {
-		h.dropped[ip] = true
-	} else {
-		delete(h.dropped, ip)
-	}
-	cmd := h.Command("nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(dropRules(slices.Sorted(maps.Keys(h.dropped))))
-	h.must(run(cmd))
-}
-
-// dropRules is the whole rule set of a host, which nft puts in place as one transaction.
-func dropRules(ips []string) string {
-	var b strings.Builder
-	// The first line makes the second one valid when there is no table yet.
-	b.WriteString("add table ip tlaunch\ndelete table ip tlaunch\ntable ip tlaunch {\n")
-	for _, hook := range []struct{ name, field string }{{"input", "saddr"}, {"output", "daddr"}} {
-		fmt.Fprintf(&b, "chain %s {\ntype filter hook %s priority 0; policy accept;\n", hook.name, hook.name)
-		for _, ip := range ips {
-			fmt.Fprintf(&b, "ip %s %s drop\n", hook.field, ip)
-		}
-		b.WriteString("}\n")
-	}
-	b.WriteString("}\n")
-	return b.String()
-}
-
-func (h *Host) must(err error) {
-	h.net.t.Helper()
-	if err != nil {
-		h.net.t.Fatal(err)
-	}
+func (h *Host) UndropGateway() {
+	h.t.Helper()
+	h.must(h.host.UndropGateway())
 }

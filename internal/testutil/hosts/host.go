@@ -3,19 +3,11 @@
 package hosts
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
-)
+	"testing"
 
-// uid of the plain account that User adds.
-const plainUID = 4242
+	"github.com/tartrl/tlaunch-go/internal/netns"
+)
 
 // Host is one host of a net.
 type Host struct {
@@ -26,108 +18,53 @@ type Host struct {
 	// Home is the home folder of the account that the inventory names, by the same path inside and outside the host.
 	Home string
 
-	net     *Net
-	dir     string // all of the host's own files
-	netns   string // name of the network namespace
-	cable   string // the machine's end of the host's cable
-	keeper  *exec.Cmd
-	release io.Closer // the keeper ends when it is closed
-	sshd    *sshd     // nil while stopped
-	dropped map[string]bool
+	t    testing.TB
+	host *netns.Host
 }
 
-func newHost(n *Net, i int) *Host {
-	h := &Host{
-		Name:    "host" + strconv.Itoa(i),
-		IP:      n.subnet.ip(i).String(),
-		net:     n,
-		netns:   n.subnet.netns(i),
-		cable:   n.subnet.cable(i),
-		dropped: make(map[string]bool),
-	}
-	h.dir = filepath.Join(n.dir, h.Name)
-	h.Home = h.homeOf(n.opts.user)
-	return h
-}
-
-func (h *Host) homeOf(user string) string { return filepath.Join(h.dir, "home", user) }
+// Process is a process on a host.
+type Process = netns.Process
 
 // Command is a command that runs on the host when it is started: as root, in its home folder, with the environment of the
 // test but for HOME. Killing the process kills the command.
-func (h *Host) Command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command("nsenter", append([]string{
-		"--target", strconv.Itoa(h.keeper.Process.Pid), "--net", "--mount", "--uts", "--wdns=" + h.homeOf("root"), "--", name,
-	}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+h.homeOf("root"))
-	return cmd
+func (h *Host) Command(name string, args ...string) *exec.Cmd { return h.host.Command(name, args...) }
+
+// Processes returns the processes on the host, by PID, in any PID namespace. The package's own two, the listening sshd and the keeper of
+// the namespaces, are left out, and so are zombies: a host on which nothing was started or logged in has none.
+func (h *Host) Processes() []Process {
+	h.t.Helper()
+	all, err := h.host.Processes()
+	h.must(err)
+	return all
 }
 
-// keep starts the keeper: a process that makes the host's own mounts and host name and holds its namespaces for as long as the
-// test lives. It is cat, reading a pipe which only the test process writes, so it ends with the test even if that is killed.
-func (h *Host) keep() error {
-	const script = `set -e
-hostname "$1"
-ip link set lo up
-mount --make-rprivate /
-for f in passwd group hosts hostname; do [ ! -e "/etc/$f" ] || mount --bind "$2/etc/$f" "/etc/$f"; done
-mount --bind "$2/tmp" /tmp
-mount --bind "$2/vartmp" /var/tmp
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-mount -t tmpfs -o mode=700 tmpfs /root
-# Hide the folders of all other hosts, and keep this host's own where it was.
-mount --bind "$2" /mnt
-mount -t tmpfs -o mode=755 tmpfs "$3"
-mkdir -p "$2"
-mount --move /mnt "$2"
-ip addr add "$4/24" dev eth0
-ip link set eth0 up
-echo up
-exec cat`
-	cmd := exec.Command("ip", "netns", "exec", h.netns, "unshare", "--uts", "--",
-		"sh", "-c", script, "keeper", h.Name, h.dir, stateDir, h.IP)
-	stdin, err := cmd.StdinPipe()
+// KillAll kills, with SIGKILL and until none is left, what Processes returns, sessions of sshd included. The host stays up.
+func (h *Host) KillAll() {
+	h.t.Helper()
+	h.must(h.host.KillAll())
+}
+
+// StartSSHD starts the host's sshd again after StopSSHD, and returns when it listens. It does nothing while one runs.
+func (h *Host) StartSSHD() {
+	h.t.Helper()
+	h.must(h.host.StartSSHD())
+}
+
+// StopSSHD ends the host's sshd: new connections are refused, sessions that are open go on, as when the service of a
+// real host is stopped. KillAll ends the sessions too.
+func (h *Host) StopSSHD() { h.host.StopSSHD() }
+
+// SSHDLog is what the host's sshd has logged so far.
+func (h *Host) SSHDLog() string {
+	h.t.Helper()
+	text, err := h.host.SSHDLog()
+	h.must(err)
+	return text
+}
+
+func (h *Host) must(err error) {
+	h.t.Helper()
 	if err != nil {
-		return err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("hosts: start the keeper of %s: %w", h.Name, err)
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil || line != "up\n" {
-		stdin.Close()
-		return fmt.Errorf("hosts: %s did not come up: %w", h.Name, errors.Join(cmd.Wait(), errors.New(stderr.String())))
-	}
-	h.keeper, h.release = cmd, stdin
-	return nil
-}
-
-// limit puts the option's rate on both ends of the cable. No host is up yet while it runs, so nothing overtakes it.
-func (h *Host) limit() error {
-	rate := h.net.opts.rate
-	if rate == "" {
-		return nil
-	}
-	tbf := []string{"root", "handle", "1:", "tbf", "rate", rate, "burst", "256kb", "latency", "50ms"}
-	out := h.Command("tc", append([]string{"qdisc", "add", "dev", "eth0"}, tbf...)...)
-	in := exec.Command("tc", append([]string{"qdisc", "add", "dev", h.cable}, tbf...)...)
-	return errors.Join(run(out), run(in))
-}
-
-// reap waits for the processes that the test itself started here, once the subnet is clean and they were killed.
-func (h *Host) reap() {
-	if h.sshd != nil {
-		<-h.sshd.done
-		h.sshd = nil
-	}
-	if h.keeper != nil {
-		h.release.Close()
-		_ = h.keeper.Wait() // it was killed, so its status says nothing
-		h.keeper = nil
+		h.t.Fatal(err)
 	}
 }

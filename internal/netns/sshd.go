@@ -1,6 +1,6 @@
 //go:build linux
 
-package hosts
+package netns
 
 import (
 	"errors"
@@ -28,14 +28,11 @@ func (s *sshd) stop() {
 }
 
 // StartSSHD starts the host's sshd again after StopSSHD, and returns when it listens. It does nothing while one runs.
-func (h *Host) StartSSHD() {
-	h.net.t.Helper()
+func (h *Host) StartSSHD() error {
 	if h.sshd != nil {
-		return
+		return nil
 	}
-	if err := h.startSSHD(); err != nil {
-		h.net.t.Fatal(err)
-	}
+	return h.startSSHD()
 }
 
 // StopSSHD ends the host's sshd: new connections are refused, sessions that are open go on, as when the service of a
@@ -58,12 +55,12 @@ func (h *Host) startSSHD() error {
 		return err
 	}
 	defer log.Close()
-	// In the foreground, so that it is a child of the test and can be waited for; by its absolute path, which sshd insists on.
+	// In the foreground, so that it is a child of this process and can be waited for; by its absolute path, which sshd insists on.
 	cmd := h.Command("/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(h.dir, "ssh", "sshd_config"))
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("hosts: start sshd of %s: %w", h.Name, err)
+		return fmt.Errorf("netns: start sshd of %s: %w", h.Name, err)
 	}
 	s := &sshd{cmd: cmd, done: make(chan struct{})}
 	go func() {
@@ -87,16 +84,12 @@ func (h *Host) startSSHD() error {
 			s.stop()
 		}
 		text, err := os.ReadFile(logPath)
-		return fmt.Errorf("hosts: sshd of %s does not listen: %w", h.Name, errors.Join(errors.New(string(text)), err))
+		return fmt.Errorf("netns: sshd of %s does not listen: %w", h.Name, errors.Join(errors.New(string(text)), err))
 	}
 }
 
 // SSHDLog is what the host's sshd has logged so far.
-func (h *Host) SSHDLog() string {
-	h.net.t.Helper()
+func (h *Host) SSHDLog() (string, error) {
 	text, err := os.ReadFile(filepath.Join(h.dir, "ssh", "log"))
-	if err != nil {
-		h.net.t.Fatal(err)
-	}
-	return string(text)
+	return string(text), err
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hosts
+package netns
 
 import (
 	"errors"
@@ -27,20 +27,15 @@ type Process struct {
 
 // Processes returns the processes on the host, by PID, in any PID namespace. The package's own two, the listening sshd and the keeper of
 // the namespaces, are left out, and so are zombies: a host on which nothing was started or logged in has none.
-func (h *Host) Processes() []Process {
-	h.net.t.Helper()
+func (h *Host) Processes() ([]Process, error) {
 	all, err := processesIn(h.netns)
-	h.must(err)
 	return slices.DeleteFunc(all, func(p Process) bool {
 		return p.PID == h.keeper.Process.Pid || h.sshd != nil && p.PID == h.sshd.cmd.Process.Pid
-	})
+	}), err
 }
 
 // KillAll kills, with SIGKILL and until none is left, what Processes returns, sessions of sshd included. The host stays up.
-func (h *Host) KillAll() {
-	h.net.t.Helper()
-	h.must(kill(func() ([]Process, error) { return h.Processes(), nil }))
-}
+func (h *Host) KillAll() error { return kill(h.Processes) }
 
 // kill kills the processes that list returns until there are none.
 func kill(list func() ([]Process, error)) error {
@@ -51,11 +46,11 @@ func kill(list func() ([]Process, error)) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("hosts: still there %v after SIGKILL: %v", killPatience, left)
+			return fmt.Errorf("netns: still there %v after SIGKILL: %v", killPatience, left)
 		}
 		for _, p := range left {
 			if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("hosts: kill %d %q: %w", p.PID, p.Args, err)
+				return fmt.Errorf("netns: kill %d %q: %w", p.PID, p.Args, err)
 			}
 		}
 		time.Sleep(2 * time.Millisecond)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hosts
+package netns
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // run runs a command; its error has what the command printed.
 func run(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("hosts: %s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+		return fmt.Errorf("netns: %s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hosts
+package netns
 
 import (
 	"errors"
@@ -32,10 +32,10 @@ func (s subnet) cable(i int) string { return fmt.Sprintf("tl%d.%d", s.x, i) }
 func (s subnet) netns(i int) string { return fmt.Sprintf("tl%d-host%d", s.x, i) }
 func (s subnet) dir() string        { return filepath.Join(stateDir, strconv.Itoa(s.x)) }
 
-// claim takes the first subnet that nobody holds, and removes from every subnet that nobody holds what a killed test left there.
+// claim takes the first subnet that nobody holds, and removes from every subnet that nobody holds what a killed process left there.
 func claim() (subnet, error) {
 	if err := os.MkdirAll(lockDir, 0o755); err != nil {
-		return subnet{}, fmt.Errorf("hosts: %w", err)
+		return subnet{}, fmt.Errorf("netns: %w", err)
 	}
 	var mine subnet
 	for x := firstSubnet; x <= lastSubnet; x++ {
@@ -45,7 +45,7 @@ func claim() (subnet, error) {
 		s, err := tryLock(x)
 		if err != nil {
 			mine.release()
-			return subnet{}, fmt.Errorf("hosts: lock subnet %d: %w", x, err)
+			return subnet{}, fmt.Errorf("netns: lock subnet %d: %w", x, err)
 		}
 		if s.lock == nil {
 			continue
@@ -53,7 +53,7 @@ func claim() (subnet, error) {
 		if err := s.clean(); err != nil {
 			s.release()
 			mine.release()
-			return subnet{}, fmt.Errorf("hosts: what an earlier test left cannot be removed: %w", err)
+			return subnet{}, fmt.Errorf("netns: what an earlier process left cannot be removed: %w", err)
 		}
 		// Others leave 10.77.X alone as a rule; what is in use all the same is not ours to take.
 		if foreign, err := s.foreign(); mine.lock != nil || foreign || err != nil {
@@ -63,7 +63,7 @@ func claim() (subnet, error) {
 		mine = s
 	}
 	if mine.lock == nil {
-		return subnet{}, fmt.Errorf("hosts: 10.77.%d.0/24 to 10.77.%d.0/24 are all in use: wait for the other tests on this machine", firstSubnet, lastSubnet)
+		return subnet{}, fmt.Errorf("netns: 10.77.%d.0/24 to 10.77.%d.0/24 are all in use: wait for the other tests and benchmarks on this machine", firstSubnet, lastSubnet)
 	}
 	return mine, nil
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package hosts
+package netns
 
 import (
 	"crypto/ed25519"
@@ -34,12 +34,12 @@ func (h *Host) prepare() error {
 			return err
 		}
 	}
-	passwd, err := h.accounts("/etc/passwd", fmt.Sprintf("root:x:0:0:root:%s:%s", h.homeOf("root"), h.net.opts.shell),
-		fmt.Sprintf("%s:x:%d:%d::%s:%s", h.net.opts.user, plainUID, plainUID, h.Home, h.net.opts.shell))
+	passwd, err := h.accounts("/etc/passwd", fmt.Sprintf("root:x:0:0:root:%s:%s", h.homeOf("root"), h.net.cfg.Shell),
+		fmt.Sprintf("%s:x:%d:%d::%s:%s", h.net.cfg.User, plainUID, plainUID, h.Home, h.net.cfg.Shell))
 	if err != nil {
 		return err
 	}
-	group, err := h.accounts("/etc/group", "root:x:0:", fmt.Sprintf("%s:x:%d:", h.net.opts.user, plainUID))
+	group, err := h.accounts("/etc/group", "root:x:0:", fmt.Sprintf("%s:x:%d:", h.net.cfg.User, plainUID))
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (h *Host) prepare() error {
 }
 
 // plain tells whether the hosts have a plain account beside root.
-func (h *Host) plain() bool { return h.net.opts.user != "root" }
+func (h *Host) plain() bool { return h.net.cfg.User != "root" }
 
 // accounts is the machine's account file with root's line replaced and, where there is one, the plain account's line added.
 func (h *Host) accounts(path, root, plain string) (string, error) {
@@ -71,7 +71,7 @@ func (h *Host) accounts(path, root, plain string) (string, error) {
 		lines = append(lines, plain)
 	}
 	for line := range strings.Lines(string(text)) {
-		if name, _, _ := strings.Cut(line, ":"); name != "root" && name != h.net.opts.user {
+		if name, _, _ := strings.Cut(line, ":"); name != "root" && name != h.net.cfg.User {
 			lines = append(lines, strings.TrimSuffix(line, "\n"))
 		}
 	}
@@ -80,7 +80,7 @@ func (h *Host) accounts(path, root, plain string) (string, error) {
 
 func (h *Host) sshdConfig() string {
 	dir := filepath.Join(h.dir, "ssh")
-	return strings.Join(append(append([]string{}, h.net.opts.sshd...),
+	return strings.Join(append(append([]string{}, h.net.cfg.SSHD...),
 		"Port 22",
 		"HostKey "+filepath.Join(dir, "hostkey"),
 		"PidFile "+filepath.Join(dir, "pid"),
@@ -101,7 +101,7 @@ func (h *Host) sshdConfig() string {
 func (n *Net) writeClient() error {
 	n.KnownHosts = filepath.Join(n.client, "known_hosts")
 	n.Identity = filepath.Join(n.client, "id_ed25519")
-	n.Config = filepath.Join(n.client, "config")
+	n.ClientConfig = filepath.Join(n.client, "config")
 	user, err := writeKey(n.Identity)
 	if err != nil {
 		return err
@@ -123,11 +123,11 @@ func (n *Net) writeClient() error {
 		fmt.Fprintf(&config, "Host %s\n  HostName %s\n", h.Name, h.IP)
 	}
 	fmt.Fprintf(&config, "Host *\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  StrictHostKeyChecking yes\n",
-		n.opts.user, n.Identity, n.KnownHosts)
+		n.cfg.User, n.Identity, n.KnownHosts)
 	if err := os.WriteFile(n.KnownHosts, []byte(known.String()), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(n.Config, []byte(config.String()), 0o644)
+	return os.WriteFile(n.ClientConfig, []byte(config.String()), 0o644)
 }
 
 // writeKey writes a new private key to path and returns its public half.
