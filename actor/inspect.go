@@ -33,9 +33,9 @@ var (
 // marshalsItself reports whether t brings its own encoding, both ways.
 func marshalsItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
-	return t.Implements(cborMarshaler) && p.Implements(cborUnmarshaler) ||
-		t.Implements(binaryMarshaler) && p.Implements(binaryUnmarshaler) ||
-		t.Implements(textMarshaler) && p.Implements(textUnmarshaler)
+	return p.Implements(cborMarshaler) && p.Implements(cborUnmarshaler) ||
+		p.Implements(binaryMarshaler) && p.Implements(binaryUnmarshaler) ||
+		p.Implements(textMarshaler) && p.Implements(textUnmarshaler)
 }
 
 // promotesEncoding finds the embedded field from which a struct with more
@@ -51,7 +51,10 @@ func promotesEncoding(t reflect.Type) (reflect.StructField, bool) {
 		}
 		for _, name := range []string{"MarshalCBOR", "MarshalBinary", "MarshalText"} {
 			outer, ok := t.MethodByName(name)
-			if _, inner := f.Type.MethodByName(name); !ok || !inner {
+			if !ok {
+				outer, ok = reflect.PointerTo(t).MethodByName(name)
+			}
+			if _, inner := reflect.PointerTo(f.Type).MethodByName(name); !ok || !inner {
 				continue
 			}
 			// The compiler's wrapper for a promoted method is in no file.

@@ -123,6 +123,7 @@ func expressionName(pc uintptr, recv reflect.Type) (string, error) {
 		return "", refuse
 	}
 	name, owner := parts[len(parts)-1], strings.Trim(parts[len(parts)-2], "(*)")
+	owner, _, _ = strings.Cut(owner, "·") // types declared in functions are numbered
 	base := recv
 	if base.Kind() == reflect.Pointer {
 		base = base.Elem()
