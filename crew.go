@@ -177,11 +177,6 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-func newNodeError(o outcome) *NodeError {
-	flat := actor.Flatten(o.node, o.host, o.err)
-	return &NodeError{Node: o.node, Host: o.host, Phase: o.phase, Err: o.err, Stack: flat.Stack}
-}
-
 // withNotice is a context that ends when a notice is over; a negative one never is.
 func withNotice(ctx context.Context, notice time.Duration) (context.Context, context.CancelFunc) {
 	if notice < 0 {

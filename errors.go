@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
 )
 
@@ -47,9 +48,10 @@ func (e *DifferenceError) Error() string {
 // failedLaunch is the error of a launch that failed for no host's reason.
 // What is wrong with the options or the program stays what it is.
 func failedLaunch(program string, err error) error {
+	var launch *LaunchError
 	var usage *UsageError
 	var mistake *ProgramError
-	if errors.As(err, &usage) || errors.As(err, &mistake) {
+	if errors.As(err, &launch) || errors.As(err, &usage) || errors.As(err, &mistake) {
 		return err
 	}
 	return &LaunchError{Program: program, Errs: []error{err}}
@@ -90,8 +92,25 @@ type NodeError struct {
 	Stack      string // of a panic
 }
 
+func newNodeError(o outcome) *NodeError {
+	e := &NodeError{Node: o.node, Host: o.host, Phase: o.phase, Err: o.err}
+	var here *actor.PanicError
+	var elsewhere *actor.Error
+	switch {
+	case errors.As(o.err, &here):
+		e.Stack = here.Stack
+	case errors.As(o.err, &elsewhere):
+		e.Stack = elsewhere.Stack
+	}
+	return e
+}
+
 func (e *NodeError) Error() string {
-	s := fmt.Sprintf("node %s on %s failed (%s): %v", e.Node, e.Host, e.Phase, e.Err)
+	cause := e.Err
+	if own, ok := cause.(*actor.Error); ok && own.Node == e.Node && own.Method == "" {
+		cause = errors.New(own.Text) // the node and host are named already
+	}
+	s := fmt.Sprintf("node %s on %s failed (%s): %v", e.Node, e.Host, e.Phase, cause)
 	if e.Stack != "" {
 		s += "\n" + strings.TrimRight(e.Stack, "\n")
 	}

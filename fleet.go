@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"reflect"
 	"sync"
@@ -39,6 +38,7 @@ type fleet struct {
 	mu      sync.Mutex
 	hosts   map[string]*hostProcess
 	started bool
+	early   []error // of hosts that were ready, before the start
 }
 
 // hostProcess is the launcher's end of one host.
@@ -49,11 +49,12 @@ type hostProcess struct {
 	sendMu  sync.Mutex
 	encoder *cbor.Encoder // of commands; nil until the host has opened its control stream
 
-	ready chan error     // told once: registered, or why not
+	ready chan error     // told once, see settle: registered, or why not
 	heard sync.WaitGroup // of the streams that the host has opened, which end with its process
 	over  chan struct{}  // closed when the process has ended and all it said was heard
 
 	mu      sync.Mutex
+	settled bool // ready was told
 	address string
 	ended   bool            // the host has said that its nodes have ended
 	errors  []remoteOutcome // and what went wrong then
@@ -62,7 +63,7 @@ type hostProcess struct {
 // incarnation of every process of a run: hosts are not started again yet.
 const incarnation = 1
 
-func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (_ *Run, err error) {
+func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
 	hosts, lines, err := s.hostList(d)
 	if err != nil {
 		return nil, err
@@ -77,19 +78,16 @@ func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (_
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	r.engine = f
 	used := g.usedHosts(hosts)
-	defer func() {
-		if err != nil {
-			f.close()
-		}
-	}()
-	if err := f.prepare(ctx, d); err != nil {
-		return nil, err
+	err = f.prepare(ctx, d)
+	if err == nil {
+		err = f.startHosts(ctx, d, config, used)
 	}
-	if err := f.startHosts(ctx, d, config, used); err != nil {
-		return nil, err
+	if err == nil {
+		err = f.awaitReady(ctx, used)
 	}
-	if err := f.awaitReady(ctx, used); err != nil {
-		return nil, err
+	if err != nil {
+		f.close()
+		return nil, failedLaunch(d.name, err)
 	}
 	return r, nil
 }
@@ -101,8 +99,11 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 	if f.authority, err = remote.NewAuthority(id, nil); err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if f.registry, err = f.newRegistry(ctx); err != nil {
-		return &LaunchError{Program: d.name, Hosts: len(f.run.hosts), Errs: []error{err}}
+		return err
 	}
 	f.door = newDoor(f)
 	f.sys = actor.NewSystem(actor.Config{Host: "launcher", Table: f.run.table, Locate: f.locate, Logger: s.logger})
@@ -171,7 +172,7 @@ func (f *fleet) startHosts(ctx context.Context, d *program, config []byte, used 
 	}
 	group.Wait()
 	if ctx.Err() != nil {
-		return fmt.Errorf("launching %s: %w", d.name, context.Cause(ctx))
+		return context.Cause(ctx)
 	}
 	return launchError(d.name, len(used), errs)
 }
@@ -239,7 +240,7 @@ func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
 		case errs[i] = <-p.ready:
 		case <-patience.Done():
 			if ctx.Err() != nil {
-				return fmt.Errorf("launching %s: %w", f.run.program.name, context.Cause(ctx))
+				return context.Cause(ctx)
 			}
 			errs[i] = &bootstrap.HostError{
 				Host: h.Name, Op: "register", Err: fmt.Errorf("not ready within %v of its start", readyPatience),
@@ -268,21 +269,10 @@ func (f *fleet) record(r Record) {
 	if f.settings.record != nil {
 		f.settings.record(r)
 	}
-	if h := f.settings.handler; h != nil {
-		ctx := context.Background()
-		level := r.Level
-		if h.Enabled(ctx, level) {
-			rec := slog.NewRecord(r.Time, level, r.Text, 0)
-			rec.AddAttrs(slog.String("host", r.Host))
-			if r.Node != "" {
-				rec.AddAttrs(slog.String(bootstrap.NodeKey, r.Node))
-			}
-			for _, a := range r.Attrs {
-				rec.AddAttrs(slog.String(a.Key, a.Value))
-			}
-			if err := h.Handle(ctx, rec); err != nil {
-				f.settings.logger.Warn("a record was not taken", "host", r.Host, "error", err)
-			}
+	ctx := context.Background()
+	if h := f.settings.handler; h != nil && h.Enabled(ctx, r.Level) {
+		if err := h.Handle(ctx, r.SlogRecord()); err != nil {
+			f.settings.logger.Warn("a record was not taken", "host", r.Host, "error", err)
 		}
 	}
 }
@@ -333,13 +323,13 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 			p.mu.Lock()
 			p.address = r.Ready
 			p.mu.Unlock()
-			p.tellReady(nil)
+			p.settle(nil)
 		case r.Different != nil:
-			p.tellReady(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
+			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
 		case r.Refused != nil:
 			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
-			if !p.tellReady(err) {
-				f.run.failed(&LaunchError{Program: f.run.program.name, Hosts: len(f.hosts), Errs: []error{err}})
+			if !p.settle(err) {
+				f.failed(err)
 			}
 		case r.Outcome != nil:
 			f.run.nodeEnded(r.Outcome.outcome(p.name))
@@ -355,13 +345,30 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 	}
 }
 
-// tellReady settles whether the host is ready, and reports whether it was open.
-func (p *hostProcess) tellReady(err error) bool {
-	select {
-	case p.ready <- err:
-		return true
-	default:
+// settle says, once, that the host is ready or why not, and reports whether
+// that was still open.
+func (p *hostProcess) settle(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.settled {
 		return false
+	}
+	p.settled = true
+	p.ready <- err // there is room for one
+	return true
+}
+
+// failed takes the failure of a host that was ready: the run's, or before the
+// nodes were started that of the launch.
+func (f *fleet) failed(err error) {
+	f.mu.Lock()
+	started := f.started
+	if !started {
+		f.early = append(f.early, err)
+	}
+	f.mu.Unlock()
+	if started {
+		f.run.failed(err)
 	}
 }
 
@@ -387,15 +394,8 @@ func (f *fleet) watch(p *hostProcess) {
 	if address != "" {
 		f.sys.PeerDown(address, errors.New("its process has ended"))
 	}
-	err := &ProcessError{Host: p.name, Exit: exit}
-	f.mu.Lock()
-	started := f.started
-	f.mu.Unlock()
-	if !started {
-		p.tellReady(err)
-	}
-	if !orderly {
-		f.run.failed(err)
+	if err := (&ProcessError{Host: p.name, Exit: exit}); !p.settle(err) && !orderly {
+		f.failed(err)
 	}
 }
 
@@ -409,10 +409,16 @@ func (f *fleet) deregister(host string) {
 
 func (f *fleet) system() *actor.System { return f.sys }
 
+// start lets the nodes start, unless a host has failed since it was ready.
 func (f *fleet) start() error {
 	f.mu.Lock()
-	f.started = true
+	early, hosts := f.early, len(f.hosts)
+	f.started = early == nil
 	f.mu.Unlock()
+	if early != nil {
+		f.close()
+		return launchError(f.run.program.name, hosts, early)
+	}
 	for _, p := range f.all() {
 		p.command(command{Start: true})
 		f.progress(p.name, StageRunning)
@@ -441,16 +447,17 @@ func (f *fleet) end(ctx context.Context, drain bool) []error {
 	}
 	all := f.all()
 	for _, p := range all {
-		p.command(command{End: &endOrder{Drain: drain, Notice: notice}})
+		f.group.Go(func() { p.command(command{End: &endOrder{Drain: drain, Notice: notice}}) }) // a host that is stuck holds up no other
 	}
+	kill := context.AfterFunc(ctx, func() {
+		for _, p := range all {
+			p.proc.Terminate(0)
+		}
+	})
+	defer kill()
 	var errs []error
 	for _, p := range all {
-		select {
-		case <-p.over:
-		case <-ctx.Done():
-			p.proc.Terminate(0)
-			<-p.over
-		}
+		<-p.over
 		p.mu.Lock()
 		ended, outcomes := p.ended, p.errors
 		p.mu.Unlock()
@@ -467,7 +474,9 @@ func (f *fleet) end(ctx context.Context, drain bool) []error {
 	return errs
 }
 
-// close gives up what the launcher holds; hosts that are left are killed.
+// close gives up what the launcher holds; hosts that are left are killed. They
+// go first, and are taken out of the registry while there is one; links and
+// nodes' mailboxes have nobody to serve then.
 func (f *fleet) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
@@ -477,6 +486,7 @@ func (f *fleet) close() {
 			log.Warn("closing connections to hosts", "error", err)
 		}
 	}
+	f.group.Wait() // what serves a host ends with its process
 	if f.endpoint != nil {
 		if err := f.endpoint.Close(ctx); err != nil {
 			log.Debug("closing links", "error", err)
@@ -493,7 +503,6 @@ func (f *fleet) close() {
 		}
 	}
 	f.cancel()
-	f.group.Wait()
 }
 
 // closePatience is longer than a lease and its notice, after which a host that

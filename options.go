@@ -157,7 +157,8 @@ func Binary(platform, path string) Option {
 }
 
 // LogTo sends what the hosts' processes print and log to h, with the
-// attributes "host" and "node". Nodes in this process log where the program says.
+// attributes "host", "stream" ("log", "stdout", "stderr" or "agent") and, where
+// it is known, "node". Nodes in this process log where the program says.
 func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 
 // OnRecord calls f with each line and log record of the hosts' processes: for
@@ -168,7 +169,15 @@ func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f }
 func OnProgress(f func(Progress)) Option { return func(s *settings) { s.progress = f } }
 
 // Logger receives the run's own notes. The default discards them.
-func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
+// So does nil.
+func Logger(l *slog.Logger) Option {
+	return func(s *settings) {
+		if l == nil {
+			l = slog.New(slog.DiscardHandler)
+		}
+		s.logger = l
+	}
+}
 
 // portRange bounds a listener's port; the zero value does not.
 type portRange struct{ First, Last int }
