@@ -1,8 +1,13 @@
 package actor_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,4 +89,103 @@ func TestRefsTravel(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 5, got)
 	}
+}
+
+func TestFutures(t *testing.T) {
+	for _, from := range []string{"a", "b"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t, "a", "b")
+			g := newGate()
+			n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: &waiter{g}})
+			ref := actor.NewRef[*waiter](c.tables[from], "a/0")
+			f := actor.Go(t.Context(), ref, (*waiter).Take, 1)
+			never := actor.Go(t.Context(), ref, (*waiter).Take, 2) // nobody waits for it
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := f.Wait(ctx)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			select {
+			case <-f.Done():
+				t.Fatal("the end of a wait ended the call")
+			default:
+			}
+			f.Cancel()
+			<-f.Done()
+			_, err = f.Wait(t.Context())
+			require.ErrorIs(t, err, context.Canceled)
+			synctest.Wait()
+			require.Len(t, g.entered, 2, "the method's context ended, and the next began")
+			g.open <- struct{}{}
+			<-never.Done()
+			late := actor.Go(t.Context(), ref, (*waiter).Take, 3)
+			require.NoError(t, n.Stop(t.Context()))
+			_, err = late.Wait(t.Context())
+			require.ErrorIs(t, err, actor.ErrStopped)
+			ended, stop := context.WithCancel(t.Context())
+			stop()
+			_, err = actor.Go(ended, ref, (*waiter).Take, 4).Wait(t.Context())
+			require.ErrorIs(t, err, context.Canceled)
+			_, err = actor.Go0(t.Context(), actor.Ref[*sum]{}, (*sum).Total).Wait(t.Context())
+			require.ErrorIs(t, err, actor.ErrZeroRef)
+		})
+	}
+}
+
+type waiter struct{ *gate }
+
+func (w *waiter) Take(ctx context.Context, n int) (int, error) { return n, w.Hold(ctx, n) }
+
+// picky is sent what cannot travel.
+type picky struct{}
+
+func (picky) Take(context.Context, func()) error         { return nil }
+func (picky) Give(context.Context) (chan int, error)     { return nil, nil }
+func (picky) Any(context.Context, any) error             { return nil }
+func (picky) Self(context.Context, selfMade) error       { return nil }
+func (picky) Back(context.Context) (selfMade, error)     { return selfMade{}, nil }
+func (picky) Loop(context.Context) (*tree, error)        { l := &tree{}; l.Kids = []*tree{l}; return l, nil }
+func (picky) Fine(_ context.Context, n int) (int, error) { return n, nil }
+
+func TestWhatCannotTravelIsRefused(t *testing.T) {
+	anywhere(t, func(t *testing.T, c *testCluster, from string) {
+		spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: picky{}})
+		ref := actor.NewRef[picky](c.tables[from], "a/0")
+		ctx := t.Context()
+		require.ErrorIs(t, actor.Do(ctx, ref, picky.Take, func() {}), actor.ErrCannotTravel)
+		require.ErrorIs(t, actor.Tell(ctx, ref, picky.Take, func() {}), actor.ErrCannotTravel)
+		require.ErrorIs(t, actor.Do(ctx, ref, picky.Any, any(1)), actor.ErrCannotTravel)
+		require.ErrorIs(t, actor.Do(ctx, ref, picky.Self, selfMade{}), actor.ErrCannotTravel)
+		_, err := actor.Call0(ctx, ref, picky.Give)
+		require.ErrorIs(t, err, actor.ErrCannotTravel)
+		_, err = actor.Call0(ctx, ref, picky.Back)
+		require.ErrorIs(t, err, actor.ErrCannotTravel)
+		_, err = actor.Call0(ctx, ref, picky.Loop)
+		require.ErrorIs(t, err, actor.ErrCannotTravel)
+		got, err := actor.Call(ctx, ref, picky.Fine, 4) // the node lives
+		require.NoError(t, err)
+		require.Equal(t, 4, got)
+	})
+}
+
+func TestFailedTellsAreCountedAndLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c := newClusterWith(t, actor.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, "a", "b")
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: &sum{}})
+		for _, table := range c.tables {
+			for range 5 {
+				require.NoError(t, actor.Tell(t.Context(), actor.NewRef[*sum](table, "a/0"), (*sum).Fail, "sour"))
+			}
+		}
+		synctest.Wait()
+		require.NoError(t, n.Drain(t.Context()))
+		require.EqualValues(t, 10, c.systems["a"].Stats().FailedTells)
+		require.Equal(t, 1, strings.Count(log.String(), "sour"), "one a second")
+		require.Contains(t, log.String(), "node=a/0")
+		time.Sleep(2 * time.Second) // of the bubble
+		require.NoError(t, actor.Tell0(t.Context(), actor.NewRef[*sum](c.tables["a"], "a/0"), (*sum).Panic))
+		require.NoError(t, n.Drain(t.Context()))
+		require.Contains(t, log.String(), "not_logged=9")
+		require.Contains(t, log.String(), "stack=")
+	})
 }

@@ -20,7 +20,7 @@ var encMode = must(func() (cbor.EncMode, error) {
 	o := cbor.CoreDetEncOptions()
 	o.Time = cbor.TimeRFC3339Nano
 	o.TextMarshaler = cbor.TextMarshalerTextString
-	o.NaNConvert = cbor.NaNConvertPreserveSignal // a payload of floats arrives bit for bit
+	o.NaNConvert = cbor.NaNConvertNone // a payload of floats arrives bit for bit
 	o.InfConvert = cbor.InfConvertNone
 	o.ShortestFloat = cbor.ShortestFloatNone
 	return o.EncMode()

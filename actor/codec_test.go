@@ -99,7 +99,7 @@ func TestRoundTrips(t *testing.T) {
 	require.True(t, proto.Equal(wrapperspb.String("p"), roundTrip(t, wrapperspb.String("p"))))
 	at := time.Now()
 	require.True(t, at.Equal(roundTrip(t, onlyStamp{at}).Time))
-	for _, bits := range []uint64{0x7ff8000000000001, 0xfff8dead0000beef, 0x7ff0000000000001, 1 << 63} {
+	for _, bits := range []uint64{0x7ff8000000000001, 0xfff8dead0000beef, 0x7ff0000000000001, 0x7ff0303020000000, 1 << 63} {
 		require.Equal(t, bits, math.Float64bits(roundTrip(t, math.Float64frombits(bits))))
 		require.Equal(t, bits, math.Float64bits(roundTrip(t, []float64{math.Float64frombits(bits)})[0]))
 	}
@@ -220,6 +220,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte{0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{0xbf, 0x61, 'S', 0x61, 'x', 0xff})
+	f.Add([]byte("\x820\xfb\x7f\xf000 \x00\x00\x00")) // a NaN that signals, as 32 bits
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, p := range []any{new(kinds), new(*tree), new([]float64), new(map[int8]string), new(outer), new(shared), new(string), new(*wrapperspb.StringValue), new(actor.Ref[*mirror])} {
 			if actor.Decode(data, p) != nil {
