@@ -63,7 +63,7 @@ func (b *batcher) add(inv *invocation, m message) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		b.node.finish(inv, m, nil, fmt.Errorf("%w: %s has stopped", ErrStopped, b.node.key))
+		b.node.finish(inv, &m, nil, fmt.Errorf("%w: %s has stopped", ErrStopped, b.node.key))
 		return
 	}
 	b.waiting = append(b.waiting, m)
@@ -121,11 +121,11 @@ func (b *batcher) close() []message {
 // flush runs the method in the turn of inv, for those who still wait.
 func (b *batcher) flush(inv *invocation) {
 	n := b.node
-	own := &invocation{node: n, id: inv.id} // a batch belongs to no single caller
+	own := &invocation{node: n, id: inv.id, turn: inv} // a batch belongs to no single caller
 	var batch []message
 	for _, m := range b.drain() {
 		if m.caller != nil && m.caller.Err() != nil {
-			n.finish(own, m, nil, m.caller.Err())
+			n.finish(own, &m, nil, m.caller.Err())
 			continue
 		}
 		batch = append(batch, m)
@@ -137,7 +137,6 @@ func (b *batcher) flush(inv *invocation) {
 	for i, m := range batch {
 		args[i] = m.arg
 	}
-	n.takeOver(own) // probes of deadlocks ask it what it waits for
 	var results []any
 	err := errGoexit
 	defer func() {
@@ -146,10 +145,10 @@ func (b *batcher) flush(inv *invocation) {
 			if err == nil {
 				result = results[i]
 			}
-			n.tell(m, result, err)
+			n.tell(&m, result, err)
 		}
 		for _, m := range batch { // after all: a result may be part of another's argument
-			n.giveBack(own, m)
+			n.giveBack(own, &m)
 		}
 	}()
 	var out any
@@ -158,11 +157,4 @@ func (b *batcher) flush(inv *invocation) {
 	if err == nil && len(results) != len(batch) {
 		err = fmt.Errorf("batched %s returned %d results for %d calls", b.method.name, len(results), len(batch))
 	}
-}
-
-// takeOver makes inv the invocation that is known to run under its id.
-func (n *Node) takeOver(inv *invocation) {
-	n.mu.Lock()
-	n.active[inv.id] = inv
-	n.mu.Unlock()
 }

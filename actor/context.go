@@ -23,6 +23,8 @@ type invocation struct {
 	id     uint64
 	chain  []*wire.Link    // who waits for this invocation, outermost first
 	caller context.Context // nil: nobody waits
+	turn   *invocation     // of a batch: the invocation in whose turn it runs
+	slot   int             // in the node's list of what runs, guarded by its mu
 
 	kept atomic.Bool // the method keeps the bytes it received
 
@@ -127,7 +129,11 @@ func (i *invocation) over() bool {
 
 func (i *invocation) link() *wire.Link { return &wire.Link{Node: i.node.key, Invocation: i.id} }
 
+// waitFor notes that the turn waits for c, for probes of deadlocks to follow.
 func (i *invocation) waitFor(c *call) {
+	if i.turn != nil {
+		i = i.turn
+	}
 	i.mu.Lock()
 	i.waits = append(i.waits, c)
 	i.mu.Unlock()
@@ -140,6 +146,9 @@ func (i *invocation) isWaiting() bool {
 }
 
 func (i *invocation) waited(c *call) {
+	if i.turn != nil {
+		i = i.turn
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for k, w := range i.waits {

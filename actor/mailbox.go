@@ -123,7 +123,7 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 		return nil
 	}
 	for _, l := range chain {
-		if l.Node == n.key && n.active[l.Invocation] != nil {
+		if l.Node == n.key && n.runsLocked(l.Invocation) {
 			return fmt.Errorf("%w: %s → %s, whose turn is taken by the first", ErrDeadlock, chainText(chain), n.key)
 		}
 	}

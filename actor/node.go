@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -60,7 +61,7 @@ type Node struct {
 	reserved int // of the queue, those that need no room
 	senders  []*sender
 	workers  int
-	active   map[uint64]*invocation
+	active   []*invocation // at most limit
 	watchers map[string]*protoactor.PID
 	drained  []chan struct{} // closed when there is nothing to do
 	ended    chan struct{}   // closed when Stop has done its work
@@ -232,7 +233,7 @@ func (n *Node) work() {
 	for {
 		n.mu.Lock()
 		if inv != nil {
-			delete(n.active, inv.id)
+			n.retireLocked(inv)
 		}
 		if n.queue.count == 0 || n.phase != open {
 			n.workers--
@@ -243,9 +244,10 @@ func (n *Node) work() {
 		}
 		m := n.takeLocked()
 		inv = &invocation{node: n, id: n.sys.nextID(), chain: m.chain, caller: m.caller}
-		n.active[inv.id] = inv
+		inv.slot = len(n.active)
+		n.active = append(n.active, inv)
 		n.mu.Unlock()
-		n.handle(inv, m)
+		n.handle(inv, &m)
 	}
 }
 
@@ -253,21 +255,35 @@ func (n *Node) work() {
 func (n *Node) replace(inv *invocation) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.active, inv.id)
+	n.retireLocked(inv)
 	n.group.Go(n.work)
 }
 
-func (n *Node) handle(inv *invocation, m message) {
+// retireLocked takes inv off the list of what runs, in whose slots each knows its own.
+func (n *Node) retireLocked(inv *invocation) {
+	last := len(n.active) - 1
+	n.active[last].slot = inv.slot
+	n.active[inv.slot] = n.active[last]
+	n.active[last] = nil
+	n.active = n.active[:last]
+}
+
+// runsLocked reports whether the invocation of that id is running.
+func (n *Node) runsLocked(id uint64) bool {
+	return slices.ContainsFunc(n.active, func(i *invocation) bool { return i.id == id })
+}
+
+func (n *Node) handle(inv *invocation, m *message) {
 	if m.taken != nil {
 		m.taken()
 	}
-	if err := n.prepare(&m); err != nil {
+	if err := n.prepare(m); err != nil {
 		n.finish(inv, m, nil, err)
 		return
 	}
 	if m.method.batched {
 		if b := n.batches[m.method.name]; b != nil {
-			b.add(inv, m)
+			b.add(inv, *m)
 		} else {
 			n.finish(inv, m, nil, n.notBatched(m.method.name))
 		}
@@ -339,25 +355,25 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 }
 
 // tell tells the sender, or for want of one the log.
-func (n *Node) tell(m message, result any, err error) {
+func (n *Node) tell(m *message, result any, err error) {
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {
-			err = n.describe(&m, err)
+			err = n.describe(m, err)
 		}
 		m.answer.reply(m.method, result, err)
 	} else if err != nil {
-		n.sys.failedTell(n, m, err)
+		n.sys.failedTell(n, m.name(), err)
 	}
 }
 
 // finish tells the sender and gives back what the message held, in this
 // order: the result may be part of the argument.
-func (n *Node) finish(inv *invocation, m message, result any, err error) {
+func (n *Node) finish(inv *invocation, m *message, result any, err error) {
 	n.tell(m, result, err)
 	n.giveBack(inv, m)
 }
 
-func (n *Node) giveBack(inv *invocation, m message) {
+func (n *Node) giveBack(inv *invocation, m *message) {
 	if m.bytes != nil && !inv.kept.Load() {
 		n.sys.giveBack(m.bytes)
 	}
@@ -368,7 +384,7 @@ func (n *Node) discard(m message, err error) {
 	if m.taken != nil {
 		m.taken()
 	}
-	n.finish(&invocation{node: n}, m, nil, err)
+	n.finish(&invocation{node: n}, &m, nil, err)
 }
 
 func (m *message) name() string {

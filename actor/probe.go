@@ -63,7 +63,7 @@ func (s *System) probed(p *wire.Probe) {
 func (n *Node) probed(p *wire.Probe) {
 	n.mu.Lock()
 	full := len(n.active) >= n.limit
-	origin := n.key == p.Origin.Node && n.active[p.Origin.Invocation] != nil
+	origin := n.key == p.Origin.Node && n.runsLocked(p.Origin.Invocation)
 	var only *invocation
 	if full {
 		for _, inv := range n.active {

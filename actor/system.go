@@ -155,7 +155,7 @@ func (s *System) Spawn(spec Spec) (*Node, error) {
 	n := &Node{
 		sys: s, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
 		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
-		active: map[uint64]*invocation{}, watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
+		watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
 		ended: make(chan struct{}),
 	}
 	if n.host == "" {
@@ -294,7 +294,7 @@ func (s *System) giveBack(p *[]byte) {
 }
 
 // failedTell counts a Tell that nobody waits for, and logs at most one a second.
-func (s *System) failedTell(n *Node, m message, err error) {
+func (s *System) failedTell(n *Node, method string, err error) {
 	s.stats.failedTells.Add(1)
 	s.mu.Lock()
 	now := time.Now()
@@ -306,7 +306,7 @@ func (s *System) failedTell(n *Node, m message, err error) {
 	suppressed := s.quiet.n
 	s.quiet.until, s.quiet.n = now.Add(time.Second), 0
 	s.mu.Unlock()
-	attrs := []any{"method", m.name(), "error", err}
+	attrs := []any{"method", method, "error", err}
 	if suppressed > 0 {
 		attrs = append(attrs, "not_logged", suppressed)
 	}
