@@ -24,22 +24,28 @@
 //
 // Mailboxes are bounded. A sender that finds one full waits under its
 // context; a [Tell] in a method, without a deadline, gives up after 30 seconds
-// with [ErrOverloaded].
+// with [ErrOverloaded]. What is under way to a node of another process is
+// bounded by a window, which a call holds until it is answered, given up or
+// not, and a tell until it has left the mailbox. Local senders and those of
+// other processes do not take each other's room.
 //
 // A call carries the chain of invocations that wait for it. Calling a node
 // all of whose turns are taken, one of them by the chain itself, returns
 // [ErrDeadlock] at once. Nodes that came to wait for each other along
-// separate chains are found by probes within about half a second.
+// separate chains are found by probes within about half a second, as long as
+// each of those between has one turn.
 //
 // # Cancellation
 //
 // A caller's deadline and cancellation reach the context of the method it
 // called. The context's values do not travel: a method sees its node's own.
 // Waiting for a Call ends with the caller's context, even when the method
-// goes on.
+// goes on. A method's context ends when the method returns.
 //
 // # Limits
 //
-// A chain has at most 16 links. Values nest at most 64 deep. Methods named
+// A chain has at most 16 links. A nil []byte arrives empty, and a time with
+// its offset but without the name of its zone where it went through its
+// encoding. Values nest at most 64 deep. Methods named
 // Start, Run and Stop belong to the node's life and cannot be called.
 package actor

@@ -135,7 +135,11 @@ func (n *Node) acceptLocked(m message) {
 	if m.reserved {
 		n.reserved++
 	}
-	if n.phase == open && n.workers < n.limit {
+	switch {
+	case n.phase != open || n.workers >= n.limit:
+	case n.parked:
+		n.wakeLocked()
+	default:
 		n.workers++
 		n.group.Go(n.work)
 	}

@@ -60,7 +60,9 @@ type Node struct {
 	queue    ring
 	reserved int // of the queue, those that need no room
 	senders  []*sender
-	workers  int
+	workers  int           // goroutines that handle messages
+	parked   bool          // one more waits for work: starting anew costs more than the work
+	wake     chan struct{} // to the parked one
 	active   []*invocation // at most limit
 	watchers map[string]*protoactor.PID
 	drained  []chan struct{} // closed when there is nothing to do
@@ -166,6 +168,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	defer close(n.ended)
 	opened := n.phase == open
 	n.phase = stopped
+	if n.parked {
+		n.wakeLocked()
+	}
 	left := make([]message, 0, n.queue.count)
 	for n.queue.count > 0 {
 		left = append(left, n.queue.pop())
@@ -236,11 +241,12 @@ func (n *Node) work() {
 			n.retireLocked(inv)
 		}
 		if n.queue.count == 0 || n.phase != open {
-			n.workers--
-			n.tellDrainedLocked()
-			n.mu.Unlock()
-			returned = true
-			return
+			if !n.restLocked() {
+				returned = true
+				return
+			}
+			inv = nil
+			continue
 		}
 		m := n.takeLocked()
 		inv = &invocation{node: n, id: n.sys.nextID(), chain: m.chain, caller: m.caller}
@@ -249,6 +255,28 @@ func (n *Node) work() {
 		n.mu.Unlock()
 		n.handle(inv, &m)
 	}
+}
+
+// restLocked is called by a worker without work, with mu held, which it gives
+// up. One worker of the node is kept; restLocked returns true when it is woken,
+// by a message or by Stop, and false when the goroutine is to end.
+func (n *Node) restLocked() bool {
+	n.workers--
+	n.tellDrainedLocked()
+	park := n.phase == open && !n.parked
+	n.parked = n.parked || park
+	n.mu.Unlock()
+	if park {
+		<-n.wake
+	}
+	return park
+}
+
+// wakeLocked sends the parked worker to its next message, or home.
+func (n *Node) wakeLocked() {
+	n.parked = false
+	n.workers++
+	n.wake <- struct{}{} // has room for the one that was parked
 }
 
 // replace takes the place of a worker that was ended in a method.

@@ -156,7 +156,7 @@ func (s *System) Spawn(spec Spec) (*Node, error) {
 		sys: s, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
 		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
 		watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
-		ended: make(chan struct{}),
+		ended: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	if n.host == "" {
 		n.host = s.host
