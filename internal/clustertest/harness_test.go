@@ -22,22 +22,22 @@ import (
 
 const (
 	// runPatience bounds what a launcher may take for a whole run on a busy machine.
-	runPatience = 90 * time.Second
+	runPatience = 60 * time.Second
 	// gonePatience bounds how long something may be left on a host after the launcher has ended.
 	gonePatience = 3 * time.Second
 )
 
 // cluster is a net of hosts and the file that names them.
-type cluster struct {
+type site struct {
 	*hosts.Net
 	t         testing.TB
 	inventory string
 }
 
-func up(t testing.TB, n int, opts ...hosts.Option) *cluster {
+func up(t testing.TB, n int, opts ...hosts.Option) *site {
 	t.Helper()
 	made := hosts.Up(t, n, opts...)
-	return &cluster{Net: made, t: t, inventory: made.Inventory(t)}
+	return &site{Net: made, t: t, inventory: made.Inventory(t)}
 }
 
 // write puts text into a file of the test and returns its path.
@@ -48,6 +48,18 @@ func write(t testing.TB, name, text string) string {
 	return path
 }
 
+func read(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func overwrite(t testing.TB, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
 // launcher is a process that launches, as a user's would.
 type launcher struct {
 	t    testing.TB
@@ -56,17 +68,24 @@ type launcher struct {
 	done chan struct{}
 }
 
-// ssh are the flags that launch over SSH on the cluster's hosts.
-func (c *cluster) ssh() []string {
+// ssh are the flags that launch over SSH on the site's hosts.
+func (c *site) ssh() []string {
 	return []string{"-launch", "ssh", "-hosts", c.inventory, "-ssh-config", c.Config}
 }
 
-// start starts a command that launches. Its environment is a home of its own, PATH, and env.
+// start starts a command that launches. Its environment is a home of its own, a PATH without go, so that no launcher builds anything, and env.
 func start(t testing.TB, env []string, path string, args ...string) *launcher {
 	t.Helper()
 	l := &launcher{t: t, cmd: exec.Command(path, args...), out: newOutput(), done: make(chan struct{})}
-	l.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "USER=tester"}, env...)
+	l.cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + t.TempDir(), "USER=tester"}, env...)
 	l.cmd.Stdout, l.cmd.Stderr = l.out, l.out
+	l.run()
+	return l
+}
+
+// run starts the process, and ends it with the test.
+func (l *launcher) run() {
+	l.t.Helper()
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() { // ends with the process, which Cleanup ends and waits for
@@ -79,15 +98,14 @@ func start(t testing.TB, env []string, path string, args ...string) *launcher {
 			_ = l.cmd.Wait() // its status is kept in ProcessState
 		}
 	}()
-	require.NoError(t, <-started)
-	t.Cleanup(func() {
+	require.NoError(l.t, <-started)
+	l.t.Cleanup(func() {
 		_ = l.cmd.Process.Kill() // it has ended where all went well
 		<-l.done
-		if t.Failed() {
-			t.Logf("%s said:\n%s", strings.Join(l.cmd.Args, " "), l.out)
+		if l.t.Failed() {
+			l.t.Logf("%s said:\n%s", strings.Join(l.cmd.Args, " "), l.out)
 		}
 	})
-	return l
 }
 
 // launch runs a command to its end.
@@ -120,13 +138,17 @@ func (l *launcher) wait() result {
 	return r
 }
 
-// await waits until the launcher has printed all of the texts.
+// await waits until the launcher has printed all of the texts; one that is given twice, twice.
 func (l *launcher) await(texts ...string) {
 	l.t.Helper()
+	want := map[string]int{}
+	for _, s := range texts {
+		want[s]++
+	}
 	late := time.After(runPatience)
 	for {
 		changed, have := l.out.now()
-		if !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(have, s) }) {
+		if !slices.ContainsFunc(texts, func(s string) bool { return strings.Count(have, s) < want[s] }) {
 			return
 		}
 		select {
@@ -145,6 +167,21 @@ func (l *launcher) await(texts ...string) {
 func (l *launcher) signal(s syscall.Signal) {
 	l.t.Helper()
 	require.NoError(l.t, l.cmd.Process.Signal(s))
+}
+
+// signalUntil sends a signal again and again, since two that come close together count as one, until text is printed.
+func (l *launcher) signalUntil(s syscall.Signal, text string) {
+	l.t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range int(runPatience / (100 * time.Millisecond)) {
+		l.signal(s)
+		<-tick.C
+		if strings.Contains(l.out.String(), text) {
+			return
+		}
+	}
+	l.t.Fatalf("it did not print %q", text)
 }
 
 // output is what a process printed; readers may wait for more.
@@ -176,22 +213,32 @@ func (o *output) String() string {
 }
 
 // requireClean asserts that nothing of a run is left on the hosts: no process, no work folder.
-func (c *cluster) requireClean(t testing.TB) {
+func (c *site) requireClean(t testing.TB) {
 	t.Helper()
 	c.requireCleanWithin(t, gonePatience)
 }
 
-func (c *cluster) requireCleanWithin(t testing.TB, patience time.Duration) {
+func (c *site) requireCleanWithin(t testing.TB, patience time.Duration) {
 	t.Helper()
-	var left []string
-	require.Eventuallyf(t, func() bool { left = c.left(); return len(left) == 0 }, patience, 20*time.Millisecond, "left on the hosts after %v", patience)
-	if len(left) > 0 {
-		t.Log(strings.Join(left, "\n"))
+	eventually(t, patience, func() []string { return c.left() })
+}
+
+// eventually waits until list returns nothing, and fails with what it returns after patience.
+func eventually(t testing.TB, patience time.Duration, list func() []string) {
+	t.Helper()
+	late := time.Now().Add(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for found := list(); len(found) > 0; found = list() {
+		if time.Now().After(late) {
+			t.Fatalf("after %v there is still:\n%s", patience, strings.Join(found, "\n"))
+		}
+		<-tick.C
 	}
 }
 
 // left describes the processes and work folders on the hosts.
-func (c *cluster) left() (found []string) {
+func (c *site) left() (found []string) {
 	for _, h := range c.Hosts {
 		for _, p := range h.Processes() {
 			found = append(found, h.Name+": process "+strings.Join(p.Args, " "))

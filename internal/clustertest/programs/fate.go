@@ -69,6 +69,7 @@ type Bystander struct{ wait bool }
 
 // Run waits, where the victim is to end the run.
 func (b *Bystander) Run(ctx context.Context) error {
+	slog.InfoContext(ctx, "standing by")
 	if b.wait {
 		<-ctx.Done()
 	}

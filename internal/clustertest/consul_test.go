@@ -1,0 +1,193 @@
+//go:build linux && hosts
+
+package clustertest
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+	"github.com/stretchr/testify/require"
+
+	tlaunch "github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/cluster"
+	"github.com/tartrl/tlaunch-go/internal/clustertest/programs"
+	consultest "github.com/tartrl/tlaunch-go/internal/testutil/consul"
+)
+
+// inConsul lists the services and keys of runs.
+func inConsul(t testing.TB, client *api.Client) (found []string) {
+	t.Helper()
+	services, _, err := client.Catalog().Services(nil)
+	require.NoError(t, err)
+	for name := range services {
+		if strings.HasPrefix(name, "tlaunch-") {
+			found = append(found, "service "+name)
+		}
+	}
+	keys, _, err := client.KV().Keys("tlaunch/", "", nil)
+	require.NoError(t, err)
+	for _, k := range keys {
+		found = append(found, "key "+k)
+	}
+	return found
+}
+
+func requireNothingInConsul(t testing.TB, s *consultest.Server) {
+	t.Helper()
+	client := s.Client(t)
+	eventually(t, gonePatience, func() []string { return inConsul(t, client) })
+}
+
+// members are the instances of the only run there is, with their checks.
+func members(t testing.TB, client *api.Client) (run string, entries []*api.ServiceEntry) {
+	t.Helper()
+	for _, s := range inConsul(t, client) {
+		if name, ok := strings.CutPrefix(s, "service "); ok {
+			require.Empty(t, run, "two runs")
+			run = strings.TrimPrefix(name, "tlaunch-")
+		}
+	}
+	entries, _, err := client.Health().Service("tlaunch-"+run, "", false, nil)
+	require.NoError(t, err)
+	slices.SortFunc(entries, func(a, b *api.ServiceEntry) int { return strings.Compare(a.Service.ID, b.Service.ID) })
+	return run, entries
+}
+
+func TestConsulShowsTheRun(t *testing.T) {
+	c := up(t, 3)
+	// Everything is denied but what the documented policy grants.
+	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String(), ACL: true})
+	token := consul.NewToken(t, "tlaunch", cluster.ConsulPolicy(""))
+	env := []string{"CONSUL_HTTP_ADDR=" + consul.Address, "CONSUL_HTTP_TOKEN=" + token}
+	client := consul.Client(t)
+
+	l := start(t, env, testprog(t), append([]string{"fate", "-how", "wait", "-registry", "consul"}, c.ssh()...)...)
+	l.await("fate how=wait")
+	run, entries := members(t, client)
+	require.Len(t, entries, 3)
+	for i, e := range entries {
+		h := c.Hosts[i]
+		require.Equal(t, h.IP, e.Service.Address)
+		require.NotZero(t, e.Service.Port)
+		require.Equal(t, h.Name, e.Service.Meta["tlaunch-host"])
+		require.Equal(t, "1", e.Service.Meta["tlaunch-incarnation"])
+		require.Equal(t, api.HealthPassing, e.Checks.AggregatedStatus())
+		require.Len(t, e.Checks, 2, "the node's and the service's own")
+	}
+	pair, _, err := client.KV().Get("tlaunch/"+run+"/description", nil)
+	require.NoError(t, err)
+	require.NotNil(t, pair)
+	var description struct {
+		Run, Program string
+		Nodes        []struct{ Node, Host string }
+	}
+	require.NoError(t, json.Unmarshal(pair.Value, &description))
+	require.Equal(t, run, description.Run)
+	require.Equal(t, "fate", description.Program)
+	require.Len(t, description.Nodes, 3)
+	require.NotContains(t, l.out.String(), token)
+
+	l.signal(syscall.SIGTERM)
+	require.Equal(t, 143, l.wait().status)
+	requireNothingInConsul(t, consul)
+	c.requireClean(t)
+}
+
+func TestDeathsAreTakenOutOfConsul(t *testing.T) {
+	c := up(t, 3)
+	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
+	wait := append([]string{"fate", "-how", "wait", "-registry", "consul"}, c.ssh()...)
+	env := []string{"CONSUL_HTTP_ADDR=" + consul.Address}
+
+	l := start(t, env, testprog(t), wait...)
+	l.await("fate how=wait", "standing by", "standing by")
+	c.Hosts[1].KillAll()
+	r := l.wait()
+	require.Equal(t, 1, r.status)
+	require.Contains(t, r.out, "host2")
+	requireNothingInConsul(t, consul)
+	c.requireClean(t)
+
+	// A launcher that is killed cannot tidy up: its hosts withdraw what is theirs.
+	l = start(t, env, testprog(t), wait...)
+	l.await("fate how=wait", "standing by", "standing by")
+	l.signal(syscall.SIGKILL)
+	l.wait()
+	c.requireCleanWithin(t, allGone)
+	client := consul.Client(t)
+	eventually(t, gonePatience, func() []string {
+		return slices.DeleteFunc(inConsul(t, client), func(s string) bool { return strings.HasPrefix(s, "key ") })
+	})
+}
+
+// options launch program code on the site's hosts from this process, as a service would.
+func (c *site) options(t testing.TB, more ...tlaunch.Option) []tlaunch.Option {
+	t.Helper()
+	inv, err := tlaunch.ReadInventory(c.inventory)
+	require.NoError(t, err)
+	return append([]tlaunch.Option{
+		tlaunch.SSH(inv), tlaunch.WithSSH(tlaunch.SSHConfig{ConfigFile: c.Config}), tlaunch.Binary("", testprog(t)),
+		tlaunch.OnRecord(func(r tlaunch.Record) { t.Logf("%s %s %s %v", r.Host, r.Node, r.Text, r.Attrs) }),
+	}, more...)
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestConsulAwayChangesNothing(t *testing.T) {
+	c := up(t, 3)
+	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
+	const ttl = time.Second
+	run, err := programs.Service.Launch(within(t, runPatience), struct{}{}, c.options(t, tlaunch.WithConsul(tlaunch.ConsulConfig{
+		Settings: cluster.ConsulSettings{Address: consul.Address}, TTL: ttl,
+	}))...)
+	require.NoError(t, err)
+	defer run.Stop(within(t, runPatience))
+	client := consul.Client(t)
+	_, before := members(t, client)
+	require.Len(t, before, 3)
+
+	ledger, err := tlaunch.Find[*programs.Ledger](run, "ledger", 0)
+	require.NoError(t, err)
+	consul.Stop()
+	away := time.After(5 * ttl)
+	calls, tick := 0, time.NewTicker(ttl/5)
+	defer tick.Stop()
+	for gone := true; gone; {
+		select {
+		case <-away:
+			gone = false
+		case <-tick.C:
+			calls++
+			sum, err := actor.Call(within(t, 5*time.Second), ledger, (*programs.Ledger).Add, 1)
+			require.NoError(t, err)
+			require.Equal(t, calls, sum)
+		}
+	}
+	consul.Restart(t, true) // it has forgotten everything
+	eventually(t, 20*time.Second, func() []string {
+		_, after := members(t, client)
+		if len(after) != 3 {
+			return []string{"not all are back"}
+		}
+		for i, e := range after {
+			if e.Service.ID != before[i].Service.ID || e.Service.Port != before[i].Service.Port || e.Checks.AggregatedStatus() != api.HealthPassing {
+				return []string{e.Service.ID + " is " + e.Checks.AggregatedStatus()}
+			}
+		}
+		return nil
+	})
+	require.NoError(t, run.Stop(within(t, runPatience)))
+	requireNothingInConsul(t, consul)
+	c.requireClean(t)
+}

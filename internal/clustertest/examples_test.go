@@ -1,0 +1,85 @@
+//go:build linux && hosts
+
+package clustertest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	consultest "github.com/tartrl/tlaunch-go/internal/testutil/consul"
+)
+
+// requireSeparateHomes asserts that the hosts have no folder in common in which the program would write.
+func (c *site) requireSeparateHomes(t testing.TB) {
+	t.Helper()
+	homes := map[string]bool{}
+	for _, h := range c.Hosts {
+		homes[h.Home] = true
+		require.NoError(t, os.WriteFile(h.Home+"/mark", nil, 0o600))
+		for _, other := range c.Hosts {
+			out, err := other.Command("test", "-e", h.Home+"/mark").CombinedOutput()
+			require.Equal(t, other == h, err == nil, "%s sees the home of %s: %s", other.Name, h.Name, out)
+		}
+	}
+	require.Len(t, homes, len(c.Hosts))
+}
+
+func TestExamplesOnSevenHosts(t *testing.T) {
+	c := up(t, 7)
+	c.requireSeparateHomes(t)
+	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
+	const rounds = 10
+	sum := rounds * (rounds + 1) / 2
+	for _, e := range []struct {
+		name, want string
+		times      int // that want is printed
+	}{
+		{"star", fmt.Sprintf("messages=%d total=%d", 6*rounds, 6*sum), 1},
+		{"tree", fmt.Sprintf("leaves=4 rounds=%d numbers=%d total=%d", rounds, 4*rounds, 4*sum), 1},
+		{"net", fmt.Sprintf("from=6 messages=%d total=%d", 6*rounds, 6*sum), 7},
+	} {
+		for _, registry := range []string{"embedded", "consul"} {
+			t.Run(e.name+"/"+registry, func(t *testing.T) {
+				r := launch(t, []string{"CONSUL_HTTP_ADDR=" + consul.Address}, build(t, "examples/"+e.name, raceEnabled),
+					append(c.ssh(), "-registry", registry, "-rounds", fmt.Sprint(rounds))...)
+				require.Zero(t, r.status)
+				require.Equal(t, e.times, strings.Count(r.out, e.want), "%q in what it printed", e.want)
+				c.requireClean(t)
+				requireNothingInConsul(t, consul)
+			})
+		}
+	}
+}
+
+// One binary, unchanged, on 3 and on 7 hosts.
+func TestProducersOnTwoInventories(t *testing.T) {
+	c := up(t, 7)
+	binary := build(t, "examples/producers", raceEnabled)
+	hash := func() string {
+		sum := sha256.Sum256([]byte(read(t, binary)))
+		return hex.EncodeToString(sum[:])
+	}
+	before := hash()
+	lines := strings.SplitAfter(read(t, c.inventory), "\n")
+	for hosts, want := range map[int]string{
+		3: "producers=2 calls=20 total=670",  // the squares from r to r+1, for r from 0 to 9
+		7: "producers=6 calls=60 total=3610", // the squares from r to r+5
+	} {
+		inventory := write(t, fmt.Sprintf("hosts%d", hosts), strings.Join(lines[:hosts], ""))
+		r := launch(t, nil, binary, "-launch", "ssh", "-hosts", inventory, "-ssh-config", c.Config, "-rounds", "10")
+		require.Zero(t, r.status)
+		require.Contains(t, r.out, want)
+		c.requireClean(t)
+	}
+	require.Equal(t, before, hash())
+	for _, h := range c.Hosts {
+		_, err := os.Stat(h.Home + "/.cache/tlaunch/" + before)
+		require.NoError(t, err, "what ran on %s is the same file", h.Name)
+	}
+}
