@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"time"
 
 	"golang.org/x/term"
 
@@ -17,6 +19,7 @@ import (
 type mainConsole struct {
 	console *bootstrap.Console
 	level   slog.Level
+	node    string
 	attrs   []bootstrap.Attr
 	prefix  string
 }
@@ -41,44 +44,51 @@ func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
 	if h := actor.HostOf(ctx); h != "" {
 		out.Host = h
 	}
-	out.Attrs = append(out.Attrs, c.attrs...)
+	one := *c
+	one.attrs = slices.Clone(c.attrs)
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == bootstrap.NodeKey && c.prefix == "" {
-			out.Node = a.Value.String()
-		} else {
-			out.Attrs = appendAttr(out.Attrs, c.prefix, a)
-		}
+		one.add(one.prefix, a)
 		return true
 	})
+	out.Node, out.Attrs = one.node, one.attrs
 	c.record(out)
 	return nil
 }
 
-func appendAttr(to []bootstrap.Attr, prefix string, a slog.Attr) []bootstrap.Attr {
+// add flattens an attribute into c.
+func (c *mainConsole) add(prefix string, a slog.Attr) {
 	v := a.Value.Resolve()
-	if v.Kind() == slog.KindGroup {
+	switch {
+	case v.Kind() == slog.KindGroup:
 		if a.Key != "" {
 			prefix += a.Key + "."
 		}
 		for _, g := range v.Group() {
-			to = appendAttr(to, prefix, g)
+			c.add(prefix, g)
 		}
-		return to
+	case a.Equal(slog.Attr{}):
+	case prefix == "" && a.Key == bootstrap.NodeKey:
+		c.node = v.String()
+	case v.Kind() == slog.KindTime:
+		c.attrs = append(c.attrs, bootstrap.Attr{Key: prefix + a.Key, Value: v.Time().UTC().Format(time.RFC3339Nano)})
+	default:
+		c.attrs = append(c.attrs, bootstrap.Attr{Key: prefix + a.Key, Value: v.String()})
 	}
-	return append(to, bootstrap.Attr{Key: prefix + a.Key, Value: v.String()})
 }
 
 func (c *mainConsole) WithAttrs(attrs []slog.Attr) slog.Handler {
 	d := *c
-	d.attrs = d.attrs[:len(d.attrs):len(d.attrs)]
+	d.attrs = slices.Clone(c.attrs)
 	for _, a := range attrs {
-		d.attrs = appendAttr(d.attrs, c.prefix, a)
+		d.add(d.prefix, a)
 	}
 	return &d
 }
 
 func (c *mainConsole) WithGroup(name string) slog.Handler {
 	d := *c
-	d.prefix += name + "."
+	if name != "" {
+		d.prefix += name + "."
+	}
 	return &d
 }

@@ -29,21 +29,25 @@ func TestEndings(t *testing.T) {
 			phase string // "" is a good end
 			text  string
 			stack bool
+			alike bool // whatever the kind of launch: one is enough
 		}{
-			"Run fails":                  {trouble{Run: "fail", Bystander: "wait"}, "run", "no luck", false},
-			"Run panics":                 {trouble{Run: "panic", Bystander: "cancelled"}, "run", "out of order", true},
-			"Start fails":                {trouble{Start: "fail", Bystander: "wait"}, "start", "no luck", false},
-			"Start panics":               {trouble{Start: "panic", Bystander: "wait"}, "start", "out of order", true},
-			"Stop fails":                 {trouble{Stop: "fail"}, "stop", "no luck", false},
-			"Stop panics":                {trouble{Stop: "panic"}, "stop", "out of order", true},
-			"Run ends the run":           {trouble{Run: "stop", Bystander: "wait"}, "", "", false},
-			"Run ends with its context":  {trouble{Run: "stop", Bystander: "cancelled"}, "", "", false},
-			"late failures are no news":  {trouble{Run: "stop", Bystander: "late failure"}, "", "", false},
-			"a late panic is":            {trouble{Run: "stop", Bystander: "late panic"}, "run", "too late", true},
-			"the first failure wins":     {trouble{Run: "fail", Stop: "fail", Bystander: "late failure"}, "run", "no luck", false},
-			"also over what panics late": {trouble{Run: "fail", Bystander: "late panic"}, "run", "no luck", false},
+			"Run fails":                  {trouble{Run: "fail", Bystander: "wait"}, "run", "no luck", false, true},
+			"Run panics":                 {trouble{Run: "panic", Bystander: "cancelled"}, "run", "out of order", true, false},
+			"Start fails":                {trouble{Start: "fail", Bystander: "wait"}, "start", "no luck", false, false},
+			"Start panics":               {trouble{Start: "panic", Bystander: "wait"}, "start", "out of order", true, true},
+			"Stop fails":                 {trouble{Stop: "fail"}, "stop", "no luck", false, false},
+			"Stop panics":                {trouble{Stop: "panic"}, "stop", "out of order", true, true},
+			"Run ends the run":           {trouble{Run: "stop", Bystander: "wait"}, "", "", false, true},
+			"Run ends with its context":  {trouble{Run: "stop", Bystander: "cancelled"}, "", "", false, true},
+			"late failures are no news":  {trouble{Run: "stop", Bystander: "late failure"}, "", "", false, true},
+			"a late panic is":            {trouble{Run: "stop", Bystander: "late panic"}, "run", "too late", true, false},
+			"the first failure wins":     {trouble{Run: "fail", Stop: "fail", Bystander: "late failure"}, "run", "no luck", false, false},
+			"also over what panics late": {trouble{Run: "fail", Bystander: "late panic"}, "run", "no luck", false, true},
 		} {
 			t.Run(name, func(t *testing.T) {
+				if c.alike && newSettings([]Option{kind}).kind == processes {
+					return
+				}
 				t.Parallel()
 				err := launched(t, troubleProgram, c.what, kind).Wait(within(t))
 				if c.phase == "" {
@@ -70,7 +74,8 @@ func TestEndings(t *testing.T) {
 }
 
 func TestProcessThatEndsByItself(t *testing.T) {
-	run := launched(t, troubleProgram, trouble{Run: "exit", Bystander: "wait"}, Processes(nil))
+	t.Parallel()
+	run := launched(t, troubleProgram, trouble{Run: "exit", Bystander: "wait"}, procs)
 	err := run.Wait(within(t))
 	var ended *ProcessError
 	require.ErrorAs(t, err, &ended)

@@ -251,6 +251,9 @@ func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
 			f.progress(h.Name, StageRegistered)
 		}
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return launchError(f.run.program.name, len(used), errs)
 }
 

@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -57,18 +59,28 @@ func (i Invitation) parse() (v invitation, err error) {
 // String shows that it is an invitation, but nothing of it.
 func (i Invitation) String() string { return invitationMark + "…" }
 
+// Format prints what String returns, whatever the verb.
+func (i Invitation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, i.String()) } // a fmt.State keeps its own error
+
 // LogValue keeps the invitation out of logs.
 func (i Invitation) LogValue() slog.Value { return slog.StringValue(i.String()) }
 
 // Invite makes an invitation for one process, which will be called name, valid
 // for ttl: see [Connect] and [Redeem]. The process must reach the data address
-// of a host of the run. A run in one process cannot invite.
+// of a host of the run. A run in one process cannot invite. In a run that ends
+// the error wraps [actor.ErrStopped].
 func (r *Run) Invite(name string, ttl time.Duration) (Invitation, error) {
 	if !validLabel(name) {
 		return "", usagef("the name %q of a guest is not [a-z0-9][a-z0-9._-]*", name)
 	}
 	if ttl <= 0 {
 		return "", usagef("an invitation needs a time to live, not %v", ttl)
+	}
+	r.mu.Lock()
+	stopping := r.stopping
+	r.mu.Unlock()
+	if stopping {
+		return "", fmt.Errorf("%w: run %s lets nobody in any more", actor.ErrStopped, r.id)
 	}
 	return r.engine.invite(name, ttl)
 }
@@ -113,8 +125,10 @@ func (f *fleet) invite(name string, ttl time.Duration) (Invitation, error) {
 	for _, address := range f.addresses() {
 		i.Addresses = append(i.Addresses, address)
 	}
+	now := time.Now()
 	f.door.mu.Lock()
-	f.door.invited[sha256.Sum256(i.Secret[:])] = guest{name, time.Now().Add(ttl)}
+	maps.DeleteFunc(f.door.invited, func(_ [32]byte, g guest) bool { return now.After(g.until) })
+	f.door.invited[sha256.Sum256(i.Secret[:])] = guest{name, now.Add(ttl)}
 	f.door.mu.Unlock()
 	return i.text()
 }

@@ -48,7 +48,7 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	}
 	out := &turnstile{w: stdout}
 	con := newMainConsole(out, isTerminal(stdout), f.level)
-	slog.SetDefault(slog.New(&nodeHandler{con, nil})) // a script's log is Main's to set
+	slog.SetDefault(slog.New(newNodeHandler(con))) // a script's log is Main's to set
 	opts, up, err := f.options(con, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, err)

@@ -35,6 +35,11 @@ type orders struct {
 	ConsulTTL   time.Duration
 }
 
+// Format keeps what orders hold out of logs and errors, whatever the verb.
+func (o orders) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "orders for %s in run %s", o.Host, o.Run) // a fmt.State keeps its own error
+}
+
 // The launcher and a host's process talk over streams of the connection that
 // the launcher has to the host. The first byte says what a stream is for.
 const (

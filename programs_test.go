@@ -43,7 +43,16 @@ func everywhere(t *testing.T, f func(t *testing.T, kind Option)) {
 	t.Helper()
 	t.Run("in process", func(t *testing.T) { f(t, InProcess(nil)) })
 	t.Run("encoded", func(t *testing.T) { f(t, func(s *settings) { s.encode = true }) })
-	t.Run("processes", func(t *testing.T) { f(t, Processes(nil)) })
+	t.Run("processes", func(t *testing.T) {
+		t.Parallel()
+		f(t, procs)
+	})
+}
+
+// procs launches a process for each host. The race detector's second at the end of each is saved.
+func procs(s *settings) {
+	Processes(nil)(s)
+	Env("GORACE=atexit_sleep_ms=0")(s)
 }
 
 type starConfig struct {
@@ -62,14 +71,14 @@ func (h *hub) Add(_ context.Context, n int) (int, error) { h.sum += n; return h.
 
 func (h *hub) Note(_ context.Context, n int) error { h.tells += n; return nil }
 
-type report2 struct {
+type tally struct {
 	Sum, Tells int
 	Key        string
 	Pid, Host  string
 }
 
-func (h *hub) Report(ctx context.Context) (report2, error) {
-	return report2{h.sum, h.tells, h.key.Reveal(), fmt.Sprint(os.Getpid()), actor.HostOf(ctx)}, nil
+func (h *hub) Report(ctx context.Context) (tally, error) {
+	return tally{h.sum, h.tells, h.key.Reveal(), fmt.Sprint(os.Getpid()), actor.HostOf(ctx)}, nil
 }
 
 // Same counts refs, so that equal ones must be equal wherever they were sent from.

@@ -4,19 +4,33 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/fxamacker/cbor/v2"
+	"github.com/tartrl/tlaunch-go/actor"
 )
 
 // A Secret is a value in a configuration that must not be seen: it prints and
 // logs as "(secret)", in JSON and in text too, and stays out of fingerprints.
 // It travels to the hosts with the configuration, on standard input.
-type Secret[T any] struct{ value T }
+//
+// The zero Secret holds T's zero value. Secrets are shared when they are
+// copied, and equal (==) only to their copies.
+type Secret[T any] struct {
+	// Where a Secret is an unexported field, fmt does not ask its methods: it prints what it finds, and what a pointer
+	// leads to, but not what that leads to in turn.
+	value **T
+}
 
 // NewSecret hides v.
-func NewSecret[T any](v T) Secret[T] { return Secret[T]{v} }
+func NewSecret[T any](v T) Secret[T] { return Secret[T]{hide(&v)} }
+
+func hide[T any](v *T) **T { return &v }
 
 // Reveal returns the value.
-func (s Secret[T]) Reveal() T { return s.value }
+func (s Secret[T]) Reveal() (v T) {
+	if s.value != nil {
+		v = **s.value
+	}
+	return v
+}
 
 const redacted = "(secret)"
 
@@ -38,21 +52,37 @@ func (s Secret[T]) MarshalText() ([]byte, error) { return []byte(redacted), nil 
 // OpaqueToDigest keeps the value out of what processes compare.
 func (s Secret[T]) OpaqueToDigest() {}
 
-// MarshalCBOR writes the value itself: configurations travel in CBOR.
-func (s Secret[T]) MarshalCBOR() ([]byte, error) { return cbor.Marshal(s.value) }
+// MarshalCBOR writes the value itself, as [actor.Encode] does: configurations
+// travel in CBOR. The error wraps [actor.ErrCannotTravel].
+func (s Secret[T]) MarshalCBOR() ([]byte, error) {
+	v := s.Reveal()
+	return actor.Encode(struct{ Value *T }{&v})
+}
 
 // UnmarshalCBOR reads what MarshalCBOR wrote.
-func (s *Secret[T]) UnmarshalCBOR(data []byte) error { return cbor.Unmarshal(data, &s.value) }
+func (s *Secret[T]) UnmarshalCBOR(data []byte) error {
+	var v struct{ Value *T }
+	if err := actor.Decode(data, &v); err != nil {
+		return err
+	}
+	if v.Value == nil {
+		v.Value = new(T)
+	}
+	s.value = hide(v.Value)
+	return nil
+}
 
 // Set takes the value from a flag; T must be string or []byte.
 func (s *Secret[T]) Set(text string) error {
-	switch v := any(&s.value).(type) {
+	v := new(T)
+	switch to := any(v).(type) {
 	case *string:
-		*v = text
+		*to = text
 	case *[]byte:
-		*v = []byte(text)
+		*to = []byte(text)
 	default:
-		return fmt.Errorf("a secret %T cannot be set from text", s.value)
+		return fmt.Errorf("a secret %T cannot be set from text", *v)
 	}
+	s.value = hide(v)
 	return nil
 }

@@ -82,7 +82,7 @@ func serveHost(guest *bootstrap.Guest) int {
 	}
 	if err == nil {
 		st := &stage{stop: func(string) { w.send(report{Stop: true}) }, names: w.graph.names()}
-		w.logger = slog.New(&nodeHandler{handler, st.names})
+		w.logger = slog.New(newNodeHandler(handler))
 		slog.SetDefault(w.logger) // a host's process is ours: its main never went on
 		err = w.open(d, st)
 	}
@@ -412,30 +412,4 @@ func (h *hushed) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *hushed) WithGroup(name string) slog.Handler {
 	return &hushed{h.Handler.WithGroup(name), h.when}
-}
-
-// nodeHandler adds the node and host of a context to log records.
-type nodeHandler struct {
-	slog.Handler
-	names map[string]string
-}
-
-func (h *nodeHandler) Handle(ctx context.Context, r slog.Record) error {
-	if key := actor.Self(ctx); key != "" {
-		name := h.names[key]
-		if name == "" {
-			name = key
-		}
-		r = r.Clone()
-		r.AddAttrs(slog.String(bootstrap.NodeKey, name))
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h *nodeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &nodeHandler{h.Handler.WithAttrs(attrs), h.names}
-}
-
-func (h *nodeHandler) WithGroup(name string) slog.Handler {
-	return &nodeHandler{h.Handler.WithGroup(name), h.names}
 }
