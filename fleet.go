@@ -410,8 +410,6 @@ func (f *fleet) deregister(host string) {
 	}
 }
 
-func (f *fleet) system() *actor.System { return f.sys }
-
 // start lets the nodes start, unless a host has failed since it was ready.
 func (f *fleet) start() error {
 	f.mu.Lock()

@@ -57,8 +57,6 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	return r, nil
 }
 
-func (e *local) system() *actor.System { return e.sys }
-
 func (e *local) start() error {
 	for _, c := range e.crews {
 		c.start()

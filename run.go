@@ -33,8 +33,6 @@ type Run struct {
 
 // engine is what a run runs on.
 type engine interface {
-	// system is the actor system by which the launcher calls nodes.
-	system() *actor.System
 	// start lets the nodes start; their outcomes come to the run from now on.
 	// After an error nothing is left.
 	start() error
@@ -167,8 +165,8 @@ func (r *Run) beginEnd(failure error, drain bool) {
 	}()
 }
 
-func (r *Run) system() *actor.System { return r.engine.system() }
-func (r *Run) names() *actor.Table   { return r.table }
+func (r *Run) names() *actor.Table { return r.table }
+
 func (r *Run) kindOf(key string) (kind, error) {
 	n := r.graph.byKey[key]
 	if n == nil {

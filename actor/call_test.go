@@ -62,7 +62,7 @@ type runner interface {
 	Other(context.Context, int) error
 }
 
-type carrier struct{ got actor.Ref[*sum] }
+type carrier struct{}
 
 type letter struct {
 	Name string

@@ -58,15 +58,16 @@ type (
 		Note string
 	}
 	onlyStamp struct{ time.Time }
-	label     struct{ text string }
+	label     struct{ Text string }
 	ownStamp  struct {
+		//lint:ignore U1000 it is there to be overruled by ownStamp's own encoding
 		label
 		Note string
 	}
 )
 
-func (l label) MarshalText() ([]byte, error)     { return []byte(l.text), nil }
-func (l *label) UnmarshalText(b []byte) error    { l.text = string(b); return nil }
+func (l label) MarshalText() ([]byte, error)     { return []byte(l.Text), nil }
+func (l *label) UnmarshalText(b []byte) error    { l.Text = string(b); return nil }
 func (o ownStamp) MarshalText() ([]byte, error)  { return []byte(o.Note), nil }
 func (o *ownStamp) UnmarshalText(b []byte) error { o.Note = string(b); return nil }
 
@@ -154,7 +155,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // selfMade panics in its own encoding.
-type selfMade struct{ n int }
+type selfMade struct{ N int }
 
 func (selfMade) MarshalText() ([]byte, error)  { panic("in MarshalText") }
 func (*selfMade) UnmarshalText(_ []byte) error { panic("in UnmarshalText") }

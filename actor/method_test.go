@@ -34,7 +34,7 @@ func (b *box[T]) Swap(_ context.Context, v T) (T, error) { old := b.v; b.v = v; 
 
 type pair[A, B any] struct {
 	a A
-	b box[B]
+	B box[B]
 }
 
 func (p *pair[A, B]) First(context.Context) (A, error) { return p.a, nil }

@@ -90,8 +90,6 @@ func (r *Ref[T]) bind(t *Table) {
 
 type binder interface{ bind(*Table) }
 
-var binderType = reflect.TypeFor[binder]()
-
 // isRef reports whether t is an instance of Ref.
 func isRef(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.PkgPath() == refPackage && strings.HasPrefix(t.Name(), "Ref[")

@@ -20,7 +20,7 @@ type fleet struct {
 	nested struct{ deep [2]actor.Ref[*sum] }
 	any    any
 	self   *fleet
-	mu     sync.Mutex
+	Mu     sync.Mutex
 	client *url.URL
 	at     time.Time
 }
@@ -29,7 +29,7 @@ func TestWalkFindsRefs(t *testing.T) {
 	table := actor.NewTable()
 	ref := func(key string) actor.Ref[*sum] { return actor.NewRef[*sum](table, key) }
 	p := ref("n/3")
-	f := &fleet{name: "f", boss: ref("n/0"), list: []actor.Ref[*sum]{ref("n/1")}, byName: map[string]actor.Ref[*sum]{"x": ref("n/2")}, ptr: &p, any: ref("n/4")}
+	f := &fleet{name: "f", boss: ref("n/0"), list: []actor.Ref[*sum]{ref("n/1")}, byName: map[string]actor.Ref[*sum]{"x": ref("n/2")}, client: &url.URL{Host: "h"}, at: time.Unix(1, 0), ptr: &p, any: ref("n/4")}
 	f.nested.deep[1] = ref("n/5")
 	f.self = f
 	paths := map[string]string{}
