@@ -170,10 +170,11 @@ func unpack(ctx context.Context, c *ssh.Client, p Platform, dir *Dir, remoteDir 
 			}
 		}
 		there = verdict == "done"
-		if !there && verdict != "missing" {
-			return r.fail(errors.New(strings.TrimPrefix(verdict, "failed ")))
+		if there || verdict == "missing" {
+			return nil
 		}
-		return nil
+		said := strings.TrimPrefix(verdict, "failed ")
+		return &UnpackError{Path: dir.Path, Dir: remoteDir, Output: said[:min(len(said), maxQuoted)]}
 	})
 	return there, err
 }

@@ -57,6 +57,8 @@ func TestPutDir(t *testing.T) {
 	require.FileExists(t, s.Home+"/second/a.txt")
 
 	err = PutDir(t.Context(), c, p, same, "/dev/null/x", nil)
-	var script *ScriptError
-	require.ErrorAs(t, err, &script)
+	var unpack *UnpackError
+	require.ErrorAs(t, err, &unpack)
+	require.Equal(t, "/dev/null/x", unpack.Dir)
+	require.NotEmpty(t, unpack.Output)
 }

@@ -64,8 +64,20 @@ func FuzzIgnore(f *testing.F) {
 	})
 }
 
+func TestProbeAddress(t *testing.T) {
+	for said, want := range map[string]string{
+		"10.0.0.9 50000 10.0.0.1 22": "10.0.0.1", "2001:db8::9 50000 2001:db8::1 22": "2001:db8::1", "::ffff:10.0.0.9 5 ::ffff:10.0.0.1 22": "10.0.0.1",
+		"": "invalid IP", "a b c d": "invalid IP", "10.0.0.9 5 10.0.0.1": "invalid IP",
+	} {
+		p, err := parseProbe([]string{"Linux", "x86_64", "0", "/root", "", said})
+		require.NoError(t, err)
+		require.Equal(t, want, p.Addr.String(), said)
+	}
+}
+
 func FuzzProbe(f *testing.F) {
-	f.Add("Linux\nx86_64\n0\n/root\n\nabc /root/.cache/tlaunch")
+	f.Add("Linux\nx86_64\n0\n/root\n\n10.0.0.1 5 10.0.0.2 22\nabc /root/.cache/tlaunch")
+	f.Add("Linux\nx86_64\n0\n/root\n\n::1 5 fe80::1%eth0 22")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseProbe(strings.Split(text, "\n"))

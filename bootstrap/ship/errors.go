@@ -48,6 +48,17 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("ship: no folder on the host takes %d bytes to run; make room or allow programs in one of: %s", e.Need, strings.Join(e.Dirs, "; "))
 }
 
+// UnpackError is a folder that reached the host, but could not be unpacked there.
+type UnpackError struct {
+	Path   string // of the folder here
+	Dir    string // where on the host it was to be
+	Output string // what the host said, shortened to 500 bytes
+}
+
+func (e *UnpackError) Error() string {
+	return fmt.Sprintf("ship: unpacking %s at %s on the host failed: %q; check that there is room, that the place may be written to, and that tar is installed", e.Path, e.Dir, e.Output)
+}
+
 // ScriptError is a host on which our commands did not run to their end.
 type ScriptError struct {
 	Step   string // what was tried

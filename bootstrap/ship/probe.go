@@ -3,6 +3,7 @@ package ship
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -14,6 +15,7 @@ type Platform struct {
 	GOARCH string
 	Home   string            // home folder of the user
 	UID    string            // number of the user
+	Addr   netip.Addr        // by which the connection reached it, as the host sees that; zero when its sshd does not say
 	Dirs   []string          // folders that files may be kept in, the best first; nothing is known of their state
 	cached map[string]string // hash to path
 }
@@ -32,7 +34,7 @@ const private = `[ -O "$d" ] && case $(ls -ld "$d") in drwx------*) ;; *) false;
 
 // probeScript wants the hashes in $w. It must stay short: with the hash it is all that a warm start sends.
 var probeScript = script(`
-u=$(id -u); echo; echo ` + begin + `; uname -s; uname -m; echo "$u"; echo "$HOME"; echo "$XDG_CACHE_HOME";
+u=$(id -u); echo; echo ` + begin + `; uname -s; uname -m; echo "$u"; echo "$HOME"; echo "$XDG_CACHE_HOME"; echo "$SSH_CONNECTION";
 for d in "${XDG_CACHE_HOME:-$HOME/.cache}/tlaunch" ~/.cache/tlaunch /var/tmp/tlaunch-$u /tmp/tlaunch-$u; do
 ` + private + ` && for h in $w; do [ -x "$d/$h" ] && touch -c "$d/$h" && echo "$h $d"; done; done 2>/dev/null; echo ` + end)
 
@@ -56,11 +58,16 @@ func Probe(ctx context.Context, c *ssh.Client, hashes ...string) (Platform, erro
 
 // parseProbe reads the lines that the probe prints.
 func parseProbe(lines []string) (Platform, error) {
-	const fixed = 5
+	const fixed = 6
 	if len(lines) < fixed {
 		return Platform{}, &ScriptError{Step: "asking what it is", Output: strings.Join(lines, "\n"), Err: errors.New("too few lines")}
 	}
 	p := Platform{GOOS: goos(lines[0]), GOARCH: goarch(lines[1]), UID: lines[2], Home: lines[3], cached: map[string]string{}}
+	if words := strings.Fields(lines[5]); len(words) == 4 { // client's address and port, server's address and port
+		if addr, err := netip.ParseAddr(words[2]); err == nil {
+			p.Addr = addr.Unmap()
+		}
+	}
 	cache := lines[4]
 	if cache == "" {
 		cache = p.Home + "/.cache"

@@ -55,6 +55,7 @@ func TestPutColdAndWarm(t *testing.T) {
 	p := probe(t, c, b.SHA256)
 	require.Equal(t, b.Platform(), p.String())
 	require.Equal(t, s.Home, p.Home)
+	require.Equal(t, "127.0.0.1", p.Addr.String())
 	require.Equal(t, s.Home+"/.cache/tlaunch", p.Dirs[0])
 	_, ok := p.Cached(b.SHA256)
 	require.False(t, ok)
@@ -147,10 +148,15 @@ func TestNoShell(t *testing.T) {
 	var script *ScriptError
 	require.ErrorAs(t, err, &script)
 	require.ErrorContains(t, err, "needs a POSIX sh")
-	s = sshtest.Start(t, sshtest.Options{Config: []string{"ForceCommand yes"}})
+	for _, endless := range []string{"yes", "cat /dev/zero", "cat /dev/zero >&2"} { // lines, a line, and beside the lines
+		s = sshtest.Start(t, sshtest.Options{Config: []string{"ForceCommand " + endless}})
+		_, err = Probe(t.Context(), s.Client(t))
+		require.ErrorAs(t, err, &script)
+		require.ErrorContains(t, err, "print without end")
+	}
+	s = sshtest.Start(t, sshtest.Options{Config: []string{"ForceCommand exec >&-; exec sleep 3"}}) // gives up its output and stays
 	_, err = Probe(t.Context(), s.Client(t))
 	require.ErrorAs(t, err, &script)
-	require.ErrorContains(t, err, "print without end")
 }
 
 func mount(t *testing.T, dir, options string) {
@@ -345,4 +351,25 @@ func TestCancel(t *testing.T) {
 	_, err = w.WriteString("end\n")
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
+}
+
+// What a start file leaves behind in the background keeps the session's output open; nobody waits for that.
+func TestStartFileLeavesProcessBehind(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{Shell: "/bin/bash", Env: []string{"BASH_ENV={home}/.bashrc"}})
+	fifo := filepath.Join(s.Home, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	t.Cleanup(func() {
+		w, err := os.OpenFile(fifo, os.O_RDWR, 0) // whoever waits for a writer reads the end of the file now
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(s.Home, ".bashrc"), []byte("{ read x <"+fifo+"; } &\n"), 0o600))
+	c := s.Client(t)
+	path, err := Put(t.Context(), c, only(probe(t, c), filepath.Join(s.Home, "cache")), openBinary(t, hello), nil)
+	require.NoError(t, err)
+	require.FileExists(t, path)
+	d, err := OpenDir(tree(t, map[string]string{"a": "A"}))
+	require.NoError(t, err)
+	require.NoError(t, PutDir(t.Context(), c, only(probe(t, c), filepath.Join(s.Home, "cache")), d, s.Home+"/to", nil))
+	require.FileExists(t, s.Home+"/to/a")
 }

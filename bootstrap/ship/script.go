@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -25,6 +26,9 @@ const (
 
 // maxOutput bounds what is kept of a host's output.
 const maxOutput = 256 << 10
+
+// maxQuoted bounds what an error quotes of it.
+const maxQuoted = 500
 
 // script makes one line of a shell script of several: each must end where a blank may follow.
 func script(lines string) string {
@@ -50,8 +54,10 @@ type remote struct {
 func (r *remote) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if room := maxOutput - r.output.Len(); room > 0 {
-		r.output.Write(p[:min(len(p), room)])
+	room := maxOutput - r.output.Len()
+	r.output.Write(p[:min(len(p), room)])
+	if len(p) >= room {
+		_ = r.session.Close() // whoever floods one stream need not say anything on the other
 	}
 	return len(p), nil
 }
@@ -93,13 +99,8 @@ func runSession(ctx context.Context, c *ssh.Client, step, text string, talk func
 	if _, err := io.WriteString(r.stdin, text+"\n"); err != nil {
 		return r.fail(err)
 	}
-	if err := talk(r); err != nil {
-		return err
-	}
-	r.stdin.Close()
-	_, _ = io.Copy(io.Discard, r.lines) // start files of the way out may still print
-	_ = session.Wait()                  // the lines have said how it went; a status may be a start file's
-	return nil
+	// The lines say how it went. Neither the end of the output nor a status is waited for: what start files have put into the background may hold the output open for ever.
+	return talk(r)
 }
 
 // line returns the next line that counts; at the end of them ok is false. A host that prints too much, or ends without an end line, is a *ScriptError.
@@ -121,26 +122,37 @@ func (r *remote) line() (s string, ok bool, err error) {
 }
 
 func (r *remote) readLine() (string, error) {
-	text, err := r.lines.ReadString('\n')
-	if err != nil {
-		if werr := r.session.Wait(); werr != nil {
-			err = werr
+	var text []byte
+	for {
+		part, err := r.lines.ReadSlice('\n') // in pieces, for a line may have no end
+		text = append(text, part...)
+		r.mu.Lock()
+		full := r.output.Len() >= maxOutput
+		r.mu.Unlock()
+		switch {
+		case full:
+			return "", r.fail(errors.New("its start files print without end"))
+		case err == nil:
+			return strings.TrimRight(string(text), "\r\n"), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return "", r.fail(r.ended(err))
 		}
-		return "", r.fail(err)
 	}
-	r.mu.Lock()
-	full := r.output.Len() >= maxOutput
-	r.mu.Unlock()
-	if full {
-		return "", r.fail(errors.New("its start files print without end"))
+}
+
+// ended says how a script ended whose output did, where that is known soon; a shell may close its output and stay.
+func (r *remote) ended(err error) error {
+	stay := time.AfterFunc(time.Second, func() { r.session.Close() })
+	defer stay.Stop()
+	if status := r.session.Wait(); status != nil {
+		return status
 	}
-	return strings.TrimRight(text, "\r\n"), nil
+	return err
 }
 
 func (r *remote) fail(err error) error {
-	const most = 500
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := r.output.Bytes()
-	return &ScriptError{Step: r.step, Output: string(out[:min(len(out), most)]), Err: err}
+	return &ScriptError{Step: r.step, Output: string(out[:min(len(out), maxQuoted)]), Err: err}
 }
