@@ -71,6 +71,24 @@ type Event struct {
 	Total int64 // StageShipping: bytes to send
 }
 
+// checkFiles looks whether what is to be brought to hosts is there.
+func (c *Config) checkFiles() error {
+	var errs []error
+	for _, dir := range c.Ship {
+		if info, err := os.Stat(dir); err != nil {
+			errs = append(errs, fmt.Errorf("bootstrap: folder to ship: %w", err))
+		} else if !info.IsDir() {
+			errs = append(errs, fmt.Errorf("bootstrap: %s is to be shipped, but is no folder", dir))
+		}
+	}
+	for platform, path := range c.Binary {
+		if _, err := os.Stat(path); err != nil {
+			errs = append(errs, fmt.Errorf("bootstrap: executable for %q: %w", platform, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // validate fills in what is zero.
 func (c *Config) validate() error {
 	if _, host := os.LookupEnv(marker); host {
@@ -78,6 +96,9 @@ func (c *Config) validate() error {
 	}
 	if c.Lease < 0 || c.Parallel < 0 || c.HelloTimeout < 0 {
 		return errors.New("bootstrap: Lease, Parallel and HelloTimeout must not be negative; zero is the default")
+	}
+	if err := c.checkFiles(); err != nil {
+		return err
 	}
 	if c.Lease == 0 {
 		c.Lease = DefaultLease

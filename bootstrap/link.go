@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
@@ -25,6 +28,25 @@ type link struct {
 	abandon  func(dir string)  // removes the work folder, where the agent could not
 	bring    bring             // fills the work folder; nil: nothing to bring
 	describe func(error) error // explains a command that ended before the preamble; nil: nothing to say
+
+	pidMark string       // begins the line with the command's process id, printed before the preamble; empty: there is none
+	pid     atomic.Int64 // 0: not known yet
+}
+
+// heed passes a line that came before the preamble to noise, but for the command's process id.
+func (l *link) heed(line string, noise func(string)) {
+	before, id, found := line, "", false
+	if l.pidMark != "" {
+		before, id, found = strings.Cut(line, l.pidMark) // a start file may have left its last line without end
+	}
+	if pid, err := strconv.ParseInt(id, 10, 32); found && err == nil {
+		l.pid.Store(pid)
+		if before == "" {
+			return
+		}
+		line = before
+	}
+	noise(line)
 }
 
 // bring makes the folders of [Config].Ship appear in the work folder dir.
@@ -90,7 +112,7 @@ func (l *link) greet(ctx context.Context, timeout time.Duration, noise func(stri
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errHelloTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, l.kill)
-	r, err := hello(l.out, noise)
+	r, err := hello(l.out, func(line string) { l.heed(line, noise) })
 	if stop() && err == nil {
 		return r, nil
 	}
@@ -100,6 +122,7 @@ func (l *link) greet(ctx context.Context, timeout time.Duration, noise func(stri
 		return nil, fmt.Errorf("%w: it still ran after %v", ErrNoInit, timeout)
 	}
 	ended := l.wait()
+	l.pid.Store(0) // its number may be another's from now on
 	if l.describe != nil {
 		if known := l.describe(ended); known != nil {
 			return nil, known

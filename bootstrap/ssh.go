@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error)
 		_ = conn.Close()
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
-	l, err := startSession(ctx, conn, command(load.path, s.cfg.Args))
+	l, err := startSession(ctx, conn, load.path, s.cfg.Args)
 	if err != nil {
 		_ = conn.Close()
 		return nil, hostFailure(ctx, h, "start", err)
@@ -63,9 +64,11 @@ func hostFailure(ctx context.Context, h inventory.Host, op string, err error) er
 	return &HostError{Host: h.Name, Op: op, Err: err}
 }
 
-// command is one that every login shell reads alike: sh, csh and fish included.
-func command(path string, args []string) string {
-	words := []string{"exec", "env", marker + "=" + markerAgent, quote(path)}
+// command is one that every login shell reads alike: sh, csh and fish included. Before the program begins, under the
+// same process id, a line of pidMark and that id is printed.
+func command(pidMark, path string, args []string) string {
+	script := `echo "` + pidMark + `$$"; exec env ` + marker + "=" + markerAgent + ` "$0" "$@"`
+	words := []string{"exec", "sh", "-c", quote(script), quote(path)}
 	for _, a := range args {
 		words = append(words, quote(a))
 	}
@@ -99,8 +102,8 @@ func reachedAddress(conn *sshconn.Conn) string {
 	return conn.HostName
 }
 
-// startSession starts the command in a session of conn, which the link owns from then on.
-func startSession(ctx context.Context, conn *sshconn.Conn, command string) (*link, error) {
+// startSession starts the program in a session of conn, which the link owns from then on.
+func startSession(ctx context.Context, conn *sshconn.Conn, path string, args []string) (*link, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // what x/crypto/ssh waits for has no context
 	defer stop()
 	session, err := conn.NewSession()
@@ -119,8 +122,9 @@ func startSession(ctx context.Context, conn *sshconn.Conn, command string) (*lin
 	if err != nil {
 		return nil, err
 	}
-	if err := session.Start(command); err != nil {
-		return nil, fmt.Errorf("run %s: %w", command, err)
+	pidMark := "tlaunch-" + rand.Text() + "-" // nothing that start files print by chance
+	if err := session.Start(command(pidMark, path, args)); err != nil {
+		return nil, fmt.Errorf("run %s: %w", path, err)
 	}
 	ended := make(chan struct{})
 	var status error
@@ -128,18 +132,13 @@ func startSession(ctx context.Context, conn *sshconn.Conn, command string) (*lin
 		status = session.Wait()
 		close(ended)
 	}()
-	return &link{
+	l := &link{
+		pidMark: pidMark,
+
 		in:  in,
 		out: sessionReader{out, session},
 		err: sessionReader{stderr, session},
 		cut: func() { _ = conn.Close() },
-		kill: func() {
-			stuck := time.AfterFunc(time.Second, func() { _ = conn.Close() })
-			_ = session.Signal(ssh.SIGKILL)
-			_ = session.Close()
-			stuck.Stop()
-			_ = conn.Close()
-		},
 		wait: func() error {
 			<-ended
 			return status
@@ -150,7 +149,33 @@ func startSession(ctx context.Context, conn *sshconn.Conn, command string) (*lin
 		},
 		abandon:  func(dir string) { removeRemote(conn, dir) },
 		describe: describeSSH,
-	}, nil
+	}
+	l.kill = func() {
+		stuck := time.AfterFunc(killPatience, func() { _ = conn.Close() })
+		_ = session.Signal(ssh.SIGKILL)
+		killRemote(conn, l.pid.Load())
+		_ = session.Close()
+		stuck.Stop()
+		_ = conn.Close()
+	}
+	return l, nil
+}
+
+// killPatience is how long a host may take to kill a command before the connection is closed instead.
+const killPatience = 3 * time.Second
+
+// killRemote kills a command by its process group. OpenSSH passes no signals on in the sessions of root, and leaves commands
+// that do not read their input alone when the connection ends.
+func killRemote(conn *sshconn.Conn, pid int64) {
+	if pid <= 1 { // not known
+		return
+	}
+	session, err := conn.NewSession()
+	if err != nil {
+		return // the connection is gone: nobody is left to be asked
+	}
+	defer session.Close()
+	_ = session.Run(fmt.Sprintf("exec sh -c 'kill -9 -%d || kill -9 %d'", pid, pid)) // it may have ended meanwhile
 }
 
 // sessionReader is an output of a session; both end with it.

@@ -11,5 +11,27 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, `''`, quote(""))
 	require.Equal(t, `'a b'`, quote("a b"))
 	require.Equal(t, `'it'\''s '\!''\\''`, quote(`it's !\`))
-	require.Equal(t, `exec env TLAUNCH_HOST=agent '/p/q' 'x'`, command("/p/q", []string{"x"}))
+	require.Equal(t, `exec sh -c 'echo "mark-$$"; exec env TLAUNCH_HOST=agent "$0" "$@"' '/p/q' 'x'`, command("mark-", "/p/q", []string{"x"}))
+}
+
+func TestProcessIDAmongNoise(t *testing.T) {
+	for name, c := range map[string]struct {
+		mark, line string
+		noise      []string
+		pid        int64
+	}{
+		"alone":              {"mark-", "mark-123", nil, 123},
+		"after an open line": {"mark-", "Welcomemark-123", []string{"Welcome"}, 123},
+		"noise":              {"mark-", "Welcome", []string{"Welcome"}, 0},
+		"no number":          {"mark-", "mark-x", []string{"mark-x"}, 0},
+		"nothing to expect":  {"", "mark-123", []string{"mark-123"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &link{pidMark: c.mark}
+			var noise []string
+			l.heed(c.line, func(s string) { noise = append(noise, s) })
+			require.Equal(t, c.noise, noise)
+			require.Equal(t, c.pid, l.pid.Load())
+		})
+	}
 }
