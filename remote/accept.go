@@ -25,13 +25,16 @@ type service struct {
 // Receive serves one stream.
 func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	e := s.e
-	l := e.newLink(stream)
-	from := "?"
-	info := peerInfo{}
-	if p, ok := grpcpeer.FromContext(stream.Context()); ok {
-		from = p.Addr.String()
-		info, _ = p.AuthInfo.(peerInfo)
+	caller, found := grpcpeer.FromContext(stream.Context())
+	var info peerInfo
+	if found {
+		info, found = caller.AuthInfo.(peerInfo)
 	}
+	if !found {
+		return status.Error(codes.Unauthenticated, errNotSecured.Error())
+	}
+	from := hostOf(caller.Addr)
+	l := e.newLink(stream, info.pulse)
 	md, _ := metadata.FromIncomingContext(stream.Context())
 
 	welcomed := make(chan error, 1)
@@ -110,10 +113,11 @@ func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, in
 	if !printable(address) || address == e.cfg.Address {
 		return fmt.Errorf("%w: the peer calls itself %q", ErrRefused, address)
 	}
-	if err := e.fits(info, false, address, incarnation); err != nil {
+	l.p, l.member = e.peer(address), info.member
+	defer l.p.release()
+	if err := l.p.fits(info, false, incarnation); err != nil {
 		return err
 	}
-	l.p = e.peer(address)
 	if own {
 		if err := stream.SendHeader(e.hello().metadata()); err != nil {
 			return err
@@ -125,10 +129,7 @@ func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, in
 	if !decided.CompareAndSwap(false, true) {
 		return errHandshake
 	}
-	if !l.p.up(l) {
-		return ErrClosed
-	}
-	return nil
+	return l.p.up(l)
 }
 
 var errFirstMessage = errors.New("the first message is no ConnectRequest of a server")

@@ -40,8 +40,8 @@ type Config struct {
 	// Now is the clock by which certificates are judged. Nil means time.Now.
 	Now func() time.Time
 
-	// Expect gives the name that the certificate of the process at an address must carry. Nil, or ok false: any member
-	// of the run. It is called during handshakes, concurrently, and must not block. It is used only with Credentials.
+	// Expect gives the name that the certificate of the process at an address must carry, as a launcher or a host: a
+	// guest, whose name is whatever it was invited as, is never expected. Nil, or ok false: any member of the run. It is called during handshakes, concurrently, and must not block. It is used only with Credentials.
 	Expect func(address string) (name string, ok bool)
 
 	// Dial opens the connection to an address. Nil means TCP with keepalive.
@@ -72,7 +72,7 @@ type Config struct {
 	HandshakeTimeout time.Duration
 
 	// Heartbeat is the longest silence on a link: an end that has nothing to say for half of it says so, and one that
-	// has heard nothing for twice as long gives the link up. Zero means 5 s; negative is an error. Stock peers are
+	// has heard nothing for twice as long gives the link up, at most half of it later. Zero means 5 s; negative is an error. Stock peers are
 	// probed by gRPC and TCP instead.
 	Heartbeat time.Duration
 
@@ -105,6 +105,8 @@ func (c Config) validate() (Config, error) {
 		require(len(c.TLS.Certificates) > 0 || (c.TLS.GetCertificate != nil && c.TLS.GetClientCertificate != nil),
 			"Config.TLS needs a certificate to serve and to dial with")
 		require(!c.TLS.InsecureSkipVerify || c.TLS.VerifyConnection != nil, "Config.TLS must verify its peers")
+		// Without it, whoever has a certificate of any public authority would be let in.
+		require(c.TLS.ClientCAs != nil, "Config.TLS needs ClientCAs, the authorities of those who may come in")
 	}
 	require(c.MaxMessage >= 0, "Config.MaxMessage is negative")
 	require(c.QueueBytes >= 0, "Config.QueueBytes is negative")

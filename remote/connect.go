@@ -30,7 +30,7 @@ func (e *Endpoint) connect(p *peer) error {
 		raw.Close()
 		return e.refused(p.address, whyNoTLS(err))
 	}
-	d, err := e.dialler(p.address, conn)
+	d, err := e.dialler(conn)
 	if err != nil {
 		conn.Close()
 		return unreachable(p.address, err)
@@ -38,21 +38,20 @@ func (e *Endpoint) connect(p *peer) error {
 	stop := context.AfterFunc(ctx, func() { d.abort(context.Cause(ctx)) })
 	l, err := d.shakeHands(p)
 	if !stop() && err == nil {
-		err = errHandshake
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = p.up(l)
 	}
 	if err != nil {
 		d.close()
 		if alert := conn.alert.Load(); alert != nil {
 			err = fmt.Errorf("%w: by the peer, who does not accept our certificate: %w", ErrRefused, alert)
 		}
-		if errors.Is(err, errAlias) {
+		if errors.Is(err, errAlias) || errors.Is(err, ErrClosed) {
 			return err
 		}
 		return e.refused(p.address, err)
-	}
-	if !p.up(l) {
-		d.close()
-		return ErrClosed
 	}
 	if !e.spawn(func() { l.run(d.close) }) {
 		l.finish(ErrClosed)
@@ -82,10 +81,11 @@ type dialler struct {
 	abort  context.CancelCauseFunc
 }
 
-// dialler wraps an established connection. gRPC would dial again when it breaks; that is left to peer.
-func (e *Endpoint) dialler(address string, conn *secured) (*dialler, error) {
+// dialler wraps an established connection. gRPC would dial again when it breaks; that is left to peer. Its target has to
+// be a URL, which not every address is part of, and names nothing here.
+func (e *Endpoint) dialler(conn *secured) (*dialler, error) {
 	var used atomic.Bool
-	cc, err := grpc.NewClient("passthrough:///"+address,
+	cc, err := grpc.NewClient("passthrough:///peer",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errOneStream
@@ -119,8 +119,8 @@ func (d *dialler) shakeHands(p *peer) (*link, error) {
 		return nil, d.why(err)
 	}
 	d.stream = stream
-	l := e.newLink(stream)
-	l.p, l.sends = p, true
+	l := e.newLink(stream, d.conn.info.pulse)
+	l.p, l.member, l.sends = p, d.conn.info.member, true
 	l.hangUp = func() { _ = stream.CloseSend() } // fails only on a stream that has ended
 	_, err = l.send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_ConnectRequest{
 		ConnectRequest: &pb.ConnectRequest{ConnectionType: &pb.ConnectRequest_ServerConnection{
@@ -160,7 +160,7 @@ func (d *dialler) shakeHands(p *peer) (*link, error) {
 	if own {
 		incarnation, l.incarnation = &h.incarnation, h.incarnation
 	}
-	return l, e.fits(d.conn.info, true, p.address, incarnation)
+	return l, p.fits(d.conn.info, true, incarnation)
 }
 
 // why turns what gRPC reports into our errors.

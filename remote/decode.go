@@ -51,6 +51,9 @@ func open(b *pb.MessageBatch, i int, from, local string) (delivery, Reason) {
 		if s == nil || s.Id == "" {
 			return delivery{}, BadEnvelope
 		}
+		if reserved(s.Id) { // an answer to it would go there
+			return delivery{}, Reserved
+		}
 		address, ok := senderAddress(s.Address, from)
 		if !ok {
 			return delivery{}, BadEnvelope

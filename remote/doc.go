@@ -37,9 +37,13 @@
 // another run, without certificate, of an unknown version, or with an identity that does not fit the address they claim
 // are refused, counted, and logged once for each peer and interval.
 //
+// Whoever is let in is trusted with the actors: a member, a guest included, may send to, watch and stop any process
+// whose id it knows, other than those of the actor system itself, and may name a third process as the sender.
+//
 // # Limits
 //
 // A message larger than Config.MaxMessage is refused by Send, and ends the link when a peer sends it. Stock peers accept
-// 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. Counters are kept
-// for each address that was ever a peer.
+// 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most 8192
+// connections are accepted at a time. Of more than 1024 addresses, those without a link, a watch or an attempt may be
+// forgotten, their counters and the last incarnation seen there included.
 package remote

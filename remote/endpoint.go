@@ -26,6 +26,7 @@ const (
 	windowBytes   = 1 << 20 // gRPC's flow control, per stream and connection
 	frameOverhead = 1 << 20 // what a batch may take beside its largest message
 	abortGrace    = time.Second
+	idlePeers     = 1024 // addresses are remembered, at least, before idle ones are forgotten
 )
 
 // An Endpoint is one process's end of all its links. It is safe for concurrent use.
@@ -42,15 +43,17 @@ type Endpoint struct {
 	dialing context.Context // ends when no new links are wanted
 	halt    context.CancelFunc
 
-	handshakes chan struct{} // a slot for each one under way
-	refusals   tally
-	said       notices
+	handshakes  chan struct{} // a slot for each one under way
+	connections chan struct{} // a slot for each one accepted
+	refusals    tally
+	said        notices
 
 	mu        sync.Mutex
 	closed    bool
 	running   sync.WaitGroup // every goroutine; added to only under mu while not closed
 	listeners map[net.Listener]struct{}
 	peers     map[string]*peer
+	crowd     int // with as many peers, idle ones are forgotten
 	links     map[*link]struct{}
 	idle      chan struct{} // closed once closed is set and links is empty
 	finished  chan struct{} // closed when Close has nothing left to wait for
@@ -69,12 +72,12 @@ func New(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
 		cfg: cfg, system: cfg.System, log: cfg.Logger, security: sec,
 		incoming:   newHandover(),
-		handshakes: make(chan struct{}, maxHandshakes),
-		listeners:  map[net.Listener]struct{}{},
-		peers:      map[string]*peer{},
-		links:      map[*link]struct{}{},
-		idle:       make(chan struct{}),
-		finished:   make(chan struct{}),
+		handshakes: make(chan struct{}, maxHandshakes), connections: make(chan struct{}, maxConnections),
+		listeners: map[net.Listener]struct{}{},
+		peers:     map[string]*peer{}, crowd: idlePeers,
+		links:    map[*link]struct{}{},
+		idle:     make(chan struct{}),
+		finished: make(chan struct{}),
 	}
 	e.ctx, e.abort = context.WithCancel(context.Background())
 	e.dialing, e.halt = context.WithCancel(e.ctx)
@@ -124,6 +127,7 @@ func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.M
 		return e.deliverItem(it)
 	}
 	p := e.peer(to.Address)
+	defer p.release()
 	l, err := p.acquire(ctx)
 	if errors.Is(err, errAlias) {
 		return e.deliverItem(it)
@@ -157,7 +161,9 @@ func (e *Endpoint) postNow(lane int, address string, it item) error {
 	if address == e.cfg.Address {
 		return e.deliverItem(it)
 	}
-	err := e.peer(address).postNow(lane, it)
+	p := e.peer(address)
+	defer p.release()
+	err := p.postNow(lane, it)
 	switch {
 	case errors.Is(err, errAlias):
 		return e.deliverItem(it)
@@ -260,15 +266,21 @@ func (e *Endpoint) spawn(f func()) bool {
 	return true
 }
 
-// peer returns the book of an address.
+// peer returns the record of an address. The caller releases it.
 func (e *Endpoint) peer(address string) *peer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := e.peers[address]
 	if p == nil {
+		if len(e.peers) >= e.crowd {
+			now := time.Now()
+			maps.DeleteFunc(e.peers, func(_ string, p *peer) bool { return p.forgettable(now) })
+			e.crowd = max(idlePeers, 2*len(e.peers)) // so that looking through them costs little for each new one
+		}
 		p = &peer{e: e, address: address}
 		e.peers[address] = p
 	}
+	p.users.Add(1)
 	return p
 }
 
@@ -304,6 +316,7 @@ func (e *Endpoint) hello() hello {
 // deliverItem gives a message to a process of our own, after the same checks and copies as one from afar.
 func (e *Endpoint) deliverItem(it item) error {
 	p := e.peer(e.cfg.Address)
+	defer p.release()
 	m, reason := decode(serializerProto, it.typeName, it.data)
 	if reserved(it.target.Id) {
 		reason = Reserved

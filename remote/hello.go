@@ -65,19 +65,20 @@ func parseHello(md metadata.MD) (h hello, ok bool, err error) {
 	return h, true, nil
 }
 
-// fits checks that whoever shows this certificate may be the process at address. incarnation is nil for stock peers.
+// fits checks that whoever shows this certificate may be the process at p. incarnation is nil for stock peers.
 // dialled says that we chose the address, so that TLS has compared certificate and host already.
-func (e *Endpoint) fits(info peerInfo, dialled bool, address string, incarnation *uint64) error {
+func (p *peer) fits(info peerInfo, dialled bool, incarnation *uint64) error {
+	e, address := p.e, p.address
 	if id := info.member; id != nil {
 		if e.cfg.Expect != nil {
-			if name, ok := e.cfg.Expect(address); ok && name != id.Name {
+			if name, ok := e.cfg.Expect(address); ok && (name != id.Name || id.Role == RoleGuest) {
 				return fmt.Errorf("%w: at %s there should be %q, not %s", ErrRefused, address, name, id)
 			}
 		}
 		if incarnation != nil && *incarnation != id.Incarnation {
 			return fmt.Errorf("%w: incarnation %d is claimed by %s", ErrRefused, *incarnation, id)
 		}
-		return e.peer(address).bind(*id)
+		return p.bind(*id)
 	}
 	if info.leaf == nil || dialled || e.cfg.TLS.ServerName != "" {
 		return nil // plaintext, checked already, or one name in all certificates: nothing to hold anybody to
@@ -92,18 +93,27 @@ func (e *Endpoint) fits(info peerInfo, dialled bool, address string, incarnation
 	return nil
 }
 
-// bind holds an address to one name while a link to it lives, and to growing incarnations of that name.
+// bind holds an address to one member while a link to it lives, and to growing incarnations of that member.
 func (p *peer) bind(id Identity) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.member != nil {
-		if p.member.Name != id.Name && len(p.links) > 0 {
-			return fmt.Errorf("%w: %s is in use by %s, and claimed by %s", ErrRefused, p.address, p.member, id)
-		}
-		if p.member.Name == id.Name && id.Incarnation < p.member.Incarnation {
-			return fmt.Errorf("%w: %s is an earlier incarnation than %s", ErrRefused, id, p.member)
-		}
+	if err := p.admitsLocked(id); err != nil {
+		return err
 	}
 	p.member = &id
+	return nil
+}
+
+func (p *peer) admitsLocked(id Identity) error {
+	if p.member == nil {
+		return nil
+	}
+	same := p.member.Role == id.Role && p.member.Name == id.Name
+	if !same && len(p.links) > 0 {
+		return fmt.Errorf("%w: %s is in use by %s, and claimed by %s", ErrRefused, p.address, p.member, id)
+	}
+	if same && id.Incarnation < p.member.Incarnation {
+		return fmt.Errorf("%w: %s is an earlier incarnation than %s", ErrRefused, id, p.member)
+	}
 	return nil
 }

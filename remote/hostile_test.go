@@ -67,6 +67,10 @@ var hostileCases = []struct {
 	{"guardian", edit(func(b *pb.MessageBatch) { b.Targets[0].Id = "guardian$1" }), Reserved},
 	{"event stream", edit(func(b *pb.MessageBatch) { b.Targets[0].Id = "eventstream" }), Reserved},
 	{"dead letters", edit(func(b *pb.MessageBatch) { b.Targets[0].Id = "deadletter" }), Reserved},
+	{"from a guardian", edit(func(b *pb.MessageBatch) {
+		b.Senders[0] = protoactor.NewPID("b:1", "guardian$1")
+	}), Reserved},
+	{"from the event stream", edit(func(b *pb.MessageBatch) { b.Senders[0].Id = "eventstream" }), Reserved},
 	{"nobody", edit(func(b *pb.MessageBatch) { b.Targets[0].Id, b.Envelopes[0].Sender = "nobody", 0 }), NoProcess},
 	{"a process that panics", edit(func(b *pb.MessageBatch) { b.Targets[0].Id = "panics" }), Panicked},
 	{"watch by nobody", func() *pb.MessageBatch { return systemBatch(&protoactor.Watch{}) }, BadSystem},
@@ -207,7 +211,7 @@ func FuzzFrame(f *testing.F) {
 	e.system.ProcessRegistry.Add(swallow{}, "x")
 	e.system.ProcessRegistry.Add(panicking{swallow{}}, "panics")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		l := e.newLink(nil)
+		l := e.newLink(nil, newPulse())
 		l.p = e.peer("a:1")
 		l.handle(raw)
 		l.sends = true
@@ -261,7 +265,7 @@ func FuzzEncoder(f *testing.F) {
 			require.Len(t, m.GetMessageBatch().Targets, 1)
 			for i := range 2 {
 				d, reason := open(m.GetMessageBatch(), i, "a:1", "b:1")
-				if reserved(to) {
+				if reserved(to) || reserved(from) {
 					require.Equal(t, Reserved, reason)
 					continue
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -141,6 +142,41 @@ func TestIdentityMustFit(t *testing.T) {
 			Address: "a:1", Credentials: issue(t, authority, RoleGuest, "mallory", 1), Dial: p.a.cfg.Dial,
 		})
 		require.ErrorIs(t, mallory.Send(within(t, 5*time.Second), p.pid("b:1"), nil, text("I am a")), ErrRefused)
+	})
+	t.Run("a guest of the same name", func(t *testing.T) {
+		for _, expecting := range []bool{false, true} {
+			p := trustPair(t, a, b, func(_, c *Config) {
+				if expecting {
+					c.Expect = expect("a:1", "alice")
+				}
+			})
+			require.NoError(t, p.try(t))
+			guest := start(t, Config{
+				Address: "a:1", Credentials: issue(t, authority, RoleGuest, "alice", 9), Dial: p.a.cfg.Dial,
+			})
+			require.ErrorIs(t, guest.Send(within(t, 5*time.Second), p.pid("b:1"), nil, text("I am alice")), ErrRefused)
+			require.Empty(t, p.bDowns, "nobody was replaced")
+			require.NoError(t, p.a.Close(within(t, 5*time.Second)))
+			receive(t, p.bDowns)
+			again := start(t, Config{Address: "a:1", Credentials: guest.cfg.Credentials, Dial: p.a.cfg.Dial})
+			err := again.Send(within(t, 5*time.Second), p.pid("b:1"), nil, text("alice has left"))
+			require.Equal(t, expecting, errors.Is(err, ErrRefused), "where nobody is expected, the address is free now")
+		}
+	})
+	t.Run("two that claim an address at once", func(t *testing.T) {
+		e := start(t, Config{Address: "e:1", Credentials: b, Dial: newNetwork().dial})
+		p := e.peer("a:1")
+		defer p.release()
+		claim := func(c *Credentials) *link {
+			l, id := e.newLink(nil, newPulse()), c.Identity()
+			l.p, l.member = p, &id
+			require.NoError(t, p.bind(id))
+			return l
+		}
+		first, second := claim(a), claim(b)
+		require.NoError(t, p.up(first))
+		require.ErrorIs(t, p.up(second), ErrRefused)
+		p.ended(first, nil, 0)
 	})
 	t.Run("an earlier incarnation", func(t *testing.T) {
 		p := trustPair(t, issue(t, authority, RoleHost, "alice", 2), b, nil)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pb "github.com/asynkron/protoactor-go/remote"
@@ -23,10 +24,13 @@ type link struct {
 	e      *Endpoint
 	p      *peer // set before the link is taken into use
 	stream stream
+	pulse  *pulse       // of the connection that it runs over
+	waits  atomic.Int64 // since when the reader waits, by pulse; delivering while it does not
 	q      *queue
-	own    bool   // the peer is an endpoint of this package: both directions use this stream
-	sends  bool   // we may write messages to it
-	hangUp func() // says that nothing more will be written; nil on the accepting side
+	member *Identity // who is at the other end, where certificates of a run say so
+	own    bool      // the peer is an endpoint of this package: both directions use this stream
+	sends  bool      // we may write messages to it
+	hangUp func()    // says that nothing more will be written; nil on the accepting side
 
 	incarnation uint64 // of the peer, when it is our own
 
@@ -36,8 +40,10 @@ type link struct {
 	lost int           // messages that were queued then. Read after over
 }
 
-func (e *Endpoint) newLink(s stream) *link {
-	return &link{e: e, stream: s, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{})}
+func (e *Endpoint) newLink(s stream, p *pulse) *link {
+	return &link{
+		e: e, stream: s, pulse: p, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{}),
+	}
 }
 
 // finish ends the link. The first call decides why.
@@ -86,14 +92,21 @@ func (l *link) read() {
 	}
 }
 
-// receive waits for a frame, on links between our own for two heartbeats at most. Only the wait counts: while a
-// process takes its time with a message, the peer is not to blame for the silence.
+const delivering = -1
+
+// receive waits for a frame.
 func (l *link) receive(f *frame) error {
-	if l.own {
-		timer := time.AfterFunc(2*l.e.cfg.Heartbeat, func() { l.finish(errSilent) })
-		defer timer.Stop()
-	}
+	l.waits.Store(int64(l.pulse.now()))
+	defer l.waits.Store(delivering)
 	return l.stream.RecvMsg(f)
+}
+
+// silent reports whether nothing was heard for two heartbeats. Only the time counts in which the reader waits: while a
+// process takes its time with a message, the peer is not to blame. Any byte is a sign of life, for a large message may
+// take longer on a slow path.
+func (l *link) silent() bool {
+	since := l.waits.Load()
+	return since != delivering && l.pulse.now()-time.Duration(max(since, l.pulse.last.Load())) >= 2*l.e.cfg.Heartbeat
 }
 
 // handle reports false when the peer leaves.
@@ -177,7 +190,7 @@ func (l *link) send(m *pb.RemoteMessage) (size int, err error) {
 	return len(raw), l.stream.SendMsg(&frame{raw})
 }
 
-// beat has the writer give signs of life.
+// beat has the writer give signs of life, and ends the link when the peer gives none.
 func (l *link) beat() {
 	tick := time.NewTicker(l.e.cfg.Heartbeat / 2)
 	defer tick.Stop()
@@ -185,6 +198,10 @@ func (l *link) beat() {
 		select {
 		case <-tick.C:
 			l.q.nudge()
+			if l.silent() {
+				l.finish(errSilent)
+				return
+			}
 		case <-l.over:
 			return
 		}

@@ -24,11 +24,16 @@ type notice struct {
 	reason Reason
 }
 
+// hostOf names a caller, without the port, which is a new one each time.
+func hostOf(a net.Addr) string {
+	if host, _, err := net.SplitHostPort(a.String()); err == nil {
+		return host
+	}
+	return a.String()
+}
+
 // sayOnce reports whether this is to be logged: once for each peer, reason and interval.
 func (e *Endpoint) sayOnce(peer string, reason Reason) bool {
-	if host, _, err := net.SplitHostPort(peer); err == nil && reason == RefusedIdentity {
-		peer = host // refused callers come from a new port each time
-	}
 	n, now := &e.said, time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()

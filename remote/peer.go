@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -16,6 +17,8 @@ type peer struct {
 	e       *Endpoint
 	address string
 	traffic
+
+	users atomic.Int32 // who got it from Endpoint.peer and has not released it
 
 	mu           sync.Mutex
 	links        []*link // living, in the order in which they came up
@@ -127,10 +130,12 @@ func (p *peer) try(a *attempt) {
 	var stranded []waiting
 	var watches map[watchKey]struct{}
 	switch {
-	case err == nil: // the link came up and went down before we looked
 	case errors.Is(err, errAlias):
 		p.alias = true
 		err = nil
+	case p.e.dialing.Err() != nil:
+		err = ErrClosed
+		watches, p.watches = p.watches, nil
 	default:
 		p.failures++
 		p.notBefore = time.Now().Add(backoff(p.failures))
@@ -176,12 +181,23 @@ func (p *peer) postNow(lane int, it item) error {
 	return nil
 }
 
-// up takes a link into use. It reports false when the endpoint is closing.
-func (p *peer) up(l *link) bool {
+// up takes a link into use. It fails with ErrClosed when the endpoint is closing, and with ErrRefused when another
+// member has come up at this address since bind.
+func (p *peer) up(l *link) error {
 	p.mu.Lock()
-	if !p.e.keep(l) {
+	var err error
+	if l.member != nil {
+		err = p.admitsLocked(*l.member)
+	}
+	if err == nil && !p.e.keep(l) {
+		err = ErrClosed
+	}
+	if err != nil {
 		p.mu.Unlock()
-		return false
+		return err
+	}
+	if l.member != nil {
+		p.member = l.member
 	}
 	var replaced []*link
 	for _, o := range p.links {
@@ -203,7 +219,7 @@ func (p *peer) up(l *link) bool {
 		o.finish(errReplaced) // nobody is there any more, whatever TCP believes
 	}
 	p.endWatches(watches)
-	return true
+	return nil
 }
 
 // sendOnLocked makes l the link to write to, beginning with what could not wait for it.
@@ -224,6 +240,8 @@ func (p *peer) sendOnLocked(l *link) {
 
 // ended takes a link out of use, tells watchers and Config.Down.
 func (p *peer) ended(l *link, err error, lost int) {
+	p.users.Add(1) // what is said of one address goes through one record; so far the link has held it
+	defer p.release()
 	p.mu.Lock()
 	if i := slices.Index(p.links, l); i >= 0 {
 		p.links = slices.Delete(p.links, i, i+1)
@@ -248,6 +266,19 @@ func (p *peer) ended(l *link, err error, lost int) {
 		defer p.down.Unlock()
 		p.e.cfg.Down(p.address, err)
 	}
+}
+
+// release says that a record from Endpoint.peer is not needed any more.
+func (p *peer) release() { p.users.Add(-1) }
+
+// forgettable reports whether nothing would be missed but counters. The caller holds Endpoint.mu, against which locks
+// are taken in the other order: a record that is in use is taken as it stands.
+func (p *peer) forgettable(now time.Time) bool {
+	if !p.mu.TryLock() {
+		return false
+	}
+	defer p.mu.Unlock()
+	return p.users.Load() == 0 && len(p.links) == 0 && p.attempt == nil && len(p.watches) == 0 && !now.Before(p.notBefore)
 }
 
 func (p *peer) watch(watcher, watchee string) {

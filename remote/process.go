@@ -26,7 +26,9 @@ func (a away) SendUserMessage(to *protoactor.PID, message any) {
 		fields = header.ToMap()
 	}
 	if reason := a.post(lane, to, from, fields, m); reason != "" {
-		a.e.dropped(a.e.peer(to.Address), reason, 1)
+		p := a.e.peer(to.Address)
+		defer p.release()
+		a.e.dropped(p, reason, 1)
 		a.e.system.EventStream.Publish(&protoactor.DeadLetterEvent{PID: to, Message: m, Sender: from})
 	}
 }
@@ -34,6 +36,7 @@ func (a away) SendUserMessage(to *protoactor.PID, message any) {
 // SendSystemMessage forwards what has a protobuf form and keeps the book of watches.
 func (a away) SendSystemMessage(to *protoactor.PID, message any) {
 	p := a.e.peer(to.Address)
+	defer p.release()
 	switch m := message.(type) {
 	case *protoactor.Watch:
 		watcher := a.e.ours(m.Watcher)

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -68,6 +70,9 @@ func newSecurity(cfg Config) (*security, error) {
 		}
 		chosen = chosen.Clone()
 		chosen.NextProtos, chosen.ClientAuth = members.NextProtos, members.ClientAuth
+		if chosen.ClientCAs == nil {
+			chosen.ClientCAs = members.ClientCAs
+		}
 		return chosen, nil
 	}
 	return s, nil
@@ -76,7 +81,7 @@ func newSecurity(cfg Config) (*security, error) {
 // serve does the server's half of the handshake and tells which protocol was agreed.
 func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, error) {
 	if s.server == nil {
-		return &secured{Conn: raw}, protoGRPC, nil
+		return newSecured(raw), protoGRPC, nil
 	}
 	conn := tls.Server(raw, s.server)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -84,7 +89,7 @@ func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, e
 	}
 	state := conn.ConnectionState()
 	if state.NegotiatedProtocol == protoJoin {
-		return &secured{Conn: conn}, protoJoin, nil
+		return newSecured(conn), protoJoin, nil
 	}
 	sc, err := s.known(conn, state)
 	return sc, protoGRPC, err
@@ -93,7 +98,7 @@ func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, e
 // dial does the client's half of the handshake with the process at address.
 func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*secured, error) {
 	if s.client == nil {
-		return &secured{Conn: raw}, nil
+		return newSecured(raw), nil
 	}
 	config := s.client
 	if config.ServerName == "" && !config.InsecureSkipVerify {
@@ -112,7 +117,8 @@ func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*sec
 }
 
 func (s *security) known(conn net.Conn, state tls.ConnectionState) (*secured, error) {
-	sc := &secured{Conn: conn, info: peerInfo{secure: true}}
+	sc := newSecured(conn)
+	sc.info.secure = true
 	if len(state.PeerCertificates) > 0 {
 		sc.info.leaf = state.PeerCertificates[0]
 	}
@@ -131,12 +137,30 @@ type secured struct {
 	net.Conn
 	info  peerInfo
 	alert atomic.Pointer[net.OpError] // with which the other end broke off
+
+	leaving sync.Once
+	left    func() // is told of the first Close; nil: nobody
+}
+
+func newSecured(conn net.Conn) *secured {
+	return &secured{Conn: conn, info: peerInfo{pulse: newPulse()}}
+}
+
+// Close ends the connection.
+func (c *secured) Close() error {
+	if c.left != nil {
+		c.leaving.Do(c.left)
+	}
+	return c.Conn.Close()
 }
 
 // Read notes why the other end broke off: under TLS 1.3 a client learns on its first read that it was refused, and
 // gRPC passes that on as text only.
 func (c *secured) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.info.pulse.heard()
+	}
 	var op *net.OpError
 	if err != nil && errors.As(err, &op) && op.Op == "remote error" {
 		c.alert.Store(op)
@@ -149,7 +173,19 @@ type peerInfo struct {
 	secure bool
 	member *Identity         // of the run, or nil
 	leaf   *x509.Certificate // nil in plaintext
+	pulse  *pulse
 }
+
+// A pulse says when the other end of a connection was last heard. Times are counted from its making.
+type pulse struct {
+	made time.Time
+	last atomic.Int64
+}
+
+func newPulse() *pulse { return &pulse{made: time.Now()} }
+
+func (p *pulse) now() time.Duration { return time.Since(p.made) }
+func (p *pulse) heard()             { p.last.Store(int64(p.now())) }
 
 // AuthType is part of gRPC's AuthInfo.
 func (peerInfo) AuthType() string { return "tlaunch" }

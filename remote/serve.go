@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	maxHandshakes = 256 // at once; a waiting one costs a goroutine and some buffers
-	acceptPause   = 50 * time.Millisecond
+	maxHandshakes  = 256  // at once; a waiting one costs a goroutine and some buffers
+	maxConnections = 8192 // at once, accepted; the largest run has half as many members
+	acceptPause    = 50 * time.Millisecond
 )
 
 // Serve accepts peers from l, over TLS unless the endpoint is a plaintext one, until l fails or the endpoint is closed;
@@ -60,12 +61,12 @@ func (e *Endpoint) isClosed() bool {
 
 // take has a connection shake hands in a goroutine of its own.
 func (e *Endpoint) take(conn net.Conn) {
-	from := conn.RemoteAddr().String()
+	from := hostOf(conn.RemoteAddr())
 	select {
 	case e.handshakes <- struct{}{}:
 	default:
 		_ = conn.Close()
-		e.refusals.add(RefusedLimit, 1)
+		e.tooMany(from, "handshakes")
 		return
 	}
 	if !e.spawn(func() { e.admit(conn, from) }) {
@@ -90,8 +91,24 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 		e.serveJoin(sc, from)
 		return
 	}
+	select {
+	case e.connections <- struct{}{}:
+	default:
+		_ = sc.Close()
+		e.tooMany(from, "connections")
+		return
+	}
+	sc.left = func() { <-e.connections }
 	if !e.incoming.give(sc) {
 		_ = sc.Close()
+	}
+}
+
+// tooMany counts and logs a caller for whom there was no room.
+func (e *Endpoint) tooMany(from, what string) {
+	e.refusals.add(RefusedLimit, 1)
+	if e.sayOnce(from, RefusedLimit) {
+		e.log.Warn("peer refused: there are too many "+what, "peer", from)
 	}
 }
 

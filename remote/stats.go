@@ -31,15 +31,15 @@ const (
 	RefusedIdentity  Reason = "identity"  // another run, another name, an expired certificate
 	RefusedVersion   Reason = "version"   // no version in common
 	RefusedJoin      Reason = "join"      // a caller without certificate was turned away
-	RefusedLimit     Reason = "limit"     // too many handshakes at once
+	RefusedLimit     Reason = "limit"     // too many handshakes or connections at once
 )
 
-var reasons = []Reason{
+var reasons = [...]Reason{
 	BadFrame, BadEnvelope, BadSerializer, BadPayload, UnknownType, Reserved, BadSystem, Unwatched, NoProcess, Panicked,
 	NotProto, TooLarge, QueueFull, LinkLost, RefusedHandshake, RefusedIdentity, RefusedVersion, RefusedJoin, RefusedLimit,
 }
 
-// Stats is a snapshot of an endpoint.
+// Stats is a snapshot of an endpoint. Peers that were idle for long may be missing: see the limits of the package.
 type Stats struct {
 	Peers   []PeerStats       // ordered by address
 	Refused map[Reason]uint64 // connections and peers that were turned away, from either end
@@ -70,7 +70,7 @@ const (
 )
 
 // tally counts by reason. Its zero value is ready.
-type tally struct{ counts [19]atomic.Uint64 }
+type tally struct{ counts [len(reasons)]atomic.Uint64 }
 
 func (t *tally) add(r Reason, n int) {
 	for i := range reasons {
