@@ -242,8 +242,8 @@ func (h *handshake) reach(err error) error {
 		kind = ReachNoRoute
 	case errors.As(err, &open) && open.Reason == ssh.ResourceShortage:
 		kind = ReachClosed // the jump host may have room later
-	case errors.As(err, &open) && open.Reason == ssh.ConnectionFailed:
-		kind = ReachRefused
+	case errors.As(err, &open):
+		kind = ReachJump
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		kind = ReachTimeout
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):

@@ -380,7 +380,7 @@ func TestJumpFailureNamesTheJump(t *testing.T) {
 	_, err = d.Dial(t.Context(), Target{Name: "box", Address: "hidden", Port: refused})
 	var reach *ReachError
 	require.ErrorAs(t, err, &reach)
-	require.Equal(t, ReachRefused, reach.Kind)
+	require.Equal(t, ReachJump, reach.Kind)
 	require.Equal(t, "box", reach.Host)
 	require.Equal(t, "gate", reach.Via)
 
@@ -396,4 +396,60 @@ func writeLocked(t *testing.T, path string, key crypto.PrivateKey) {
 	block, err := ssh.MarshalPrivateKeyWithPassphrase(key, "test", []byte("secret"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
+}
+
+func TestJumpHostForbidsForwarding(t *testing.T) {
+	write := home(t)
+	gate := sshtest.Start(t, sshtest.Options{Config: []string{"AllowTcpForwarding no"}})
+	d := newDialer(t, Config{ConfigFile: write("config", fmt.Sprintf("Host gate\n Port %d\nHost *\n HostName 127.0.0.1\n ProxyJump gate\n", gate.Port)),
+		KnownHosts: []string{gate.KnownHosts}, Identities: []string{gate.ClientKey}})
+	_, err := d.Dial(t.Context(), Target{Name: "hidden"})
+	var reach *ReachError
+	require.ErrorAs(t, err, &reach)
+	require.Equal(t, ReachJump, reach.Kind)
+	require.ErrorContains(t, err, "AllowTcpForwarding")
+}
+
+// 32 hosts behind one jump host, at once, on servers that turn away all but a few: one connection to the jump host carries them all.
+func TestManyBehindOneBusyJumpHost(t *testing.T) {
+	write := home(t)
+	gate := sshtest.Start(t, sshtest.Options{Config: []string{"MaxStartups 2:50:4", "MaxSessions 1"}})
+	config, known := fmt.Sprintf("Host gate\n Port %d\n IdentityFile %s\n", gate.Port, gate.ClientKey), []string{gate.KnownHosts}
+	const hosts, servers = 32, 4
+	for i := range servers {
+		s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxStartups 2:50:4"}})
+		known = append(known, s.KnownHosts)
+		config += fmt.Sprintf("Host far%d-*\n Port %d\n IdentityFile %s\n", i, s.Port, s.ClientKey)
+	}
+	d := newDialer(t, Config{ConfigFile: write("config", config+"Host *\n HostName 127.0.0.1\n ProxyJump gate\n"), KnownHosts: known, Timeout: time.Minute})
+	var g errgroup.Group
+	for i := range hosts {
+		g.Go(func() error {
+			c, err := d.Dial(t.Context(), Target{Name: fmt.Sprintf("far%d-%d", i%servers, i)})
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.Equal(t, 1, gate.Count("Accepted publickey"))
+}
+
+func TestIPv6(t *testing.T) {
+	write := home(t)
+	s := sshtest.Start(t, sshtest.Options{Config: []string{"ListenAddress ::1"}})
+	d := newDialer(t, Config{ConfigFile: "none", Identities: []string{s.ClientKey}})
+	to := Target{Name: "six", Address: "::1", Port: s.Port}
+	_, err := d.Dial(t.Context(), to)
+	var key *HostKeyError
+	require.ErrorAs(t, err, &key)
+	require.Equal(t, fmt.Sprintf("[::1]:%d", s.Port), key.Addr)
+
+	write("known_hosts", knownhosts.Line([]string{key.Addr}, s.HostKey.PublicKey())+"\n")
+	d = newDialer(t, Config{ConfigFile: "none", Identities: []string{s.ClientKey}})
+	c, err := d.Dial(t.Context(), to)
+	require.NoError(t, err)
+	require.Equal(t, "::1", c.RemoteAddr().(*net.TCPAddr).IP.String())
+	require.NoError(t, c.Close())
 }

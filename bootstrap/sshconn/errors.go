@@ -34,6 +34,7 @@ const (
 	ReachTimeout                   // no answer in time
 	ReachNoRoute                   // the network knows no way
 	ReachClosed                    // it hung up before the login, after all retries
+	ReachJump                      // the jump host could not connect to it, or is not allowed to
 	ReachProtocol                  // what answers does not speak SSH, or shares no algorithm with us
 )
 
@@ -44,6 +45,7 @@ var reachText = map[ReachKind][2]string{
 	ReachTimeout:  {"no answer in time", "check the address and firewalls, or raise the timeout"},
 	ReachNoRoute:  {"no route to it", "check the network and the address"},
 	ReachClosed:   {"it hung up before the login", "check MaxStartups and the log of its sshd, or raise the number of retries"},
+	ReachJump:     {"the jump host does not get there", "check the name and port as seen from the jump host, that sshd runs, and that the jump host's sshd has AllowTcpForwarding yes"},
 	ReachProtocol: {"no SSH connection could be agreed on", "check that an SSH server listens on that port"},
 }
 

@@ -115,12 +115,13 @@ func (s *Server) run(t testing.TB, config []string) bool {
 	listening, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
+		var once sync.Once // it says so for each of its addresses
 		for sc := bufio.NewScanner(r); sc.Scan(); {
 			s.mu.Lock()
 			s.log.WriteString(sc.Text() + "\n")
 			s.mu.Unlock()
 			if strings.HasPrefix(sc.Text(), "Server listening on") {
-				close(listening)
+				once.Do(func() { close(listening) })
 			}
 		}
 	}()
