@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -39,17 +40,19 @@ func TestLaunchesThatFail(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, taken.Close()) })
 	_, port, err := net.SplitHostPort(taken.Addr().String())
 	require.NoError(t, err)
+	notExecutable := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(notExecutable, nil, 0o600))
 	for name, c := range map[string]struct {
 		opt    Option
 		want   string
 		status int
 	}{
-		"a node more":        {Env("TLAUNCH_TEST_UNEQUAL=node"), `the program is not the same in every process: node hub/1: its name is "hub/1" at the launcher and "extra/0" at host1`, StatusLaunch},
-		"an error":           {Env("TLAUNCH_TEST_UNEQUAL=error"), "not today", StatusLaunch},
-		"ports in use":       {Ports(port + "-" + port), "every port of " + port + "-" + port + " is in use here", StatusLaunch},
-		"no such executable": {Binary("", "/nonexistent/tlaunch"), "no such file", StatusLaunch},
-		"lease":              {Lease(-1), "", StatusUsage},
-		"variable":           {Env("=x"), "", StatusUsage},
+		"a node more":   {Env("TLAUNCH_TEST_UNEQUAL=node"), `the program is not the same in every process: node hub/1: its name is "hub/1" at the launcher and "extra/0" at host1`, StatusLaunch},
+		"an error":      {Env("TLAUNCH_TEST_UNEQUAL=error"), "not today", StatusLaunch},
+		"ports in use":  {Ports(port + "-" + port), "every port of " + port + "-" + port + " is in use here", StatusLaunch},
+		"no executable": {Binary("", notExecutable), "permission denied", StatusLaunch},
+		"lease":         {Lease(-1), "", StatusUsage},
+		"variable":      {Env("=x"), "", StatusUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -65,7 +66,11 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	defer cancel()
 	first := make(chan os.Signal, 1)
 	launched := make(chan *Run, 1)
-	go watchSignals(signals, first, launched, cancel, f.notice, stderr) // ends with the process
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer close(over)
+	watching.Go(func() { watchSignals(signals, first, launched, over, cancel, f.notice, stderr) })
 
 	r, err := d.Launch(ctx, *cfg, opts...)
 	if up != nil {
@@ -95,17 +100,19 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 const sameSignal = 200 * time.Millisecond
 
 // watchSignals ends the launch or the run at the first signal, and kills it at
-// the second.
-func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-chan *Run, cancel func(), notice time.Duration, stderr io.Writer) {
+// the second. It returns when over is closed.
+func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-chan *Run, over <-chan struct{}, cancel func(), notice time.Duration, stderr io.Writer) {
 	var r *Run
 	var began time.Time
 	count := 0
 	for {
 		select {
+		case <-over:
+			return
 		case r = <-launched:
 			launched = nil
 			if count > 0 {
-				go r.Stop(context.Background()) // the signal came while the launch was ending well
+				r.beginEnd(nil, false) // the signal came while the launch was ending well
 			}
 		case s := <-signals:
 			if count > 0 && time.Since(began) < sameSignal {
@@ -119,7 +126,7 @@ func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-c
 				fmt.Fprintf(stderr, "%v: stopping (notice %v; again to kill)\n", s, notice)
 				cancel()
 				if r != nil {
-					go r.Stop(context.Background())
+					r.beginEnd(nil, false)
 				}
 			case r != nil:
 				fmt.Fprintf(stderr, "%v: killing\n", s)
