@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"slices"
 	"sync"
 )
 
@@ -132,18 +133,28 @@ func (c *Client) Watch(ctx context.Context, run string) iter.Seq2[[]Member, erro
 	}
 }
 
-// Close implements [Registry].
+// Close implements [Registry]. A call beside the first one waits for it.
 func (c *Client) Close(ctx context.Context) error {
-	id, answers, err := c.send(request{Op: opBye})
-	if err == nil {
-		c.mu.Lock()
-		first := !c.closing
-		c.closing = true
-		c.mu.Unlock()
-		if first {
-			_, err = c.await(ctx, answers)
+	c.mu.Lock()
+	first := !c.closing
+	c.closing = true
+	var answers <-chan answer
+	err := c.alive()
+	if first && err == nil {
+		_, answers = c.sendLocked(request{Op: opBye})
+	}
+	c.mu.Unlock()
+	if !first {
+		select {
+		case <-c.life.Done():
+			c.loops.Wait()
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		c.forget(id)
+	}
+	if err == nil {
+		_, err = c.await(ctx, answers)
 	}
 	c.end(ErrClosed)
 	c.loops.Wait()
@@ -167,18 +178,31 @@ func (c *Client) call(ctx context.Context, q request) (answer, error) {
 func (c *Client) send(q request) (id uint64, answers chan answer, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life.Err() != nil {
-		return 0, nil, context.Cause(c.life)
+	if err := c.alive(); err != nil {
+		return 0, nil, err
 	}
 	if c.closing {
 		return 0, nil, ErrClosed
 	}
+	id, answers = c.sendLocked(q)
+	return id, answers, nil
+}
+
+// alive returns why the connection has ended, if it has.
+func (c *Client) alive() error {
+	if c.life.Err() != nil {
+		return context.Cause(c.life)
+	}
+	return nil
+}
+
+func (c *Client) sendLocked(q request) (id uint64, answers chan answer) {
 	c.lastID++
 	q.ID = c.lastID
 	answers = make(chan answer, 1)
 	c.waiting[q.ID] = answers
 	c.enqueueLocked(q)
-	return q.ID, answers, nil
+	return q.ID, answers
 }
 
 func (c *Client) enqueueLocked(q request) {
@@ -203,14 +227,24 @@ func (c *Client) await(ctx context.Context, answers <-chan answer) (answer, erro
 func (c *Client) forget(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgetLocked(id)
+}
+
+// forgetLocked gives up a request and reports whether it was not sent yet.
+// Then it never is, so that a server who does not read gathers nothing here.
+func (c *Client) forgetLocked(id uint64) (unsent bool) {
 	delete(c.waiting, id)
+	before := len(c.queue)
+	c.queue = slices.DeleteFunc(c.queue, func(q request) bool { return q.ID == id })
+	return len(c.queue) < before
 }
 
 func (c *Client) cancelWatch(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.waiting, id)
-	c.enqueueLocked(request{ID: id, Op: opCancel})
+	if !c.forgetLocked(id) {
+		c.enqueueLocked(request{ID: id, Op: opCancel})
+	}
 }
 
 // write sends the hello and then what is queued, until the life ends.
@@ -229,6 +263,9 @@ func (c *Client) write() error {
 		queue := c.queue
 		c.queue = nil
 		c.mu.Unlock()
+		if len(queue) == 0 {
+			continue // what was queued has been given up
+		}
 		buf = buf[:0]
 		for _, q := range queue {
 			var err error

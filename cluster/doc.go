@@ -44,8 +44,9 @@
 // # Limits
 //
 // A run has at most [MaxMembers] members and a description of at most
-// [MaxDescription] bytes. See [Member] for the limits of its fields. With
-// Consul, every process should reach the same datacenter; an entry that a
+// [MaxDescription] bytes. See [Member] for the limits of its fields. An
+// embedded registry holds 1024 runs, remembers 16384 hosts of each, and serves
+// 8192 connections with 64 watches each. With Consul, every process should reach the same datacenter; an entry that a
 // process registered with another agent and that is removed from afar may
 // be put back by that agent until its check is critical for a minute (the
 // fence keeps it from counting as a new registration, and its process is

@@ -24,19 +24,29 @@ type Embedded struct {
 	mu       sync.Mutex
 	closed   bool
 	runs     map[string]*watchedRoll
+	changed  chan struct{}         // closed and replaced when a list of members changes, of whichever run
 	sessions map[*session]struct{} // the Serve calls that run
 }
 
-// A watchedRoll is a roll and what wakes its watchers.
+// A watchedRoll is a roll and how often its members have changed.
 type watchedRoll struct {
 	*roll
 	version uint64
-	changed chan struct{} // closed and replaced at each new version
 }
+
+// noRoll stands for runs that nobody has written to. It is only read.
+var noRoll = &watchedRoll{roll: newRoll()}
+
+const (
+	maxRuns     = 1024           // that were written to
+	maxSessions = 2 * MaxMembers // at once
+)
 
 // NewEmbedded returns an empty registry. It starts no goroutine.
 func NewEmbedded() *Embedded {
-	e := &Embedded{runs: make(map[string]*watchedRoll), sessions: make(map[*session]struct{})}
+	e := &Embedded{
+		runs: make(map[string]*watchedRoll), changed: make(chan struct{}), sessions: make(map[*session]struct{}),
+	}
 	e.life, e.end = context.WithCancel(context.Background())
 	return e
 }
@@ -58,7 +68,7 @@ func (e *Embedded) Deregister(ctx context.Context, run, host string, incarnation
 	if err := validateHost(host); err != nil {
 		return err
 	}
-	return e.update(ctx, run, func(r *roll) (bool, error) { return r.deregister(host, incarnation), nil })
+	return e.update(ctx, run, func(r *roll) (bool, error) { return r.deregister(host, incarnation) })
 }
 
 // Describe implements [Registry].
@@ -79,33 +89,32 @@ func (e *Embedded) describe(ctx context.Context, run string, description []byte,
 // Description implements [Registry].
 func (e *Embedded) Description(ctx context.Context, run string) ([]byte, error) {
 	var out []byte
-	err := e.update(ctx, run, func(r *roll) (bool, error) {
-		if r.description == nil {
-			return false, fmt.Errorf("%w: %s", ErrNoDescription, run)
-		}
-		out = slices.Clone(r.description)
-		return false, nil
-	})
-	return out, err
+	if err := e.read(ctx, run, func(w *watchedRoll) { out = slices.Clone(w.description) }); err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoDescription, run)
+	}
+	return out, nil
 }
 
 // Members implements [Registry].
 func (e *Embedded) Members(ctx context.Context, run string) ([]Member, error) {
 	var out []Member
-	err := e.update(ctx, run, func(r *roll) (bool, error) { out = r.members(); return false, nil })
+	err := e.read(ctx, run, func(w *watchedRoll) { out = w.members() })
 	return out, err
 }
 
 // Watch implements [Registry].
 func (e *Embedded) Watch(ctx context.Context, run string) iter.Seq2[[]Member, error] {
 	return func(yield func([]Member, error) bool) {
-		var seen uint64 // versions begin at 1, so the first list always goes out
-		for {
+		var seen uint64
+		for first := true; ; first = false {
 			var members []Member
 			var changed <-chan struct{}
-			err := e.visit(ctx, run, func(w *watchedRoll) {
-				changed = w.changed
-				if w.version != seen {
+			err := e.read(ctx, run, func(w *watchedRoll) {
+				changed = e.changed
+				if first || w.version != seen {
 					seen, members = w.version, w.members()
 				}
 			})
@@ -125,29 +134,49 @@ func (e *Embedded) Watch(ctx context.Context, run string) iter.Seq2[[]Member, er
 	}
 }
 
-// update runs f on the run's roll and wakes the watchers if it reports a
-// change.
-func (e *Embedded) update(ctx context.Context, run string, f func(*roll) (changed bool, err error)) error {
-	var failed error
-	err := e.visit(ctx, run, func(w *watchedRoll) {
-		var changed bool
-		if changed, failed = f(w.roll); changed {
-			w.wake()
+// read runs f on the run's roll, which f may not change.
+func (e *Embedded) read(ctx context.Context, run string, f func(*watchedRoll)) error {
+	return e.enterRun(ctx, run, func() error {
+		if w := e.runs[run]; w != nil {
+			f(w)
+		} else {
+			f(noRoll)
 		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return failed
 }
 
-func (w *watchedRoll) wake() {
+// update runs f on the run's roll, which begins with the first f that
+// succeeds, and wakes the watchers if f reports a change.
+func (e *Embedded) update(ctx context.Context, run string, f func(*roll) (changed bool, err error)) error {
+	return e.enterRun(ctx, run, func() error {
+		w := e.runs[run]
+		if w == nil {
+			if len(e.runs) >= maxRuns {
+				return fmt.Errorf("%w: this registry has %d runs: use another for run %s", ErrFull, maxRuns, run)
+			}
+			w = &watchedRoll{roll: newRoll()}
+		}
+		changed, err := f(w.roll)
+		if err != nil {
+			return err
+		}
+		e.runs[run] = w
+		if changed {
+			e.wakeLocked(w)
+		}
+		return nil
+	})
+}
+
+func (e *Embedded) wakeLocked(w *watchedRoll) {
 	w.version++
-	close(w.changed)
-	w.changed = make(chan struct{})
+	close(e.changed)
+	e.changed = make(chan struct{})
 }
 
-func (e *Embedded) visit(ctx context.Context, run string, f func(*watchedRoll)) error {
+// enterRun runs f under the lock, unless there is a reason not to.
+func (e *Embedded) enterRun(ctx context.Context, run string, f func() error) error {
 	if err := validateRun(run); err != nil {
 		return err
 	}
@@ -159,13 +188,7 @@ func (e *Embedded) visit(ctx context.Context, run string, f func(*watchedRoll)) 
 	if e.closed {
 		return ErrClosed
 	}
-	w := e.runs[run]
-	if w == nil {
-		w = &watchedRoll{roll: newRoll(), version: 1, changed: make(chan struct{})}
-		e.runs[run] = w
-	}
-	f(w)
-	return nil
+	return f()
 }
 
 // dropOwned removes what was registered over a connection that has ended.
@@ -177,7 +200,7 @@ func (e *Embedded) dropOwned(owner *session, reason error) {
 		if len(gone) == 0 {
 			continue
 		}
-		w.wake()
+		e.wakeLocked(w)
 		for _, m := range gone {
 			e.logger().Info("member removed: its connection to the registry ended",
 				"run", run, "host", m.Host, "incarnation", m.Incarnation, "reason", reason)
@@ -193,10 +216,10 @@ func (e *Embedded) retireOwned(owner *session) {
 	for _, w := range e.runs {
 		gone := w.drop(owner)
 		for _, m := range gone {
-			w.deregister(m.Host, m.Incarnation)
+			_, _ = w.deregister(m.Host, m.Incarnation) // there is room for the floor of a host that has one
 		}
 		if len(gone) > 0 {
-			w.wake()
+			e.wakeLocked(w)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -203,6 +204,126 @@ func TestLimits(t *testing.T) {
 			break
 		}
 		require.NoError(t, c.Close(ctx))
+	})
+}
+
+func TestReadingLeavesNoTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		e := NewEmbedded()
+		defer e.Close(ctx)
+		lists := make(chan []Member)
+		watching, stop := context.WithCancel(ctx)
+		go func() {
+			defer close(lists)
+			for members, err := range e.Watch(watching, "r1") {
+				if err == nil {
+					lists <- members
+				}
+			}
+		}()
+		require.Empty(t, <-lists)
+		_, err := e.Members(ctx, "r1")
+		require.NoError(t, err)
+		_, err = e.Description(ctx, "r1")
+		require.ErrorIs(t, err, ErrNoDescription)
+		require.Empty(t, e.runs)
+
+		require.NoError(t, e.Describe(ctx, "r1", []byte("d")))
+		other := member("h", 1)
+		other.Run = "r2"
+		require.NoError(t, e.Register(ctx, other))
+		synctest.Wait()
+		require.Empty(t, lists, "nothing that the watch is about has changed")
+		require.NoError(t, e.Register(ctx, member("h", 1)))
+		require.Equal(t, []Member{member("h", 1)}, <-lists)
+		stop()
+		_, open := <-lists
+		require.False(t, open)
+	})
+}
+
+func TestWhatARegistryRemembersIsBounded(t *testing.T) {
+	ctx := t.Context()
+	e := NewEmbedded()
+	defer e.Close(ctx)
+	for i := range maxHosts {
+		require.NoError(t, e.Deregister(ctx, "r1", fmt.Sprint("h", i), 1))
+	}
+	require.ErrorIs(t, e.Deregister(ctx, "r1", "one-more", 1), ErrFull)
+	require.ErrorIs(t, e.Register(ctx, member("one-more", 1)), ErrFull)
+	require.NoError(t, e.Register(ctx, member("h7", 2)), "a host that is known")
+
+	for i := range maxRuns - 1 {
+		require.NoError(t, e.Describe(ctx, fmt.Sprint("run", i), nil))
+	}
+	require.ErrorIs(t, e.Describe(ctx, "one-more", nil), ErrFull)
+	members, err := e.Members(ctx, "one-more")
+	require.NoError(t, err)
+	require.Empty(t, members)
+
+	for range maxSessions {
+		require.NoError(t, e.enter(&session{ended: closedChannel}))
+	}
+	near, far := net.Pipe()
+	require.ErrorIs(t, e.Serve(ctx, far), ErrFull)
+	_, err = near.Read(make([]byte, 1))
+	require.Error(t, err, "the connection is closed")
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func TestTwoCloseAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		e := NewEmbedded()
+		defer e.Close(ctx)
+		near, far := net.Pipe()
+		c := NewClient(near)
+		closed := make(chan error, 2)
+		go func() { closed <- c.Close(ctx) }()
+		synctest.Wait()
+		go func() { closed <- c.Close(ctx) }()
+		synctest.Wait()
+		require.Empty(t, closed, "the second waits for the first one's goodbye to be heard")
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		require.ErrorIs(t, c.Close(short), context.Canceled)
+
+		require.NoError(t, e.Serve(ctx, far))
+		require.NoError(t, <-closed)
+		require.NoError(t, <-closed)
+	})
+}
+
+func TestGivenUpRequestsAreNotGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		c := NewClient(near) // not even the hello is read
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			require.ErrorIs(t, c.Register(ctx, member("h", 1)), context.DeadlineExceeded)
+			for _, err := range c.Watch(ctx, "r1") {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+			cancel()
+		}
+		require.Empty(t, c.queue)
+		require.Empty(t, c.waiting)
+
+		// The connection is as good as before once the server reads.
+		e := NewEmbedded()
+		served := make(chan error, 1)
+		go func() { served <- e.Serve(t.Context(), far) }()
+		require.NoError(t, c.Register(t.Context(), member("h", 1)))
+		require.NoError(t, c.Close(t.Context()))
+		require.NoError(t, <-served)
+		require.NoError(t, e.Close(t.Context()))
 	})
 }
 

@@ -19,8 +19,8 @@ var (
 	// is closed).
 	ErrNoDescription = errors.New("cluster: run not described")
 
-	// ErrFull says that the run has [MaxMembers] members, or that a
-	// connection has too many watches open.
+	// ErrFull says that one of the limits in the package's documentation is
+	// reached: of members, hosts, runs, connections, or watches on one of them.
 	ErrFull = errors.New("cluster: full")
 
 	// ErrRegistryUnreachable says that the registry does not answer, or that

@@ -23,6 +23,9 @@ type rollEntry struct {
 	owner *session
 }
 
+// maxHosts bounds the hosts that one run has ever had.
+const maxHosts = 4 * MaxMembers
+
 func newRoll() *roll {
 	return &roll{entries: make(map[string]rollEntry), floor: make(map[string]uint64)}
 }
@@ -38,6 +41,9 @@ func (r *roll) register(m Member, owner *session) (changed bool, err error) {
 	if !found && len(r.entries) >= MaxMembers {
 		return false, fmt.Errorf("%w: run %s has %d members", ErrFull, m.Run, MaxMembers)
 	}
+	if err := r.roomForFloor(m.Host); err != nil {
+		return false, err
+	}
 	r.entries[m.Host] = rollEntry{m.Clone(), owner}
 	r.floor[m.Host] = m.Incarnation
 	return !found || !old.Equal(m), nil
@@ -45,13 +51,24 @@ func (r *roll) register(m Member, owner *session) (changed bool, err error) {
 
 // deregister bars the host's incarnations up to the one given and removes an
 // entry among them.
-func (r *roll) deregister(host string, incarnation uint64) (removed bool) {
+func (r *roll) deregister(host string, incarnation uint64) (removed bool, err error) {
+	if err := r.roomForFloor(host); err != nil {
+		return false, err
+	}
 	r.floor[host] = max(r.floor[host], above(incarnation))
 	if e, found := r.entries[host]; found && e.Incarnation <= incarnation {
 		delete(r.entries, host)
-		return true
+		return true, nil
 	}
-	return false
+	return false, nil
+}
+
+// roomForFloor bounds how many hosts are remembered, for they never leave.
+func (r *roll) roomForFloor(host string) error {
+	if _, known := r.floor[host]; !known && len(r.floor) >= maxHosts {
+		return fmt.Errorf("%w: the run has had %d hosts, %s would be one more", ErrFull, maxHosts, host)
+	}
+	return nil
 }
 
 // drop removes what the owner registered and described, and returns the

@@ -29,8 +29,9 @@ type session struct {
 // Serve answers one [Client] over the connection until it ends, ctx ends or
 // the registry is closed; it closes the connection, and removes what was
 // registered and described over it. The error is nil if the client said
-// goodbye or ended the connection between frames, the context's error, [ErrClosed], one that wraps [ErrProtocol]
-// if the client sent rubbish, or the connection's own.
+// goodbye or ended the connection between frames, the context's error,
+// [ErrClosed], [ErrFull] if too many connections are served, one that wraps
+// [ErrProtocol] if the client sent rubbish, or the connection's own.
 func (e *Embedded) Serve(ctx context.Context, conn net.Conn) error {
 	s := &session{store: e, out: make(chan answer), ended: make(chan struct{}), watches: make(map[uint64]context.CancelFunc)}
 	if err := e.enter(s); err != nil {
@@ -83,6 +84,9 @@ func (e *Embedded) enter(s *session) error {
 	defer e.mu.Unlock()
 	if e.closed {
 		return ErrClosed
+	}
+	if len(e.sessions) >= maxSessions {
+		return fmt.Errorf("%w: %d connections are served", ErrFull, maxSessions)
 	}
 	e.sessions[s] = struct{}{}
 	return nil
