@@ -121,7 +121,7 @@ func TestMessagesBothWays(t *testing.T) {
 }
 
 func TestOrderWhileBothFlood(t *testing.T) {
-	const n = 100_000
+	const n = 20_000
 	everywhere(t, func(t *testing.T, p *pair) {
 		ctx := within(t, 60*time.Second)
 		atA, pidA := newInbox(t, p.a, "x", 64)

@@ -19,7 +19,7 @@
 // that one ends, so order holds in each direction.
 //
 // Actors watch remote actors as they watch local ones. A watcher is told Stopped or NotFound by the other process, or
-// AddressTerminated when the link that carried its watch has ended; a watch does not outlive its link.
+// AddressTerminated when a link with that process has ended; a watch does not outlive the links of its time.
 //
 // A queue holds at most Config.QueueBytes; a Send that finds it full waits, which is the only back pressure of this
 // version: a receiver whose mailbox blocks stops the reading of its link, answers included.

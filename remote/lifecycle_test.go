@@ -333,6 +333,32 @@ func TestWatchAcross(t *testing.T) {
 	})
 }
 
+func TestWatchEndsWithAnyLink(t *testing.T) {
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: newNetwork().dial})
+	in, me := newInbox(t, e, "me", 1)
+	p := e.peer("b:1")
+	defer p.release()
+	bring := func(incarnation uint64) *link {
+		l := e.newLink(nil, newPulse())
+		l.p, l.own, l.sends, l.incarnation = p, true, true, incarnation
+		require.NoError(t, p.up(l))
+		return l
+	}
+	used, other := bring(1), bring(1)
+	p.watch(me.Id, "them")
+	p.ended(other, nil, 0)
+	require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, in.system).(*protoactor.Terminated).Why)
+
+	p.watch(me.Id, "them")
+	heir := bring(2)
+	require.Equal(t, "them", receive(t, in.system).(*protoactor.Terminated).Who.Id, "those of the earlier incarnation")
+	p.watch(me.Id, "them again")
+	p.ended(used, errReplaced, 0)
+	require.Empty(t, in.system, "the heir is watched")
+	p.ended(heir, nil, 0)
+	require.Equal(t, "them again", receive(t, in.system).(*protoactor.Terminated).Who.Id)
+}
+
 func TestNobodyThere(t *testing.T) {
 	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: newNetwork().dial})
 	gone := protoactor.NewPID("b:1", "x")

@@ -200,16 +200,20 @@ func (p *peer) up(l *link) error {
 		p.member = l.member
 	}
 	var replaced []*link
-	for _, o := range p.links {
-		if o.own && l.own && o.incarnation < l.incarnation {
+	p.links = slices.DeleteFunc(p.links, func(o *link) bool {
+		gone := o.own && l.own && o.incarnation < l.incarnation
+		if gone {
 			replaced = append(replaced, o)
 		}
-	}
+		return gone
+	})
 	p.links = append(p.links, l)
 	var watches map[watchKey]struct{}
+	if len(replaced) > 0 {
+		watches, p.watches = p.watches, nil
+	}
 	if slices.Contains(replaced, p.sender) {
 		p.sender = nil
-		watches, p.watches = p.watches, nil
 	}
 	if l.sends && p.sender == nil {
 		p.sendOnLocked(l)
@@ -243,16 +247,17 @@ func (p *peer) ended(l *link, err error, lost int) {
 	p.users.Add(1) // what is said of one address goes through one record; so far the link has held it
 	defer p.release()
 	p.mu.Lock()
-	if i := slices.Index(p.links, l); i >= 0 {
-		p.links = slices.Delete(p.links, i, i+1)
-	}
 	var watches map[watchKey]struct{}
+	if i := slices.Index(p.links, l); i >= 0 { // a later incarnation may have taken its place, and be watched already
+		p.links = slices.Delete(p.links, i, i+1)
+		// Where there are two links, the news of an end may have been lost with the one that we do not write to.
+		watches, p.watches = p.watches, nil
+	}
 	if p.sender == l {
 		p.sender = nil
 		if i := slices.IndexFunc(p.links, func(o *link) bool { return o.sends }); i >= 0 {
 			p.sender = p.links[i]
 		}
-		watches, p.watches = p.watches, nil
 	}
 	p.mu.Unlock()
 	p.e.forget(l)

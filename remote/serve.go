@@ -65,8 +65,8 @@ func (e *Endpoint) take(conn net.Conn) {
 	select {
 	case e.handshakes <- struct{}{}:
 	default:
-		_ = conn.Close()
 		e.tooMany(from, "handshakes")
+		_ = conn.Close()
 		return
 	}
 	if !e.spawn(func() { e.admit(conn, from) }) {
@@ -81,10 +81,10 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
 	if err != nil {
-		_ = conn.Close()
 		if !errors.Is(err, io.EOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
 			e.turnedAway(from, whyNoTLS(err))
 		}
+		_ = conn.Close()
 		return
 	}
 	if protocol == protoJoin {
@@ -94,8 +94,8 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	select {
 	case e.connections <- struct{}{}:
 	default:
-		_ = sc.Close()
 		e.tooMany(from, "connections")
+		_ = sc.Close()
 		return
 	}
 	sc.left = func() { <-e.connections }
