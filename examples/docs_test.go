@@ -1,0 +1,75 @@
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// block is what a page has between a line and the next ``` line.
+func block(t *testing.T, page, first string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(page, "\n```"+first)
+	require.True(t, ok, "no such block: %q", first)
+	text, _, ok := strings.Cut(rest, "\n```\n")
+	require.True(t, ok)
+	return strings.TrimPrefix(text, "\n") + "\n"
+}
+
+func build(t *testing.T, what string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, what).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return program
+}
+
+func TestReadmeProgramRuns(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(block(t, read(t, "../README.md"), "go")), 0o600))
+	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "sum total=135") // three workers: 0 + 1 + … + 9
+}
+
+func TestGuideListsFlags(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), build(t, "./star"), "-help")
+	cmd.Args[0] = "star"
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err)
+	require.Equal(t, string(out), "Usage of star:\n"+block(t, read(t, "../docs/guide.md"), "\nUsage of star:"),
+		"docs/guide.md should have what `go run ./examples/star -help` prints")
+}
+
+func TestGuideHasPolicy(t *testing.T) {
+	policy := read(t, "../cluster/consul-policy.hcl")
+	require.Contains(t, read(t, "../docs/guide.md"), "\n```\n"+policy+"```\n")
+}
+
+var code = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// Links within the repository lead somewhere.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("*/README.md")
+	require.NoError(t, err)
+	for _, page := range append(pages, "README.md", "../README.md", "../docs/guide.md") {
+		for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
+			_, err = os.Stat(filepath.Join(filepath.Dir(page), found[1]))
+			require.NoError(t, err, page)
+		}
+	}
+}
