@@ -6,10 +6,12 @@ PACKAGES ?= ./...
 # Packages at once: many tests start processes of their own, so no more than there are cores on a small machine.
 P        ?= 2
 RUN      ?=
+HOSTS    ?= 8
+BENCHFLAGS ?=
 
 GOTEST = -timeout $(TIMEOUT) -p $(P) -count=1 $(if $(RUN),-run '$(RUN)') $(PACKAGES)
 
-.PHONY: help test unit lint fuzz consul setup
+.PHONY: help test unit lint fuzz consul setup bench
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +33,10 @@ fuzz: ## each fuzz target for FUZZTIME
 
 setup: ## install what the tests need (root, Debian); nothing where all is there
 	@scripts/setup.sh
+
+bench: ## how fast launches are beside pdsh, clush and mpirun, on HOSTS hosts in network namespaces (root, Linux)
+	@scripts/setup.sh bench
+	@go run ./bench launch -hosts $(HOSTS) $(BENCHFLAGS)
 
 consul: ## build the Consul server of the tests and say where it is
 	@scripts/setup.sh consul

@@ -4,6 +4,7 @@
 #   scripts/setup.sh            everything
 #   scripts/setup.sh packages   only the Debian packages
 #   scripts/setup.sh consul     only Consul; prints where the server is
+#   scripts/setup.sh bench      the packages, and the programs that the benchmarks compare with
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -26,12 +27,18 @@ zsh zsh
 fish fish
 /etc/ssl/certs/ca-certificates.crt ca-certificates"
 
+# What others use to reach many hosts; only the benchmarks need it.
+peers="pdsh pdsh
+clush clustershell
+mpirun openmpi-bin"
+
+# packages LIST installs those of a list that are missing.
 packages() {
   # /usr/sbin is where half of these live and is not on everybody's path.
   local PATH=$PATH:/usr/sbin:/sbin missing=() program package
   while read -r program package; do
     command -v "$program" >/dev/null || [ -e "$program" ] || missing+=("$package")
-  done <<<"$needed"
+  done <<<"$1"
   if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
       echo "setup: missing here: ${missing[*]}. Run scripts/setup.sh as root on Debian, or install them by hand." >&2
@@ -83,8 +90,10 @@ consul() {
 }
 
 case ${1:-all} in
-  all) packages; consul ;;
-  packages) packages ;;
+  all) packages "$needed"; consul ;;
+  packages) packages "$needed" ;;
+  bench) packages "$needed
+$peers" ;;
   consul) consul say ;;
-  *) echo "usage: scripts/setup.sh [packages|consul]" >&2; exit 2 ;;
+  *) echo "usage: scripts/setup.sh [packages|consul|bench]" >&2; exit 2 ;;
 esac

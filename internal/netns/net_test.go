@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +26,16 @@ func TestHostsWithoutATest(t *testing.T) {
 	out, err := exec.Command("ssh", "-F", n.ClientConfig, "host2", "whoami; pwd").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Equal(t, "ada\n"+n.Host("host2").Home+"\n", string(out))
+
+	busy, err := exec.Command("ssh", "-F", n.ClientConfig, "host1", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done").CombinedOutput()
+	require.NoError(t, err, "%s", busy)
+	require.Eventually(t, func() bool {
+		left, err := n.Hosts[0].Processes()
+		return err == nil && len(left) == 0
+	}, 5*time.Second, time.Millisecond, "sshd has waited for the session")
+	took, err := n.Hosts[0].CPUTime()
+	require.NoError(t, err)
+	require.Positive(t, took)
 
 	folder := filepath.Dir(filepath.Dir(n.ClientConfig))
 	require.DirExists(t, folder)

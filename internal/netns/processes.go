@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -36,6 +37,37 @@ func (h *Host) Processes() ([]Process, error) {
 
 // KillAll kills, with SIGKILL and until none is left, what Processes returns, sessions of sshd included. The host stays up.
 func (h *Host) KillAll() error { return kill(h.Processes) }
+
+// CPUTime is the processor time, of user and kernel, that the host's sshd and its sessions have taken since sshd was started, with all
+// processes in them that have ended and were waited for; zero while sshd is stopped. It has a resolution of a hundredth of a second.
+func (h *Host) CPUTime() (time.Duration, error) {
+	if h.sshd == nil {
+		return 0, nil
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.sshd.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("netns: sshd of %s: %w", h.Name, err)
+	}
+	fields := statFields(stat)
+	const utime, cstime, tick = 11, 14, time.Second / 100 // USER_HZ, which the kernel never changes towards programs
+	if len(fields) <= cstime {
+		return 0, fmt.Errorf("netns: sshd of %s: /proc says %q", h.Name, stat)
+	}
+	var sum time.Duration
+	for _, field := range fields[utime : cstime+1] {
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("netns: sshd of %s: %w", h.Name, err)
+		}
+		sum += time.Duration(ticks) * tick
+	}
+	return sum, nil
+}
+
+// statFields are those of /proc/PID/stat from the third on: pid (name) state ppid … The name may hold spaces and parentheses, so they are counted from its end.
+func statFields(stat []byte) []string {
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+}
 
 // kill kills the processes that list returns until there are none.
 func kill(list func() ([]Process, error)) error {
@@ -94,8 +126,7 @@ func readProcess(dir string) (Process, bool) {
 	if err != nil {
 		return Process{}, false
 	}
-	// pid (name) state ppid …; the name may hold spaces and parentheses, so count from its end.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	fields := statFields(stat)
 	if len(fields) < 2 {
 		return Process{}, false
 	}

@@ -1,0 +1,143 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+)
+
+// report is everything that was found.
+type report struct {
+	machine machine
+	where   string
+	hosts   int
+	rounds  int
+	binary  int64 // size
+	bouts   []*bout
+	load    [2]string // before and after
+}
+
+// row is a comparison, as programs read it.
+type row struct {
+	Bench       string  `json:"bench"`
+	Hosts       int     `json:"hosts"`
+	Mode        string  `json:"mode"`
+	Seconds     float64 `json:"seconds"`
+	Peer        string  `json:"peer"`
+	PeerKex     string  `json:"peer_kex"`
+	PeerSeconds float64 `json:"peer_seconds"`
+	Ratio       float64 `json:"ratio"`
+}
+
+// writeJSON writes a line for each comparison.
+func (r report) writeJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for _, b := range r.bouts {
+		ours := spreadOf(b.contestants[0].seconds).median
+		for _, c := range b.contestants[1:] {
+			if c.err != nil {
+				continue
+			}
+			theirs := spreadOf(c.seconds).median
+			if err := enc.Encode(row{
+				Bench: "launch", Hosts: r.hosts, Mode: b.mode, Seconds: rounded(ours), Peer: c.peer, PeerKex: c.kex,
+				PeerSeconds: rounded(theirs), Ratio: rounded(ours / theirs),
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rounded leaves the digits that mean something.
+func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// writeTable writes everything for people.
+func (r report) writeTable(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nlaunch: %d hosts %s; medians of %d alternating rounds (min to max)\n\n", r.hosts, r.where, r.rounds)
+	if err := r.writeRows(&b); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	for _, bout := range r.bouts {
+		r.writeOwn(&b, bout)
+		if len(bout.missing) > 0 {
+			fmt.Fprintf(&b, "%s: not installed here, and so left out: %s; make bench installs them\n", bout.mode, strings.Join(bout.missing, ", "))
+		}
+	}
+	fmt.Fprintf(&b, "machine: %s, %d processors, %s\n", r.machine.processor, r.machine.processors, r.machine.system)
+	fmt.Fprintf(&b, "load averages: %s before, %s after; 0.00 would be an idle machine\n", r.load[0], r.load[1])
+	fmt.Fprintf(&b, "tlaunch at %s; %s\n", r.machine.commit, strings.Join(r.machine.versions, "; "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r report) writeRows(w *strings.Builder) error {
+	var rows strings.Builder
+	t := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "mode\twhat\tkey exchange\tseconds\tours/theirs\ttarget\tprocessor seconds")
+	for _, b := range r.bouts {
+		b.writeRows(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(rows.String()) {
+		w.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return nil
+}
+
+func (b *bout) writeRows(w io.Writer) {
+	ours := b.contestants[0]
+	mine := spreadOf(ours.seconds)
+	for _, c := range b.contestants {
+		if c.err != nil {
+			fmt.Fprintf(w, "%s\t%s\t%s\tfailed\t\t\t\n", b.mode, c.what, c.kex)
+			continue
+		}
+		took := spreadOf(c.seconds)
+		var ratio, promise, used string
+		if c != ours {
+			part := mine.median / took.median
+			ratio = fmt.Sprintf("%.2f", part)
+			if most, ok := target(b.mode, c.peer, c.kex == ours.kex); ok {
+				promise = fmt.Sprintf("at most %.2f: %s", most, verdict(part, most))
+			}
+		}
+		if len(c.used) > 0 {
+			used = fmt.Sprintf("%.2f", spreadOf(c.used).median)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\t%s\t%s\n", b.mode, c.what, c.kex, took, ratio, promise, used)
+	}
+}
+
+// writeOwn tells what concerns only us.
+func (r report) writeOwn(w io.Writer, b *bout) {
+	const mega = 1e6
+	fmt.Fprintf(w, "%s: %v from the start of the launcher's process; its memory at most ", b.mode, spreadOf(b.whole))
+	if b.peak == 0 {
+		fmt.Fprint(w, unknown)
+	} else {
+		fmt.Fprintf(w, "%.0f MB", float64(b.peak)/mega)
+		if r.hosts >= memoryHosts || b.peak > memoryTarget {
+			fmt.Fprintf(w, " (target: at most %.0f MB at %d hosts: %s)", memoryTarget/mega, memoryHosts, verdict(float64(b.peak), memoryTarget))
+		}
+	}
+	fmt.Fprintf(w, "; it sent %.1f MB of an executable of %.1f MB\n", float64(b.sent)/mega, float64(r.binary)/mega)
+}
+
+// failures are those of peers.
+func (r report) failures() error {
+	var errs []error
+	for _, b := range r.bouts {
+		errs = append(errs, b.failures())
+	}
+	return errors.Join(errs...)
+}
