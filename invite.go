@@ -216,8 +216,16 @@ func FindInConsul(cfg ConsulConfig) ConnectOption {
 	return func(s *connectSettings) { s.consul = &cfg }
 }
 
-// ConnectLogger receives the connection's own notes. The default discards them.
-func ConnectLogger(l *slog.Logger) ConnectOption { return func(s *connectSettings) { s.logger = l } }
+// ConnectLogger receives the connection's own notes. The default discards
+// them. So does nil.
+func ConnectLogger(l *slog.Logger) ConnectOption {
+	return func(s *connectSettings) {
+		if l == nil {
+			l = slog.New(slog.DiscardHandler)
+		}
+		s.logger = l
+	}
+}
 
 // Redeem turns an invitation into membership. It works once.
 func Redeem(ctx context.Context, i Invitation, opts ...ConnectOption) (*Grant, error) {
