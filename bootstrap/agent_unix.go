@@ -72,7 +72,8 @@ func runAgent() int {
 	}
 	if err := a.start(); err != nil {
 		a.cleanUp()
-		_ = a.send(frameStarted, startReport{Error: err.Error()})
+		text := err.Error()
+		_ = a.send(frameStarted, startReport{Error: text[:min(len(text), maxReport/2)]})
 		_ = a.control.Close()
 		select { // the launcher closes once it has read the reason
 		case <-a.session.CloseChan():
@@ -201,7 +202,7 @@ func (a *agent) send(kind frameKind, message any) error {
 func (a *agent) supervise(signals <-chan os.Signal) int {
 	go func() {
 		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
-		_ = a.send(frameStarted, startReport{Dir: a.dir})
+		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: held})
 		if a.notify != nil {
 			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		}
@@ -303,8 +304,8 @@ func (a *agent) warn(cause stopCause) {
 // finish follows the worker's end: no process, no bytes and no files are left behind, then the launcher hears how it ended.
 func (a *agent) finish() int {
 	left := killDescendants(0)
-	if left > 0 {
-		// Somebody holds the pipes for ever: what is in them now is all that is waited for.
+	if left > 0 || !holdsOrphans {
+		// Somebody may hold the pipes for ever: what is in them now is all that is waited for.
 		for _, p := range a.pipes {
 			_ = p.SetReadDeadline(time.Now().Add(time.Second))
 		}
@@ -318,6 +319,8 @@ func (a *agent) finish() int {
 	payload, err := cbor.Marshal(report)
 	if err == nil {
 		a.records.finish(appendFrame(nil, frameExit, payload))
+		// Our end would break the launcher's writes, and with them its reading of what is still on the way: it closes when it has read all.
+		<-a.session.CloseChan()
 	}
 	stop()
 	return 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
@@ -91,9 +92,10 @@ func (c *cargo) close() error {
 
 // load is what lies ready on a host.
 type load struct {
-	path  string   // of the executable
-	bases []string // for the work folder
-	bring bring    // nil: nothing to bring
+	path  string     // of the executable
+	bases []string   // for the work folder
+	addr  netip.Addr // by which the host was reached, as it says; zero: it does not
+	bring bring      // nil: nothing to bring
 }
 
 func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Client) (load, error) {
@@ -116,7 +118,7 @@ func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Clien
 	if err != nil {
 		return load{}, err
 	}
-	l := load{path: remote, bases: []string{path.Join(path.Dir(remote), "runs"), ""}}
+	l := load{path: remote, bases: []string{path.Join(path.Dir(remote), "runs"), ""}, addr: platform.Addr}
 	if len(c.cfg.Ship) > 0 {
 		dirs, err := c.dirs()
 		if err != nil {

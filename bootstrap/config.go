@@ -15,7 +15,8 @@ type Config struct {
 	// Run is the id of the run; any text.
 	Run string
 
-	// Lease is how long a process goes on without hearing from this launcher. Zero is [DefaultLease]; negative is an error.
+	// Lease is how long a process goes on without hearing from this launcher. Zero is [DefaultLease];
+	// less than 100 ms is an error.
 	Lease time.Duration
 
 	// Parallel is how many hosts are started at once. Zero is 64; negative is an error.
@@ -48,7 +49,7 @@ type Config struct {
 	// Progress is called, from several goroutines, as hosts come up. Nil is nobody.
 	Progress func(Event)
 
-	// Logger is for the launcher's own notes. Nil drops them.
+	// Logger is for the launcher's own notes; at level debug it hears how each host holds its processes. Nil drops them.
 	Logger *slog.Logger
 }
 
@@ -102,6 +103,9 @@ func (c *Config) validate() error {
 	}
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
+	}
+	if c.Lease < minLease {
+		return fmt.Errorf("bootstrap: a Lease of %v would lose hosts that only wait for their turn; give at least %v", c.Lease, minLease)
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 64

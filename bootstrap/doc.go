@@ -31,7 +31,8 @@
 //
 // # Cancellation
 //
-// The context of [Launcher.Start] covers all of a start, and nothing after it. [Launcher.Close] kills what runs.
+// The context of [Launcher.Start] covers all of a start, and nothing after it. When it ends, a host that goes on talking but does
+// not end is given up after the length of the lease and [LeaseNotice]. [Launcher.Close] kills what runs.
 //
 // # Limits
 //

@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -34,13 +35,13 @@ type HostError struct {
 	Remedy string // what the user can do, or empty
 }
 
-// Error returns one line: host, what failed, why, and the remedy.
+// Error returns one line: host, what failed, why, and the remedy. What the host has said cannot harm a terminal: see [Printable].
 func (e *HostError) Error() string {
 	s := fmt.Sprintf("host %s: %s: %v", e.Host, e.Op, e.Err)
 	if e.Remedy != "" {
 		s += "; " + e.Remedy
 	}
-	return s
+	return Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // Unwrap returns the reason.

@@ -87,6 +87,7 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 		delete(l.running, p)
 		l.mu.Unlock()
 	})
+	l.cfg.Logger.DebugContext(ctx, "process started", "host", h.Name, "dir", p.report.Dir, "children", p.report.Held)
 	l.cfg.Progress(Event{Host: h.Name, Stage: StageStarted})
 	return p, nil
 }
@@ -115,9 +116,13 @@ func (l *Launcher) Close(ctx context.Context) error {
 		case <-p.Done():
 			continue
 		case <-ctx.Done():
-			err = context.Cause(ctx)
 		}
-		p.cut(ErrClosed)
+		if err == nil {
+			err = context.Cause(ctx)
+			for _, other := range all { // all of them now, so that their leases run out at the same time
+				other.cut(ErrClosed)
+			}
+		}
 		<-p.Done()
 	}
 	return errors.Join(err, l.starter.close())

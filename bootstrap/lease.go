@@ -8,6 +8,9 @@ const LeaseNotice = 3 * time.Second
 // DefaultLease is how long a host goes on without hearing from its launcher, where the configuration does not say.
 const DefaultLease = 5 * time.Second
 
+// minLease is the shortest that can be asked for.
+const minLease = 100 * time.Millisecond
+
 // stopCause is why a worker is asked to stop.
 type stopCause byte
 

@@ -113,15 +113,16 @@ func (l *link) greet(ctx context.Context, timeout time.Duration, noise func(stri
 	defer cancel()
 	stop := context.AfterFunc(ctx, l.kill)
 	r, err := hello(l.out, func(line string) { l.heed(line, noise) })
-	if stop() && err == nil {
+	if err == nil && stop() {
 		return r, nil
 	}
+	ended := l.wait() // a command that has closed its output may live on, but not longer than ctx
+	stop()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errHelloTimeout) {
 		return nil, cause
 	} else if cause != nil {
 		return nil, fmt.Errorf("%w: it still ran after %v", ErrNoInit, timeout)
 	}
-	ended := l.wait()
 	l.pid.Store(0) // its number may be another's from now on
 	if l.describe != nil {
 		if known := l.describe(ended); known != nil {

@@ -46,6 +46,9 @@ func beforeEnter() {
 	case "never-fails":
 		fmt.Fprintln(os.Stderr, "flag provided but not defined")
 		os.Exit(2)
+	case "never-closes":
+		_ = os.Stdout.Close()
+		select {}
 	case "worker-dies":
 		if os.Getenv(marker) == markerWorker {
 			os.Exit(9)
@@ -261,6 +264,12 @@ func await(t *testing.T, p *Process) Exit {
 		require.FailNow(t, "the process did not end")
 	}
 	return p.Exit()
+}
+
+func succeeds(t *testing.T, p *Process) {
+	t.Helper()
+	exit := await(t, p)
+	require.True(t, exit.Success(), "%v, after %q", exit, exit.Last)
 }
 
 func alive(pid int) bool {

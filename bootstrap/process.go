@@ -71,8 +71,7 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	go p.run(orders)
 	if orders.Files {
 		if err := p.bringFiles(ctx); err != nil {
-			p.Terminate(0)
-			<-p.Done()
+			p.undo()
 			return nil, hostFailure(ctx, h, "ship", err)
 		}
 	}
@@ -80,8 +79,7 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	case <-p.started:
 	case <-p.Done():
 	case <-ctx.Done():
-		p.Terminate(0)
-		<-p.Done()
+		p.undo()
 		return nil, context.Cause(ctx)
 	}
 	p.mu.Lock()
@@ -95,6 +93,14 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 		return nil, p.startError(ctx, fmt.Errorf("the host says: %s", report.Error))
 	}
 	return p, nil
+}
+
+// undo ends a start that failed half-way. The agent cleans up; one that goes on talking without doing so is given up with its link.
+func (p *Process) undo() {
+	p.Terminate(0)
+	overdue := time.AfterFunc(p.cfg.Lease+LeaseNotice, func() { p.cut(errors.New("the agent did not end when told to")) })
+	<-p.Done()
+	overdue.Stop()
 }
 
 // bringFiles fills the work folder once the agent has made it. A process that ends meanwhile is none of its errors.
@@ -140,7 +146,7 @@ func (p *Process) startError(ctx context.Context, err error) error {
 func (p *Process) Host() inventory.Host { return p.host }
 
 // DataAddress returns the address, without a port, by which other hosts reach this one: what the inventory says, else the
-// one by which the launcher reached it; 127.0.0.1 for a local process.
+// one by which the launcher reached it, or behind jump hosts the one by which the last of these did; 127.0.0.1 for a local process.
 func (p *Process) DataAddress() string {
 	if p.host.Data != "" {
 		return p.host.Data
@@ -330,16 +336,21 @@ func (p *Process) ping(control io.Writer) {
 // listen takes the agent's word on work folder and start; of its answers to pings only that they came matters.
 func (p *Process) listen(control io.Reader) {
 	for {
-		kind, payload, err := readFrame(control, maxEnvelope)
+		kind, payload, err := readFrame(control, maxReport)
+		if errors.Is(err, errFrame) {
+			p.cut(err) // what follows cannot be made sense of
+		}
 		if err != nil {
 			return
 		}
 		switch kind {
 		case frameReady:
 			var ready readyReport
-			if decode(payload, &ready) == nil {
-				p.note(func() bool { return p.dir == "" }, func() { p.dir = ready.Dir }, p.ready)
+			if err := decode(payload, &ready); err != nil {
+				p.cut(fmt.Errorf("%w: kind %d: %w", errFrame, kind, err))
+				return
 			}
+			p.note(func() bool { return p.dir == "" }, func() { p.dir = ready.Dir }, p.ready)
 		case frameStarted:
 			var report startReport
 			if err := decode(payload, &report); err != nil {

@@ -56,7 +56,7 @@ func TestExitStatus(t *testing.T) {
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{Run: "run 1"}, "hello")
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 	require.Equal(t, []string{"to stdout"}, j.texts(Stdout))
 	require.Equal(t, []string{"to stderr, no newline"}, j.texts(Stderr))
 	require.Equal(t, []string{"to log", "bad \xff bytes"}, j.texts(Log))
@@ -83,7 +83,7 @@ func TestManyLinesArriveInOrder(t *testing.T) {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			p, j := launchLocal(t, Config{}, fmt.Sprintf("lines %d", size))
-			require.True(t, await(t, p).Success())
+			succeeds(t, p)
 			all := j.all()
 			require.Len(t, all, 10_000)
 			want := " " + strings.Repeat("x", size)
@@ -112,7 +112,7 @@ func TestLongLines(t *testing.T) {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			p, j := launchLocal(t, Config{}, fmt.Sprintf("long %d", size))
-			require.True(t, await(t, p).Success())
+			succeeds(t, p)
 			texts := j.texts(Stdout)
 			require.Len(t, texts, 2)
 			require.Equal(t, "after", texts[1])
@@ -176,7 +176,7 @@ func TestStreamsFromWorker(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
 	require.True(t, bytes.Equal(bytes.Repeat([]byte("0123456789"), 1<<20), data))
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 }
 
 func TestDialHonoursContext(t *testing.T) {
@@ -192,7 +192,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("TLAUNCH_TEST_COPIED", "from here")
 	t.Setenv("TLAUNCH_TEST_SECRET", "stays here")
 	p, j := launchLocal(t, Config{Env: []string{"A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED"}}, "env")
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 	want := append(hostEnv(), "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
 	require.ElementsMatch(t, want, j.texts(Stdout))
 	require.Equal(t, []string{"true"}, j.texts(Stderr))
@@ -201,6 +201,7 @@ func TestEnvironment(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"lease":    {Lease: -1},
+		"blink":    {Lease: 4},
 		"parallel": {Parallel: -1},
 		"hello":    {HelloTimeout: -1},
 		"unset":    {Env: []string{"TLAUNCH_TEST_NOT_SET"}},
@@ -222,7 +223,7 @@ func TestBadConfig(t *testing.T) {
 func TestNoiseBeforeThePreamble(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{Args: []string{"noisy"}}, "hello")
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 	require.Equal(t, []string{"welcome", "\x1etlaunch is not \x1e\x1eyet here", "no newline", "to stdout"}, j.texts(Stdout))
 	require.Equal(t, []string{"mind the gap"}, j.texts(Agent))
 	var numbered int
@@ -241,6 +242,7 @@ func TestProgramThatNeverEnters(t *testing.T) {
 		{"never-exits", "status 0"},
 		{"never-fails", "not defined"},
 		{"never-hangs", "still ran after 2s"},
+		{"never-closes", "still ran after 2s"},
 	} {
 		t.Run(c.arg, func(t *testing.T) {
 			t.Parallel()
@@ -275,7 +277,7 @@ func TestWorkerEndsBeforeItsOrders(t *testing.T) {
 func TestLargestOrders(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "size "+strings.Repeat(" ", MaxOrders-5))
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 	require.Equal(t, []string{strconv.Itoa(MaxOrders)}, j.texts(Stdout))
 }
 

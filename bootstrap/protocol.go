@@ -30,6 +30,7 @@ const MaxOrders = 64 << 20
 
 const (
 	maxEnvelope = MaxOrders + 4<<20 // orders and what travels beside them
+	maxReport   = 256 << 10         // what an agent says of a start
 	maxControl  = 1 << 10           // any other frame on a control stream
 )
 
@@ -76,6 +77,7 @@ type guestOrders struct {
 // startReport says whether the worker runs.
 type startReport struct {
 	Dir   string
+	Held  string // how the worker's children are held
 	Error string
 }
 

@@ -22,7 +22,7 @@ func TestShipOverSSH(t *testing.T) {
 	for range 2 { // cold, and from the host's cache
 		p, j, err := launchRemote(t, cfg, h, "files")
 		require.NoError(t, err)
-		require.True(t, await(t, p).Success())
+		succeeds(t, p)
 		require.Equal(t, want, j.texts(Stdout))
 	}
 	require.Empty(t, leftovers(t, s.Home))

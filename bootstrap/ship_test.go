@@ -27,7 +27,7 @@ func TestShipLocal(t *testing.T) {
 	t.Parallel()
 	dir, want := shipment(t)
 	p, j := launchLocal(t, Config{Ship: []string{dir}}, "files")
-	require.True(t, await(t, p).Success())
+	succeeds(t, p)
 	require.Equal(t, want, j.texts(Stdout))
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error)
 		_ = conn.Close()
 		return nil, hostFailure(ctx, h, "start", err)
 	}
-	l.bases, l.bring, l.address = load.bases, load.bring, reachedAddress(conn)
+	l.bases, l.bring, l.address = load.bases, load.bring, reachedAddress(conn, load.addr)
 	return l, nil
 }
 
@@ -92,12 +93,16 @@ func quote(s string) string {
 	return b.String()
 }
 
-// reachedAddress is where the host was reached; behind a jump host, the name by which that reached it.
-func reachedAddress(conn *sshconn.Conn) string {
+// reachedAddress is where the host was reached. Behind jump hosts that is the address which the last of them has reached, as the
+// host itself tells: a name is resolved over there, and may mean nothing or something else where it is used.
+func reachedAddress(conn *sshconn.Conn, told netip.Addr) string {
 	if len(conn.Jumps) == 0 {
 		if host, _, err := net.SplitHostPort(conn.RemoteAddr().String()); err == nil {
 			return host
 		}
+	}
+	if _, err := netip.ParseAddr(conn.HostName); err != nil && told.IsValid() && told.Zone() == "" {
+		return told.String()
 	}
 	return conn.HostName
 }

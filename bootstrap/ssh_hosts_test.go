@@ -200,7 +200,7 @@ func TestLoginShells(t *testing.T) {
 			h, cfg := remote(t, s, newMeter(t, s.Addr))
 			p, j, err := launchRemote(t, cfg, h, "hello")
 			require.NoError(t, err)
-			require.True(t, await(t, p).Success())
+			succeeds(t, p)
 			require.Contains(t, j.texts(Stdout), "to stdout")
 			require.Equal(t, []string{"to log", "bad \xff bytes"}, j.texts(Log))
 		})

@@ -1,9 +1,12 @@
 package bootstrap
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
 
 func TestQuote(t *testing.T) {
@@ -33,5 +36,23 @@ func TestProcessIDAmongNoise(t *testing.T) {
 			require.Equal(t, c.noise, noise)
 			require.Equal(t, c.pid, l.pid.Load())
 		})
+	}
+}
+
+// Behind a jump host a name means something only there, so the host's own word counts; an address needs no resolving.
+func TestReachedAddress(t *testing.T) {
+	for _, c := range []struct{ hostName, told, want string }{
+		{"far", "10.0.0.7", "10.0.0.7"},
+		{"far", "2001:db8::7", "2001:db8::7"},
+		{"10.0.0.8", "10.0.0.7", "10.0.0.8"},
+		{"2001:db8::8", "", "2001:db8::8"},
+		{"far", "", "far"},
+		{"far", "fe80::1%eth0", "far"}, // the zone is the host's own
+	} {
+		var told netip.Addr
+		if c.told != "" {
+			told = netip.MustParseAddr(c.told)
+		}
+		require.Equal(t, c.want, reachedAddress(&sshconn.Conn{HostName: c.hostName, Jumps: []string{"gate"}}, told))
 	}
 }

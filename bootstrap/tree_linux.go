@@ -13,6 +13,12 @@ import (
 // killBound is how long descendants are hunted for before those that resist are reported.
 const killBound = 2 * time.Second
 
+// held says how the worker and its children are kept from outliving the host's part in the run.
+const held = "parent-death signal for the worker, subreaper for its descendants"
+
+// holdsOrphans says whether all descendants are found, whatever they do.
+const holdsOrphans = true
+
 // becomeReaper makes orphans among the worker's descendants our children, so that none can hide by forking twice.
 func becomeReaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 

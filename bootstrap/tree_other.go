@@ -4,6 +4,12 @@ package bootstrap
 
 import "syscall"
 
+// held says how the worker and its children are kept from outliving the host's part in the run.
+const held = "process group of the worker"
+
+// holdsOrphans says that descendants which leave the worker's process group are not found.
+const holdsOrphans = false
+
 // becomeReaper does nothing: only Linux hands orphans to a chosen ancestor.
 func becomeReaper() error { return nil }
 
