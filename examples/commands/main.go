@@ -15,7 +15,7 @@ import (
 
 // Config is what every process of the run is given.
 type Config struct {
-	Rounds int           // tables to draw; 0: until stopped
+	Rounds int           // tables to draw; 0 or less: until stopped
 	Every  time.Duration // from one table to the next
 }
 

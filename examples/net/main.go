@@ -15,7 +15,7 @@ import (
 
 // Config is what every process of the run is given.
 type Config struct {
-	Rounds int // numbers from each host to each other; 0: until stopped
+	Rounds int // numbers from each host to each other; 0 or less: until stopped
 }
 
 // Number is what a peer sends: first 1, then 2, and so on.
@@ -47,7 +47,7 @@ func (p *Peer) Add(_ context.Context, n Number) (int, error) {
 // on to the next. It is not part of the node's turn: peers that wait for each
 // other here do not stand in each other's way.
 func (p *Peer) Run(ctx context.Context) error {
-	for i := 1; p.rounds == 0 || i <= p.rounds; i++ {
+	for i := 1; p.rounds <= 0 || i <= p.rounds; i++ {
 		var futures []*actor.Future[int]
 		for _, other := range p.others {
 			futures = append(futures, actor.Go(ctx, other, (*Peer).Add, Number{p.id, i}))

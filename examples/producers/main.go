@@ -14,7 +14,7 @@ import (
 
 // Config is what every process of the run is given.
 type Config struct {
-	Rounds int // how often the consumer asks all producers; 0: until stopped
+	Rounds int // how often the consumer asks all producers; 0 or less: until stopped
 }
 
 // Producer does the work.
@@ -36,7 +36,7 @@ type Consumer struct {
 
 // Run makes the node an active one: the run ends when every Run has returned.
 func (c *Consumer) Run(ctx context.Context) error {
-	for round := 0; c.rounds == 0 || round < c.rounds; round++ {
+	for round := 0; c.rounds <= 0 || round < c.rounds; round++ {
 		var futures []*actor.Future[int]
 		for i, producer := range c.producers {
 			futures = append(futures, actor.Go(ctx, producer, (*Producer).Work, round+i))

@@ -14,7 +14,7 @@ import (
 
 // Config is what every process of the run is given.
 type Config struct {
-	Rounds int // numbers from each worker; 0: until stopped
+	Rounds int // numbers from each worker; 0 or less: until stopped
 }
 
 // Number is what a worker sends: first 1, then 2, and so on.
@@ -63,7 +63,7 @@ type Worker struct {
 
 // Run makes the node an active one: the run ends when every Run has returned.
 func (w *Worker) Run(ctx context.Context) error {
-	for i := 1; w.rounds == 0 || i <= w.rounds; i++ {
+	for i := 1; w.rounds <= 0 || i <= w.rounds; i++ {
 		total, err := actor.Call(ctx, w.consumer, (*Consumer).Add, Number{w.id, i})
 		if err != nil {
 			return err

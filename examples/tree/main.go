@@ -14,7 +14,7 @@ import (
 
 // Config is what every process of the run is given.
 type Config struct {
-	Rounds int // numbers from each leaf; 0: until stopped
+	Rounds int // numbers from each leaf; 0 or less: until stopped
 }
 
 // Partial is what the leaves below a node have given in one round.
@@ -75,7 +75,7 @@ type Root struct {
 
 // Run makes the node an active one: the run ends when every Run has returned.
 func (r *Root) Run(ctx context.Context) error {
-	for r.rounds == 0 || r.complete < r.rounds {
+	for r.rounds <= 0 || r.complete < r.rounds {
 		whole, err := r.top.Give(ctx, r.complete+1)
 		if err != nil {
 			return err

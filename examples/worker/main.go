@@ -13,7 +13,7 @@ import (
 // Config is what every process of the run is given.
 type Config struct {
 	Workers int // on each host
-	Rounds  int // blocks of numbers for each worker; 0: until stopped
+	Rounds  int // blocks of numbers for each worker; 0 or less: until stopped
 }
 
 // block is how many numbers a worker searches in one round.
@@ -28,7 +28,7 @@ type Worker struct {
 
 // Run makes the node an active one: the run ends when every Run has returned.
 func (w *Worker) Run(ctx context.Context) error {
-	for w.rounds == 0 || w.done < w.rounds {
+	for w.rounds <= 0 || w.done < w.rounds {
 		if err := ctx.Err(); err != nil {
 			return err // the run has been stopped
 		}
