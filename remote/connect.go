@@ -95,7 +95,7 @@ func (e *Endpoint) dialler(conn *secured) (*dialler, error) {
 		grpc.WithTransportCredentials(handedOver{}),
 		grpc.WithAuthority(memberName),
 		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithDisableHealthCheck(),
-		grpc.WithIdleTimeout(0),
+		grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(headerBytes),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithDefaultCallOptions(
 			grpc.ForceCodecV2(wireCodec{}),

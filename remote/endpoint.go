@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	windowBytes   = 1 << 20 // gRPC's flow control, per stream and connection
-	frameOverhead = 1 << 20 // what a batch may take beside its largest message
+	windowBytes   = 1 << 20  // gRPC's flow control, per stream and connection
+	frameOverhead = 1 << 20  // what a batch may take beside its largest message
+	headerBytes   = 16 << 10 // of a stream's metadata: a hello, and what gRPC adds; gRPC itself would take 16 MiB
 	abortGrace    = time.Second
 	idlePeers     = 1024 // addresses are remembered, at least, before idle ones are forgotten
 )
@@ -92,7 +93,7 @@ func New(cfg Config) (*Endpoint, error) {
 		grpc.MaxRecvMsgSize(cfg.MaxMessage+frameOverhead),
 		grpc.MaxSendMsgSize(cfg.MaxMessage+frameOverhead),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
-		grpc.MaxConcurrentStreams(8),
+		grpc.MaxConcurrentStreams(8), grpc.MaxHeaderListSize(headerBytes),
 		grpc.ConnectionTimeout(cfg.HandshakeTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{

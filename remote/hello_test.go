@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,14 @@ func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
 	_, err = stream.Recv()
 	require.Equal(t, codes.FailedPrecondition, status.Code(err))
 	require.EqualValues(t, 1, p.b.Stats().Refused[RefusedVersion])
+
+	boast := metadata.AppendToOutgoingContext(within(t, 5*time.Second), "boast", strings.Repeat("x", 2*headerBytes))
+	stream, err = client.Receive(boast)
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	require.Error(t, err)
+	require.EqualValues(t, 1, p.b.Stats().Refused[RefusedVersion], "it was not even looked at")
 
 	_, err = client.ListProcesses(ctx, &pb.ListProcessesRequest{})
 	require.Equal(t, codes.Unimplemented, status.Code(err))
