@@ -54,7 +54,7 @@ Röhre@host1    │ 12:30:00.000 INFO  a hidden one key=(secret)
 func TestConsole(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(clocked{newNodeHandler(newMainConsole(&out, false, slog.LevelInfo))})
-	d := Define("talker", func(p *Program, _ int) error {
+	d := define(t, "talker", func(p *Program, _ int) error {
 		Add(p, "talker", &talker{log}, Named("Röhre"))
 		return nil
 	})

@@ -134,7 +134,7 @@ func (l *liver) Stop(context.Context) error { l.told(); return nil }
 func lone(t *testing.T, name string, run func(context.Context) error, opts ...Option) (*Run, chan struct{}) {
 	t.Helper()
 	stops := make(chan struct{}, 8)
-	d := Define(name, func(p *Program, _ int) error {
+	d := define(t, name, func(p *Program, _ int) error {
 		Add(p, "liver", &liver{run, func() { stops <- struct{}{} }})
 		return nil
 	})
@@ -201,7 +201,7 @@ func TestStopEndsSoonerThanTheNotice(t *testing.T) {
 func TestWhatHangsKeepsNoOtherFromItsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stops := make(chan string, 8)
-		d := Define("hangs", func(p *Program, _ int) error {
+		d := define(t, "hangs", func(p *Program, _ int) error {
 			Add(p, "stuck", &liver{func(context.Context) error { time.Sleep(time.Hour); return nil }, func() { stops <- "stuck" }}, On("host1"))
 			Add(p, "good", &liver{func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, func() { stops <- "good" }}, On("host1"))
 			return nil
@@ -234,7 +234,7 @@ func (s *starter) Run(ctx context.Context) error { return actor.Tell(ctx, s.firs
 
 func TestQueuedTellsAreHandledBeforeTheEnd(t *testing.T) {
 	hops := make(chan int, 6)
-	d := Define("relay", func(p *Program, _ int) error {
+	d := define(t, "relay", func(p *Program, _ int) error {
 		hop := func(n int) { hops <- n }
 		a := &relay{hop: hop}
 		first := Add(p, "relay", a)

@@ -142,7 +142,7 @@ func TestScripts(t *testing.T) {
 		"conflict":            {"conflict", "", StatusUsage, `^$`, `the program's flag -notice is also one of tlaunch's`},
 		"a node fails":        {"trouble", "-run fail -bystander wait", StatusFailed, `^$`, `^node bad/0 on host2 failed \(run\): no luck\n$`},
 		"a failed launch":     {"star", "-launch procs -quiet -binary =" + inventory, StatusLaunch, `^$`, `launching test-star: 3 of 3 hosts failed\n`},
-		"harmless characters": {"trouble", "-launch procs -quiet -run chat", 0, `host2 +│ plain\\x1b\[2J\n(.*\n)*bad/0@host2 │ .* WARN  said n=1 g.k=v`, `^$`},
+		"harmless characters": {"trouble", "-launch procs -quiet -run chat", 0, `plain\\x1b\[2J(.|\n)*said n=1 g\.k=v|said n=1 g\.k=v(.|\n)*plain\\x1b\[2J`, `^$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -180,8 +180,8 @@ func TestMistakesOfDefinitions(t *testing.T) {
 		require.Equal(t, StatusUsage, ExitStatus(err), "%v", err)
 		return err
 	}
-	require.ErrorContains(t, launch(Define("Bad Name", nothing)), `its name "Bad Name"`)
-	first, second := Define("twice", nothing), Define("twice", nothing)
+	require.ErrorContains(t, launch(define(t, "Bad Name", nothing)), `its name "Bad Name"`)
+	first, second := define(t, "twice", nothing), define(t, "twice", nothing)
 	require.ErrorContains(t, launch(first), `two programs are called "twice"`)
 	require.ErrorContains(t, launch(second), `two programs are called "twice"`)
 	_, err := findProgram("twice")
@@ -189,7 +189,7 @@ func TestMistakesOfDefinitions(t *testing.T) {
 	_, err = findProgram("missing")
 	require.ErrorContains(t, err, `does not define the program "missing"`)
 
-	ok := Define("options", nothing)
+	ok := define(t, "options", nothing)
 	require.ErrorContains(t, launch(ok, SSH(nil)), "needs an inventory")
 	require.ErrorContains(t, launch(ok, Ports("20-10")), `ports "20-10"`)
 	require.ErrorContains(t, launch(ok, InProcess(&Inventory{})), "no hosts")
@@ -198,12 +198,12 @@ func TestMistakesOfDefinitions(t *testing.T) {
 
 func TestConfigurationsThatCannotTravel(t *testing.T) {
 	type hidden struct{ n int }
-	_, err := Define("hidden", func(p *Program, h hidden) error { Add(p, "a", &h); return nil }).Launch(t.Context(), hidden{1})
+	_, err := define(t, "hidden", func(p *Program, h hidden) error { Add(p, "a", &h); return nil }).Launch(t.Context(), hidden{1})
 	require.ErrorIs(t, err, actor.ErrCannotTravel)
 	require.ErrorContains(t, err, "program hidden: configuration: ")
 	require.Equal(t, StatusUsage, ExitStatus(err))
 	type channels struct{ C chan int }
-	_, err = Define("channels", func(p *Program, _ channels) error { return nil }).Launch(t.Context(), channels{})
+	_, err = define(t, "channels", func(p *Program, _ channels) error { return nil }).Launch(t.Context(), channels{})
 	require.ErrorIs(t, err, actor.ErrCannotTravel)
 }
 
@@ -213,7 +213,7 @@ func TestImpureProgramsAreFound(t *testing.T) {
 		"time":   func() any { return &struct{ At time.Time }{time.Now()} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := Define("impure-"+name, func(p *Program, _ int) error {
+			d := define(t, "impure-"+name, func(p *Program, _ int) error {
 				Add(p, "pure", &store{})
 				Add(p, "impure", value())
 				return nil

@@ -38,6 +38,18 @@ func launched[C any](t *testing.T, d *Definition[C], cfg C, opts ...Option) *Run
 	return run
 }
 
+// define is Define for the length of a test.
+func define[C any](t *testing.T, name string, build func(p *Program, cfg C) error, opts ...ProgramOption) *Definition[C] {
+	t.Helper()
+	d := Define(name, build, opts...)
+	t.Cleanup(func() {
+		definitions.Lock()
+		defer definitions.Unlock()
+		delete(definitions.byName, name)
+	})
+	return d
+}
+
 // everywhere runs a test in each kind of launch that needs no other machine.
 func everywhere(t *testing.T, f func(t *testing.T, kind Option)) {
 	t.Helper()

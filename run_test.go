@@ -61,7 +61,7 @@ func TestCallsFromOutside(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	d := Define("find", func(p *Program, _ int) error {
+	d := define(t, "find", func(p *Program, _ int) error {
 		s := Add(p, "store", &store{})
 		AddFunc(p, "func", func(ctx context.Context, _ actor.Ref[*store]) error { <-ctx.Done(); return nil }, s)
 		AddProps(p, "raw", protoactor.PropsFromFunc(func(protoactor.Context) {}))
@@ -103,7 +103,7 @@ func (o *origin) Build(context.Context) (int, error) { return o.build(), nil }
 
 func TestHostsOfOneProcessShareNoValues(t *testing.T) {
 	builds := 0
-	d := Define("builds", func(p *Program, _ int) error {
+	d := define(t, "builds", func(p *Program, _ int) error {
 		builds++
 		n := builds
 		for _, h := range p.Hosts() {
@@ -131,7 +131,7 @@ func (k *keeper) Put(_ context.Context, b []byte) error { k.last = b; return nil
 func (k *keeper) Get(context.Context) ([]byte, error) { return k.last, nil }
 
 func TestEncodedFindsBytesThatAreKeptWithoutAsking(t *testing.T) {
-	d := Define("keeper", func(p *Program, _ int) error { Add(p, "keeper", &keeper{}); return nil })
+	d := define(t, "keeper", func(p *Program, _ int) error { Add(p, "keeper", &keeper{}); return nil })
 	k, err := Find[*keeper](launched(t, d, 0, Encoded()), "keeper", 0)
 	require.NoError(t, err)
 	sent := bytes.Repeat([]byte("x"), 100)
@@ -153,7 +153,7 @@ func (s *squarer) Run(ctx context.Context) error {
 }
 
 func TestBatchedMethods(t *testing.T) {
-	d := Define("batched", func(p *Program, _ int) error {
+	d := define(t, "batched", func(p *Program, _ int) error {
 		s := Add(p, "store", &store{}, Batched((*store).Square, 2, 0))
 		Add(p, "squarer", &squarer{s})
 		Add(p, "squarer", &squarer{s})

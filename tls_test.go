@@ -72,10 +72,10 @@ func TestOwnTLS(t *testing.T) {
 func TestOwnTLSThatFails(t *testing.T) {
 	why := errors.New("no key on this host")
 	build := func(p *Program, _ int) error { Add(p, "hub", &hub{}); return nil }
-	_, err := Define("tls-fails", build, TLS(func(string) (*tls.Config, error) { return nil, why })).Launch(within(t), 0, procs)
+	_, err := define(t, "tls-fails", build, TLS(func(string) (*tls.Config, error) { return nil, why })).Launch(within(t), 0, procs)
 	require.ErrorIs(t, err, why)
 	require.Equal(t, StatusLaunch, ExitStatus(err))
-	_, err = Define("tls-nil", build, TLS(func(string) (*tls.Config, error) { return nil, nil })).Launch(within(t), 0, procs)
+	_, err = define(t, "tls-nil", build, TLS(func(string) (*tls.Config, error) { return nil, nil })).Launch(within(t), 0, procs)
 	require.ErrorContains(t, err, "the program's TLS option for launcher: it returned nil")
 }
 
