@@ -27,7 +27,6 @@ const (
 	frameOverhead = 1 << 20  // what a batch may take beside its largest message
 	headerBytes   = 16 << 10 // of a stream's metadata: a hello, and what gRPC adds; gRPC itself would take 16 MiB
 	abortGrace    = time.Second
-	idlePeers     = 1024 // addresses are remembered, at least, before idle ones are forgotten
 )
 
 // An Endpoint is one process's end of all its links. It is safe for concurrent use.
@@ -265,24 +264,6 @@ func (e *Endpoint) spawn(f func()) bool {
 	}
 	e.running.Go(f)
 	return true
-}
-
-// peer returns the record of an address. The caller releases it.
-func (e *Endpoint) peer(address string) *peer {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := e.peers[address]
-	if p == nil {
-		if len(e.peers) >= e.crowd {
-			now := time.Now()
-			maps.DeleteFunc(e.peers, func(_ string, p *peer) bool { return p.forgettable(now) })
-			e.crowd = max(idlePeers, 2*len(e.peers)) // so that looking through them costs little for each new one
-		}
-		p = &peer{e: e, address: address}
-		e.peers[address] = p
-	}
-	p.users.Add(1)
-	return p
 }
 
 // keep counts a link in, unless the endpoint is closing.

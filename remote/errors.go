@@ -44,7 +44,7 @@ var (
 
 	errSilent    = errors.New("nothing was heard from the peer for two heartbeats")
 	errLeft      = errors.New("the peer has left")
-	errReplaced  = errors.New("a later incarnation of the peer has taken its place")
+	errReplaced  = errors.New("a later incarnation of the peer, or a member that a guest gives way to, has taken its place")
 	errHandshake = errors.New("the peer did not complete the handshake in time")
 	errOneStream = errors.New("the connection of this link has ended")
 )

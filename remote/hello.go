@@ -93,7 +93,8 @@ func (p *peer) fits(info peerInfo, dialled bool, incarnation *uint64) error {
 	return nil
 }
 
-// bind holds an address to one member while a link to it lives, and to growing incarnations of that member.
+// bind holds an address to one member while a link to it lives, and to growing incarnations of that member. One that a
+// launcher or a host has had is never a guest's.
 func (p *peer) bind(id Identity) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,15 +106,21 @@ func (p *peer) bind(id Identity) error {
 }
 
 func (p *peer) admitsLocked(id Identity) error {
-	if p.member == nil {
+	was := p.member
+	switch {
+	case was == nil, yields(was, &id):
 		return nil
-	}
-	same := p.member.Role == id.Role && p.member.Name == id.Name
-	if !same && len(p.links) > 0 {
-		return fmt.Errorf("%w: %s is in use by %s, and claimed by %s", ErrRefused, p.address, p.member, id)
-	}
-	if same && id.Incarnation < p.member.Incarnation {
-		return fmt.Errorf("%w: %s is an earlier incarnation than %s", ErrRefused, id, p.member)
+	case yields(&id, was):
+		return fmt.Errorf("%w: %s is the address of %s, and claimed by %s", ErrRefused, p.address, was, id)
+	case was.Role == id.Role && was.Name == id.Name:
+		if id.Incarnation < was.Incarnation {
+			return fmt.Errorf("%w: %s is an earlier incarnation than %s", ErrRefused, id, was)
+		}
+	case len(p.links) > 0:
+		return fmt.Errorf("%w: %s is in use by %s, and claimed by %s", ErrRefused, p.address, was, id)
 	}
 	return nil
 }
+
+// yields reports whether one member gives way to the other at an address: a guest does to those who make up the run.
+func yields(one, other *Identity) bool { return one.Role == RoleGuest && other.Role != RoleGuest }

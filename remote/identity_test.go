@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -166,8 +165,18 @@ func TestIdentityMustFit(t *testing.T) {
 			receive(t, p.bDowns)
 			again := start(t, Config{Address: "a:1", Credentials: guest.cfg.Credentials, Dial: p.a.cfg.Dial})
 			err := again.Send(within(t, 5*time.Second), p.pid("b:1"), nil, text("alice has left"))
-			require.Equal(t, expecting, errors.Is(err, ErrRefused), "where nobody is expected, the address is free now")
+			require.ErrorIs(t, err, ErrRefused, "what was a host's is not for guests")
 		}
+	})
+	t.Run("a guest gives way", func(t *testing.T) {
+		p := trustPair(t, issue(t, authority, RoleGuest, "early", 9), b, nil)
+		require.NoError(t, p.try(t))
+		alice := start(t, Config{Address: "a:1", Credentials: a, Dial: p.a.cfg.Dial})
+		require.NoError(t, alice.Send(within(t, 5*time.Second), p.pid("b:1"), nil, text("my address")))
+		require.ErrorIs(t, receive(t, p.bDowns), errReplaced)
+		in, pid := newInbox(t, alice, "x", 1)
+		require.NoError(t, p.b.Send(within(t, 5*time.Second), pid, nil, text("for alice")))
+		receive(t, in.user)
 	})
 	t.Run("two that claim an address at once", func(t *testing.T) {
 		e := start(t, Config{Address: "e:1", Credentials: b, Dial: newNetwork().dial})

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	protoactor "github.com/asynkron/protoactor-go/actor"
 )
 
 // A peer is everything known about one address: its links, the attempt to make one, and who watches whom there.
@@ -35,8 +33,6 @@ type peer struct {
 
 	down sync.Mutex // held while Config.Down runs
 }
-
-type watchKey struct{ watcher, watchee string }
 
 type waiting struct {
 	lane int
@@ -201,7 +197,8 @@ func (p *peer) up(l *link) error {
 	}
 	var replaced []*link
 	p.links = slices.DeleteFunc(p.links, func(o *link) bool {
-		gone := o.own && l.own && o.incarnation < l.incarnation
+		gone := o.own && l.own && o.incarnation < l.incarnation ||
+			o.member != nil && l.member != nil && yields(o.member, l.member)
 		if gone {
 			replaced = append(replaced, o)
 		}
@@ -270,44 +267,6 @@ func (p *peer) ended(l *link, err error, lost int) {
 		p.down.Lock()
 		defer p.down.Unlock()
 		p.e.cfg.Down(p.address, err)
-	}
-}
-
-// release says that a record from Endpoint.peer is not needed any more.
-func (p *peer) release() { p.users.Add(-1) }
-
-// forgettable reports whether nothing would be missed but counters. The caller holds Endpoint.mu, against which locks
-// are taken in the other order: a record that is in use is taken as it stands.
-func (p *peer) forgettable(now time.Time) bool {
-	if !p.mu.TryLock() {
-		return false
-	}
-	defer p.mu.Unlock()
-	return p.users.Load() == 0 && len(p.links) == 0 && p.attempt == nil && len(p.watches) == 0 && !now.Before(p.notBefore)
-}
-
-func (p *peer) watch(watcher, watchee string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.watches == nil {
-		p.watches = map[watchKey]struct{}{}
-	}
-	p.watches[watchKey{watcher, watchee}] = struct{}{}
-}
-
-// unwatch forgets a watch and reports whether there was one.
-func (p *peer) unwatch(watcher, watchee string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	key := watchKey{watcher, watchee}
-	_, ok := p.watches[key]
-	delete(p.watches, key)
-	return ok
-}
-
-func (p *peer) endWatches(watches map[watchKey]struct{}) {
-	for w := range watches {
-		p.e.terminated(w.watcher, protoactor.NewPID(p.address, w.watchee))
 	}
 }
 

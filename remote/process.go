@@ -98,14 +98,3 @@ func (e *Endpoint) ours(pid *protoactor.PID) *protoactor.PID {
 	}
 	return &protoactor.PID{Address: e.cfg.Address, Id: pid.Id, RequestId: pid.RequestId}
 }
-
-// terminated tells a local watcher that it will hear no more of who.
-func (e *Endpoint) terminated(watcher string, who *protoactor.PID) {
-	process, ok := e.system.ProcessRegistry.GetLocal(watcher)
-	if !ok {
-		return
-	}
-	process.SendSystemMessage(protoactor.NewPID(e.cfg.Address, watcher), &protoactor.Terminated{
-		Who: protoactor.NewPID(who.Address, who.Id), Why: protoactor.TerminatedReason_AddressTerminated,
-	})
-}
