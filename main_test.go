@@ -120,8 +120,8 @@ func TestScripts(t *testing.T) {
 		stderr string
 	}{
 		"one process":         {"star", "", 0, `Nabe@host1 │ .* INFO  stopped sum=3 tells=2\n$`, `^$`},
-		"processes":           {"star", "-launch procs -rounds=2 -key=hunter2", 0, `Nabe@host1 │ .* INFO  stopped sum=6 tells=4\n$`, `(?s)host1: started\n.*host1: registered\n.*^3 hosts are up after .*\n$`},
-		"quiet":               {"star", "-launch procs -quiet", 0, `stopped sum=3 tells=2\n$`, `^$`},
+		"processes":           {"star", "-launch procs -rounds=2 -key=hunter2", 0, `Nabe@host1 │ .* INFO  stopped sum=6 tells=4$`, `(?s)host1: started\n.*host1: registered\n.*^3 hosts are up after .*\n$`},
+		"quiet":               {"star", "-launch procs -quiet", 0, `stopped sum=3 tells=2$`, `^$`},
 		"encoded":             {"star", "-encoded", 0, `stopped sum=3 tells=2\n$`, `^$`},
 		"log level":           {"star", "-log-level error", 0, `^$`, `^$`},
 		"inventory":           {"star", "-hosts " + inventory, 0, `Nabe@a │ .*stopped sum=6 tells=3`, `^$`},
