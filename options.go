@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -21,6 +22,12 @@ type Inventory = inventory.Inventory
 // ReadInventory reads the inventory in a file; package bootstrap/inventory
 // documents its lines. All lines at fault are reported, each with file and line.
 func ReadInventory(path string) (*Inventory, error) { return inventory.Read(path) }
+
+// ParseInventory reads an inventory from r; name stands for it in errors.
+func ParseInventory(name string, r io.Reader) (*Inventory, error) { return inventory.Parse(name, r) }
+
+// LocalInventory is n hosts on this machine, host1 to hostN; at least one.
+func LocalInventory(n int) *Inventory { return inventory.Local(n) }
 
 // SSHConfig says how hosts are reached; its zero value is the user's own
 // OpenSSH set-up.

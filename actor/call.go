@@ -74,6 +74,16 @@ func Go0[T, R any](ctx context.Context, ref Ref[T], m func(T, context.Context) (
 	return goCall[R](ctx, ref.target, call0Method(m), nil)
 }
 
+// GoDo is [Go] for a method that returns only an error.
+func GoDo[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) *Future[struct{}] {
+	return goCall[struct{}](ctx, ref.target, doMethod(m), arg)
+}
+
+// GoDo0 is [GoDo] for a method without argument.
+func GoDo0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) *Future[struct{}] {
+	return goCall[struct{}](ctx, ref.target, do0Method(m), nil)
+}
+
 // A Future is the result of a call under way.
 type Future[R any] struct {
 	call   *call

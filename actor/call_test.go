@@ -45,6 +45,11 @@ func TestGoAndCancel(t *testing.T) {
 		f.Cancel()
 		_, err := f.Wait(t.Context())
 		require.NoError(t, err)
+
+		_, err = actor.GoDo(t.Context(), ref, (*sum).Fail, "no good").Wait(t.Context())
+		require.ErrorContains(t, err, "no good")
+		_, err = actor.GoDo0(t.Context(), ref, (*sum).Panic).Wait(t.Context())
+		require.ErrorIs(t, err, actor.ErrPanic)
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -26,7 +25,7 @@ func TestCommands(t *testing.T) {
 		want   string
 	}{
 		{"in process", tlaunch.Encoded(), Config{Rounds: 1}, "hosts=4 tables=1 reports=4 expected=4"},
-		{"in process, one host", tlaunch.InProcess(inventory.Local(1)), Config{Rounds: 3}, "hosts=1 tables=3 reports=3 expected=3"},
+		{"in process, one host", tlaunch.InProcess(tlaunch.LocalInventory(1)), Config{Rounds: 3}, "hosts=1 tables=3 reports=3 expected=3"},
 		{"processes", tlaunch.Processes(nil), Config{Rounds: 2, Every: time.Millisecond}, "hosts=4 tables=2 reports=8 expected=8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

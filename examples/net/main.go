@@ -30,17 +30,17 @@ type Peer struct {
 }
 
 // Methods that are registered are called without reflection.
-var _ = actor.Method((*Peer).Add)
+var _ = actor.Action((*Peer).Add)
 
-// Add adds a number of another peer and returns the sum so far. It runs in the
-// node's turn while Run goes on, so Run does not touch what Add changes.
-func (p *Peer) Add(_ context.Context, n Number) (int, error) {
+// Add adds a number of another peer. It runs in the node's turn while Run goes
+// on, so Run does not touch what Add changes.
+func (p *Peer) Add(_ context.Context, n Number) error {
 	if n.From < 0 || n.From >= len(p.received) || n.From == p.id {
-		return 0, fmt.Errorf("there is no other peer %d", n.From)
+		return fmt.Errorf("there is no other peer %d", n.From)
 	}
 	p.received[n.From]++
 	p.total += n.Value
-	return p.total, nil
+	return nil
 }
 
 // Run sends a number to all others at once, waits for their answers, and goes
@@ -48,9 +48,9 @@ func (p *Peer) Add(_ context.Context, n Number) (int, error) {
 // other here do not stand in each other's way.
 func (p *Peer) Run(ctx context.Context) error {
 	for i := 1; p.rounds <= 0 || i <= p.rounds; i++ {
-		var futures []*actor.Future[int]
+		var futures []*actor.Future[struct{}]
 		for _, other := range p.others {
-			futures = append(futures, actor.Go(ctx, other, (*Peer).Add, Number{p.id, i}))
+			futures = append(futures, actor.GoDo(ctx, other, (*Peer).Add, Number{p.id, i}))
 		}
 		for _, f := range futures {
 			if _, err := f.Wait(ctx); err != nil {

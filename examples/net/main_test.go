@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -26,9 +25,9 @@ func TestNet(t *testing.T) {
 		want   string
 	}{
 		{"in process", tlaunch.Encoded(), Config{Rounds: 3}, 5, "from=4 messages=12 total=24 expected=24"},
-		{"in process, two hosts", tlaunch.InProcess(inventory.Local(2)), Config{Rounds: 100}, 2, "from=1 messages=100 total=5050 expected=5050"},
+		{"in process, two hosts", tlaunch.InProcess(tlaunch.LocalInventory(2)), Config{Rounds: 100}, 2, "from=1 messages=100 total=5050 expected=5050"},
 		{"processes", tlaunch.Processes(nil), Config{Rounds: 3}, 5, "from=4 messages=12 total=24 expected=24"},
-		{"processes, three hosts", tlaunch.Processes(inventory.Local(3)), Config{Rounds: 20}, 3, "from=2 messages=40 total=420 expected=420"},
+		{"processes, three hosts", tlaunch.Processes(tlaunch.LocalInventory(3)), Config{Rounds: 20}, 3, "from=2 messages=40 total=420 expected=420"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log, err := capture.Run(t.Context(), net, c.cfg, c.launch)
@@ -49,15 +48,13 @@ func TestNetUntilStopped(t *testing.T) {
 }
 
 func TestNetNeeds(t *testing.T) {
-	_, err := net.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(inventory.Local(1)))
+	_, err := net.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(tlaunch.LocalInventory(1)))
 	require.ErrorContains(t, err, "net needs at least 2 hosts")
 }
 
 func TestPeerNoticesLoss(t *testing.T) {
 	p := &Peer{id: 1, received: make([]int, 2)}
-	_, err := p.Add(t.Context(), Number{From: 0, Value: 2})
-	require.NoError(t, err)
+	require.NoError(t, p.Add(t.Context(), Number{From: 0, Value: 2}))
 	require.ErrorContains(t, p.Stop(t.Context()), "1 messages with a total of 2 arrived, not 1 with 1")
-	_, err = p.Add(t.Context(), Number{From: 1, Value: 1})
-	require.ErrorContains(t, err, "no other peer 1")
+	require.ErrorContains(t, p.Add(t.Context(), Number{From: 1, Value: 1}), "no other peer 1")
 }

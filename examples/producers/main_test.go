@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -26,9 +25,9 @@ func TestProducers(t *testing.T) {
 		want   string
 	}{
 		{"in process", tlaunch.Encoded(), Config{Rounds: 3}, 1, "producers=3 calls=9 total=48 expected=48"},
-		{"in process, two hosts", tlaunch.InProcess(inventory.Local(2)), Config{Rounds: 10}, 1, "producers=1 calls=10 total=285 expected=285"},
-		{"processes, three hosts", tlaunch.Processes(inventory.Local(3)), Config{Rounds: 3}, 1, "producers=2 calls=6 total=19 expected=19"},
-		{"processes, seven hosts", tlaunch.Processes(inventory.Local(7)), Config{Rounds: 3}, 1, "producers=6 calls=18 total=285 expected=285"},
+		{"in process, two hosts", tlaunch.InProcess(tlaunch.LocalInventory(2)), Config{Rounds: 10}, 1, "producers=1 calls=10 total=285 expected=285"},
+		{"processes, three hosts", tlaunch.Processes(tlaunch.LocalInventory(3)), Config{Rounds: 3}, 1, "producers=2 calls=6 total=19 expected=19"},
+		{"processes, seven hosts", tlaunch.Processes(tlaunch.LocalInventory(7)), Config{Rounds: 3}, 1, "producers=6 calls=18 total=285 expected=285"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log, err := capture.Run(t.Context(), producers, c.cfg, c.launch)
@@ -49,7 +48,7 @@ func TestProducersUntilStopped(t *testing.T) {
 }
 
 func TestProducersNeeds(t *testing.T) {
-	_, err := producers.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(inventory.Local(1)))
+	_, err := producers.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(tlaunch.LocalInventory(1)))
 	require.ErrorContains(t, err, "producers needs at least 2 hosts")
 }
 

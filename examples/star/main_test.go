@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -34,9 +33,9 @@ func TestStar(t *testing.T) {
 		want   string
 	}{
 		{"in process", tlaunch.Encoded(), 3, "messages=15 total=30 expected=30"},
-		{"in process, two hosts", tlaunch.InProcess(inventory.Local(2)), 100, "messages=100 total=5050 expected=5050"},
+		{"in process, two hosts", tlaunch.InProcess(tlaunch.LocalInventory(2)), 100, "messages=100 total=5050 expected=5050"},
 		{"processes", tlaunch.Processes(nil), 3, "messages=15 total=30 expected=30"},
-		{"processes, three hosts", tlaunch.Processes(inventory.Local(3)), 20, "messages=40 total=420 expected=420"},
+		{"processes, three hosts", tlaunch.Processes(tlaunch.LocalInventory(3)), 20, "messages=40 total=420 expected=420"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log, err := capture.Run(t.Context(), star, Config{Rounds: c.rounds}, c.launch)
@@ -47,7 +46,7 @@ func TestStar(t *testing.T) {
 }
 
 func TestStarNeedsTwoHosts(t *testing.T) {
-	_, err := star.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(inventory.Local(1)))
+	_, err := star.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(tlaunch.LocalInventory(1)))
 	require.ErrorContains(t, err, "star needs at least 2 hosts")
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -26,10 +25,10 @@ func TestTree(t *testing.T) {
 		want   string
 	}{
 		{"in process", tlaunch.Encoded(), Config{Rounds: 3}, 1, "leaves=4 rounds=3 numbers=12 total=24 expected=24"},
-		{"in process, three hosts", tlaunch.InProcess(inventory.Local(3)), Config{Rounds: 100}, 1, "leaves=2 rounds=100 numbers=200 total=10100 expected=10100"},
-		{"in process, 20 hosts", tlaunch.InProcess(inventory.Local(20)), Config{Rounds: 10}, 1, "leaves=10 rounds=10 numbers=100 total=550 expected=550"},
+		{"in process, three hosts", tlaunch.InProcess(tlaunch.LocalInventory(3)), Config{Rounds: 100}, 1, "leaves=2 rounds=100 numbers=200 total=10100 expected=10100"},
+		{"in process, 20 hosts", tlaunch.InProcess(tlaunch.LocalInventory(20)), Config{Rounds: 10}, 1, "leaves=10 rounds=10 numbers=100 total=550 expected=550"},
 		{"processes", tlaunch.Processes(nil), Config{Rounds: 3}, 1, "leaves=4 rounds=3 numbers=12 total=24 expected=24"},
-		{"processes, four hosts", tlaunch.Processes(inventory.Local(4)), Config{Rounds: 5}, 1, "leaves=2 rounds=5 numbers=10 total=30 expected=30"},
+		{"processes, four hosts", tlaunch.Processes(tlaunch.LocalInventory(4)), Config{Rounds: 5}, 1, "leaves=2 rounds=5 numbers=10 total=30 expected=30"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log, err := capture.Run(t.Context(), tree, c.cfg, c.launch)
@@ -50,7 +49,7 @@ func TestTreeUntilStopped(t *testing.T) {
 }
 
 func TestTreeNeeds(t *testing.T) {
-	_, err := tree.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(inventory.Local(2)))
+	_, err := tree.Launch(t.Context(), Config{Rounds: 1}, tlaunch.InProcess(tlaunch.LocalInventory(2)))
 	require.ErrorContains(t, err, "tree needs at least 3 hosts")
 }
 

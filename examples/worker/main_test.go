@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/examples/internal/capture"
 	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
@@ -27,7 +26,7 @@ func TestWorker(t *testing.T) {
 	}{
 		{"in process", tlaunch.Encoded(), Config{Workers: 2, Rounds: 3}, 4, "of=4 numbers=30000"},
 		{"in process, one of them", tlaunch.Encoded(), Config{Workers: 2, Rounds: 3}, 1, "id=3 of=4 numbers=30000 primes=2708"},
-		{"in process, one host", tlaunch.InProcess(inventory.Local(1)), Config{Workers: 1, Rounds: 1}, 1, "id=0 of=1 numbers=10000 primes=1229"},
+		{"in process, one host", tlaunch.InProcess(tlaunch.LocalInventory(1)), Config{Workers: 1, Rounds: 1}, 1, "id=0 of=1 numbers=10000 primes=1229"},
 		{"processes", tlaunch.Processes(nil), Config{Workers: 2, Rounds: 3}, 4, "of=4 numbers=30000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,7 +48,7 @@ func TestWorkerUntilStopped(t *testing.T) {
 }
 
 func TestWorkerNeeds(t *testing.T) {
-	_, err := worker.Launch(t.Context(), Config{}, tlaunch.InProcess(inventory.Local(1)))
+	_, err := worker.Launch(t.Context(), Config{}, tlaunch.InProcess(tlaunch.LocalInventory(1)))
 	require.ErrorContains(t, err, "worker needs at least 1 worker")
 }
 
