@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -140,7 +141,7 @@ func startSession(ctx context.Context, conn *sshconn.Conn, path string, args []s
 	l := &link{
 		pidMark: pidMark,
 
-		in:  in,
+		in:  sessionWriter{in},
 		out: sessionReader{out, session},
 		err: sessionReader{stderr, session},
 		cut: func() { _ = conn.Close() },
@@ -155,13 +156,16 @@ func startSession(ctx context.Context, conn *sshconn.Conn, path string, args []s
 		abandon:  func(dir string) { removeRemote(conn, dir) },
 		describe: describeSSH,
 	}
+	var once sync.Once // who comes second waits for the first
 	l.kill = func() {
-		stuck := time.AfterFunc(killPatience, func() { _ = conn.Close() })
-		_ = session.Signal(ssh.SIGKILL)
-		killRemote(conn, l.pid.Load())
-		_ = session.Close()
-		stuck.Stop()
-		_ = conn.Close()
+		once.Do(func() {
+			stuck := time.AfterFunc(killPatience, func() { _ = conn.Close() })
+			_ = session.Signal(ssh.SIGKILL)
+			killRemote(conn, l.pid.Load())
+			_ = session.Close()
+			stuck.Stop()
+			_ = conn.Close()
+		})
 	}
 	return l, nil
 }
@@ -175,13 +179,42 @@ func killRemote(conn *sshconn.Conn, pid int64) {
 	if pid <= 1 { // not known
 		return
 	}
-	session, err := conn.NewSession()
+	session, err := farewell(conn)
 	if err != nil {
 		return // the connection is gone: nobody is left to be asked
 	}
 	defer session.Close()
 	_ = session.Run(fmt.Sprintf("exec sh -c 'kill -9 -%d || kill -9 %d'", pid, pid)) // it may have ended meanwhile
 }
+
+// farewell opens a session on a connection that may be ending. x/crypto/ssh waits for ever where that happens between its
+// taking leave of all channels and its closing of the connection, so it is not waited for any longer than killPatience.
+func farewell(conn *sshconn.Conn) (*ssh.Session, error) {
+	type opened struct {
+		session *ssh.Session
+		err     error
+	}
+	answer := make(chan opened, 1)
+	go func() { // ends with the answer, or in the case above never: nothing can end it
+		session, err := conn.NewSession()
+		answer <- opened{session, err}
+	}()
+	late := time.NewTimer(killPatience)
+	defer late.Stop()
+	select {
+	case o := <-answer:
+		return o.session, o.err
+	case <-late.C:
+		_ = conn.Close() // a session that comes after all is of no use
+		return nil, ErrClosed
+	}
+}
+
+// sessionWriter is the input of a session. Closing it is left to the outputs' Close, which ends the whole session:
+// x/crypto/ssh has no lock between an input's Close and a Write that is under way.
+type sessionWriter struct{ io.Writer }
+
+func (sessionWriter) Close() error { return nil }
 
 // sessionReader is an output of a session; both end with it.
 type sessionReader struct {
@@ -215,7 +248,7 @@ func describeSSH(ended error) error {
 func removeRemote(conn *sshconn.Conn, dir string) {
 	stuck := time.AfterFunc(5*time.Second, func() { _ = conn.Close() })
 	defer stuck.Stop()
-	session, err := conn.NewSession()
+	session, err := farewell(conn)
 	if err != nil {
 		return
 	}
