@@ -70,7 +70,8 @@ func (c *call) settleEncoded(result []byte, err error) {
 // The window it holds comes back with the answer: until then its message may
 // still be in the node's mailbox.
 func (c *call) abandon(cause error) {
-	if c.end(func() { c.err = cause }) && c.address != "" {
+	// The node was told the deadline: there the method ends for the same reason, rather than cancelled.
+	if c.end(func() { c.err = cause }) && c.address != "" && !errors.Is(cause, context.DeadlineExceeded) {
 		c.sys.sendCancel(c)
 	}
 }
