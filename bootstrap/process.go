@@ -237,6 +237,11 @@ func (p *Process) follow(orders agentOrders, talk *sync.WaitGroup) (exitReport, 
 	}
 	talk.Go(func() { p.ping(control) })
 	talk.Go(func() { p.listen(control) })
+	talk.Go(func() {
+		// Between the end of the session and that of its connection, which the host has a part in, a stream's Read does not block but spins.
+		<-p.stop
+		_ = control.SetReadDeadline(time.Now())
+	})
 	return p.readRecords(records)
 }
 

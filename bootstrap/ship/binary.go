@@ -20,40 +20,46 @@ import (
 type blob struct {
 	size   int64
 	sha256 string // in hexadecimal
-	cksum  string // what POSIX cksum prints for it on standard input
 	open   func() io.Reader
 
-	once sync.Once
-	gz   []byte
-	err  error
+	// What only hosts without the content need is made for the first of them: a launch that finds it everywhere would pay more for this than for all else.
+	once  sync.Once
+	gz    []byte
+	cksum string // what POSIX cksum prints for it on standard input
+	err   error
 }
 
 // newBlob hashes the content that open gives.
 func newBlob(open func() io.Reader) (*blob, error) {
 	b := &blob{open: open}
-	sum, crc := sha256.New(), cksum{}
-	n, err := io.Copy(io.MultiWriter(sum, &crc), open())
+	sum := sha256.New()
+	n, err := io.Copy(sum, open())
 	if err != nil {
 		return nil, err
 	}
-	b.size, b.sha256, b.cksum = n, hex.EncodeToString(sum.Sum(nil)), crc.String()
+	b.size, b.sha256 = n, hex.EncodeToString(sum.Sum(nil))
 	return b, nil
 }
 
-// compressed returns the content as gzip. It is made at the first call and kept.
-func (b *blob) compressed() ([]byte, error) {
+// compressed returns the content as gzip, and its cksum. They are made at the first call and kept. Content that is no longer what was hashed is [ErrCorrupt].
+func (b *blob) compressed() (gz []byte, sum string, err error) {
 	b.once.Do(func() {
 		var out bytes.Buffer
+		var crc cksum
+		again := sha256.New()
 		zw, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 		if err == nil {
-			_, err = io.Copy(zw, b.open())
+			_, err = io.Copy(io.MultiWriter(zw, &crc, again), b.open())
 		}
 		if err == nil {
 			err = zw.Close()
 		}
-		b.gz, b.err = out.Bytes(), err
+		if err == nil && hex.EncodeToString(again.Sum(nil)) != b.sha256 {
+			err = fmt.Errorf("%w: it has changed since it was first read", ErrCorrupt)
+		}
+		b.gz, b.cksum, b.err = out.Bytes(), crc.String(), err
 	})
-	return b.gz, b.err
+	return b.gz, b.cksum, b.err
 }
 
 // Binary is an executable file that can be sent to hosts, by several goroutines at once.

@@ -101,7 +101,11 @@ type verdict struct {
 
 func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdict, err error) {
 	const kib = 1024
-	text := fmt.Sprintf("H=%s; C=%s; K=%d; I=%s; set --", u.sha256, quote(u.cksum), (u.size+kib-1)/kib+16, quote(u.interp))
+	gz, sum, err := u.compressed()
+	if err != nil {
+		return v, fmt.Errorf("ship: %s: %w", u.path, err)
+	}
+	text := fmt.Sprintf("H=%s; C=%s; K=%d; I=%s; set --", u.sha256, quote(sum), (u.size+kib-1)/kib+16, quote(u.interp))
 	for _, d := range dirs {
 		text += " " + quote(d)
 	}
@@ -127,7 +131,7 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 				v.lacks = append(v.lacks, strings.TrimSpace(rest))
 			case "ready":
 				sent = true
-				if err := u.send(r, rest == "gzip"); err != nil {
+				if err := u.send(r, rest == "gzip", gz); err != nil {
 					return err
 				}
 			case "lost":
@@ -143,13 +147,9 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 }
 
 // send writes the content. A host that stops reading says why in its next line, so that is not an error here.
-func (u *upload) send(r *remote, compress bool) error {
+func (u *upload) send(r *remote, compress bool, gz []byte) error {
 	content, total := u.open(), u.size
 	if compress {
-		gz, err := u.compressed()
-		if err != nil {
-			return fmt.Errorf("ship: %s: %w", u.path, err)
-		}
 		content, total = bytes.NewReader(gz), int64(len(gz))
 	}
 	const chunk = 32 << 10

@@ -243,8 +243,20 @@ func TestPutWithoutTools(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "hello from linux\n", output(t, c, path))
 
-			other := func() io.Reader { return bytes.NewReader(make([]byte, 1000)) }
-			u := upload{blob: &blob{size: b.Size, sha256: b.SHA256, cksum: b.blob.cksum, open: other}, path: "lies"}
+			lie := &blob{size: b.Size, sha256: b.SHA256, open: func() io.Reader { return bytes.NewReader(make([]byte, 1000)) }}
+			u := upload{blob: lie, path: "lies"}
+			_, err = u.put(t.Context(), c, []string{filepath.Join(s.Home, "lies")})
+			require.ErrorIs(t, err, ErrCorrupt, "what has changed is not sent")
+			require.NoDirExists(t, filepath.Join(s.Home, "lies"))
+
+			other, err := newBlob(lie.open)
+			require.NoError(t, err)
+			gz, _, err := other.compressed()
+			require.NoError(t, err)
+			_, sum, err := b.blob.compressed()
+			require.NoError(t, err)
+			u.blob = &blob{size: b.Size, sha256: b.SHA256, open: lie.open}
+			u.once.Do(func() { u.gz, u.cksum = gz, sum })
 			_, err = u.put(t.Context(), c, []string{filepath.Join(s.Home, "lies")})
 			require.ErrorIs(t, err, ErrCorrupt)
 			files, err := os.ReadDir(filepath.Join(s.Home, "lies"))
