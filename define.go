@@ -47,7 +47,8 @@ var definitions struct {
 	byName map[string]*program
 }
 
-// Define names a program. build must be a pure function of cfg and of the
+// Define names a program. Nodes may hold parts of cfg, and must not change
+// them: nodes on one host share them. build must be a pure function of cfg and of the
 // hosts that p gives it: every process of a run calls it and must get the same
 // graph. Call Define in a package-level variable, so that a process started as
 // a host knows the program when its main calls [Init] or [Main].
@@ -61,6 +62,7 @@ func Define[C any](name string, build func(p *Program, cfg C) error, opts ...Pro
 		if err := actor.Decode(config, &cfg); err != nil {
 			return fmt.Errorf("configuration %T: %w", cfg, err)
 		}
+		p.shared = actor.Walk(&cfg).Pointers
 		return build(p, cfg)
 	}
 	for _, o := range opts {

@@ -46,6 +46,9 @@ func newGraph(p *Program) *graph {
 				g.checkRef(p, n, r)
 				s.Refs = append(s.Refs, r.Path+" → "+r.Key)
 			}
+			for at := range p.shared {
+				delete(w.Pointers, at)
+			}
 			g.checkShared(n, w, owner)
 		}
 		g.summary = append(g.summary, s)

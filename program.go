@@ -31,8 +31,9 @@ type Program struct {
 	hosts  []Host
 	table  *actor.Table
 	nodes  []*node
-	counts map[string]int // nodes by label
-	load   map[string]int // nodes by host
+	counts map[string]int     // nodes by label
+	load   map[string]int     // nodes by host
+	shared map[uintptr]string // memory of the configuration, which nodes may have in common
 	errs   []error
 }
 

@@ -145,6 +145,23 @@ func TestMistakesOfPrograms(t *testing.T) {
 	}
 }
 
+// Parts of the configuration may be in several nodes: every process decodes its own.
+func TestNodesMayHoldTheConfiguration(t *testing.T) {
+	type config struct {
+		Layers []int
+		Names  map[string]string
+	}
+	type holder struct{ cfg config }
+	shared := Define("holders", func(p *Program, cfg config) error {
+		Add(p, "a", &holder{cfg})
+		Add(p, "a", &holder{cfg})
+		return nil
+	})
+	r, err := shared.Launch(t.Context(), config{[]int{1, 2}, map[string]string{"a": "b"}})
+	require.NoError(t, err)
+	require.NoError(t, r.Stop(t.Context()))
+}
+
 func TestMistakesAreReportedTogether(t *testing.T) {
 	reason := errors.New("and the program's own")
 	d := &program{name: "test", build: func(p *Program, _ []byte) error {

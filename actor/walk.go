@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A FoundRef is a ref that lies somewhere in a node's value.
@@ -92,8 +91,8 @@ func (w *walker) value(v reflect.Value, path string) {
 	if t.Implements(opaqueType) {
 		return
 	}
-	if t == timeType && v.CanInterface() {
-		w.put(v.Interface().(time.Time).UTC().String())
+	if t == timeType {
+		w.time(v)
 		return
 	}
 	if isStandard(t) && t.Kind() == reflect.Struct {
@@ -119,7 +118,7 @@ func (w *walker) value(v reflect.Value, path string) {
 	case reflect.Chan:
 		w.enter(v.Pointer(), t, path)
 	case reflect.Pointer:
-		if isStandard(t.Elem()) || t.Elem().Size() == 0 { // zero-sized values share one address
+		if isStandard(t.Elem()) && t.Elem() != timeType || t.Elem().Size() == 0 { // zero-sized values share one address
 			return
 		}
 		if w.enter(v.Pointer(), t, path) {
@@ -141,6 +140,19 @@ func (w *walker) value(v reflect.Value, path string) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			w.value(v.Field(i), path+"."+t.Field(i).Name)
+		}
+	}
+}
+
+// time digests an instant by its numbers, which reflection reads in unexported
+// fields too; its location is a pointer.
+func (w *walker) time(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case f.CanUint():
+			w.put(fmt.Sprint(f.Uint()))
+		case f.CanInt():
+			w.put(fmt.Sprint(f.Int()))
 		}
 	}
 }

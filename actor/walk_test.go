@@ -65,11 +65,13 @@ func TestWalkDigest(t *testing.T) {
 	require.Equal(t, build(byPointer), build(byPointer))
 	require.Equal(t, build(func(f *fleet) { f.any = secret{"a"} }), build(func(f *fleet) { f.any = secret{"b"} }))
 	for name, change := range map[string]func(*fleet){
-		"name":  func(f *fleet) { f.name = "g" },
-		"ref":   func(f *fleet) { f.boss = actor.NewRef[*sum](actor.NewTable(), "other") },
-		"value": func(f *fleet) { f.any = map[int]string{1: "a", 2: "b", 3: "c", 10: "e"} },
-		"type":  func(f *fleet) { f.any = int64(3) },
-		"more":  func(f *fleet) { f.list = make([]actor.Ref[*sum], 1) },
+		"name":                  func(f *fleet) { f.name = "g" },
+		"ref":                   func(f *fleet) { f.boss = actor.NewRef[*sum](actor.NewTable(), "other") },
+		"value":                 func(f *fleet) { f.any = map[int]string{1: "a", 2: "b", 3: "c", 10: "e"} },
+		"type":                  func(f *fleet) { f.any = int64(3) },
+		"more":                  func(f *fleet) { f.list = make([]actor.Ref[*sum], 1) },
+		"time":                  func(f *fleet) { f.at = time.Unix(1, 2) },
+		"time behind a pointer": func(f *fleet) { f.any = &time.Time{} },
 	} {
 		require.NotEqual(t, same, build(change), name)
 	}
