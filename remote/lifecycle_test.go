@@ -312,7 +312,8 @@ func TestAliasLeadsHome(t *testing.T) {
 func TestWatchAcross(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *pair) {
 		mortal := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
-		_, ends := watcher(p.a.system, mortal)
+		watching, ends := watcher(p.a.system, mortal)
+		receive(t, watching)
 		_, err := p.a.system.Root.RequestFuture(mortal, text("there?"), 5*time.Second).Result()
 		require.NoError(t, err)
 		p.b.system.Root.Stop(mortal)
@@ -325,7 +326,8 @@ func TestWatchAcross(t *testing.T) {
 		require.Equal(t, protoactor.TerminatedReason_NotFound, receive(t, ends).Why)
 
 		other := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
-		_, ends = watcher(p.a.system, other)
+		watching, ends = watcher(p.a.system, other)
+		receive(t, watching)
 		_, err = p.a.system.Root.RequestFuture(other, text("there?"), 5*time.Second).Result()
 		require.NoError(t, err)
 		require.NoError(t, p.b.Close(within(t, 5*time.Second)))
