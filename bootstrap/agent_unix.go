@@ -208,8 +208,12 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		}
 		a.orders.Orders = nil
 		debug.SetMemoryLimit(24 << 20)
-		debug.FreeOSMemory()
-		trim()
+		select {
+		case <-time.After(settling):
+			debug.FreeOSMemory()
+			trim()
+		case <-a.exited:
+		}
 	}()
 	go a.relay(a.session, a.worker, false)
 	go func() {

@@ -41,7 +41,7 @@ func enterWorker() (*Guest, error) {
 	if err := readMessage(control, maxEnvelope, frameOrders, &g.orders); err != nil {
 		return nil, fmt.Errorf("bootstrap: worker: read orders: %w", err)
 	}
-	trim()
+	time.AfterFunc(settling, trim) // it takes no time, and the process is its owner
 	g.handler = newPipeHandler(g.logs)
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	go g.listen(control)

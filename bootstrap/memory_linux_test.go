@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -31,7 +32,7 @@ func resident(t *testing.T, pid int) int {
 func TestIdleMemory(t *testing.T) {
 	p, j := launchLocal(t, Config{}, "memory")
 	worker, agent, _ := j.ids(t)
-	require.Less(t, resident(t, agent)+resident(t, worker), 28<<10)
+	require.Eventually(t, func() bool { return resident(t, agent)+resident(t, worker) < 28<<10 }, 5*settling, 50*time.Millisecond)
 	p.Terminate(-1)
 	await(t, p)
 }

@@ -1,0 +1,6 @@
+package bootstrap
+
+import "time"
+
+// settling is how long a new process keeps the memory that it has touched: what it gives back sooner it needs again at once, while the whole run waits for its start.
+const settling = 2 * time.Second
