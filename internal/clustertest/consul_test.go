@@ -108,7 +108,7 @@ func TestDeathsAreTakenOutOfConsul(t *testing.T) {
 
 	l := start(t, env, testprog(t), wait...)
 	l.await("fate how=wait", "standing by", "standing by")
-	c.Hosts[1].KillAll()
+	killRun(t, c.Hosts[1])
 	r := l.wait()
 	require.Equal(t, 1, r.status)
 	require.Contains(t, r.out, "host2")

@@ -237,6 +237,21 @@ func eventually(t testing.TB, patience time.Duration, list func() []string) {
 	}
 }
 
+// ofRun are the processes on a host that are not sshd's: a run's, where there is one.
+func ofRun(h *hosts.Host) []hosts.Process {
+	return slices.DeleteFunc(h.Processes(), func(p hosts.Process) bool { return strings.HasPrefix(strings.Join(p.Args, " "), "sshd") })
+}
+
+// killRun kills a run's processes on a host, agent first, so that nobody there is left to tidy up.
+func killRun(t testing.TB, h *hosts.Host) {
+	t.Helper()
+	found := ofRun(h)
+	require.NotEmpty(t, found)
+	for _, p := range found {
+		_ = syscall.Kill(p.PID, syscall.SIGKILL) // the worker dies with its agent
+	}
+}
+
 // left describes the processes and work folders on the hosts.
 func (c *site) left() (found []string) {
 	for _, h := range c.Hosts {

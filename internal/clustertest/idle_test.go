@@ -20,10 +20,7 @@ import (
 // resident is the memory of the run's processes on a host, in KiB, and a line that names each.
 func resident(t *testing.T, h *hosts.Host) (sum int, each string) {
 	t.Helper()
-	for _, p := range h.Processes() {
-		if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
-			continue
-		}
+	for _, p := range ofRun(h) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
 		require.NoError(t, err)
 		_, after, found := bytes.Cut(status, []byte("VmRSS:"))

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/actor"
 )
 
 // FateConfig is for [Fate].
@@ -22,20 +23,28 @@ type FateConfig struct {
 }
 
 // Victim ends as it is told.
-type Victim struct{ How string }
+type Victim struct {
+	how    string
+	others []actor.Ref[*Bystander]
+}
 
 // Start may fail.
 func (v *Victim) Start(context.Context) error {
-	if v.How == "start" {
+	if v.how == "start" {
 		return errors.New("no port for the engine")
 	}
 	return nil
 }
 
-// Run ends.
+// Run waits for the others, and ends.
 func (v *Victim) Run(ctx context.Context) error {
-	slog.InfoContext(ctx, "fate", "how", v.How, "pid", os.Getpid())
-	switch v.How {
+	for _, o := range v.others {
+		if err := actor.Do0(ctx, o, (*Bystander).Ready); err != nil {
+			return err
+		}
+	}
+	slog.InfoContext(ctx, "fate", "how", v.how, "pid", os.Getpid())
+	switch v.how {
 	case "return":
 		return nil
 	case "stop":
@@ -67,6 +76,9 @@ func (v *Victim) Run(ctx context.Context) error {
 // Bystander lives until the run ends.
 type Bystander struct{ wait bool }
 
+// Ready is answered once the node has started.
+func (b *Bystander) Ready(context.Context) error { return nil }
+
 // Run waits, where the victim is to end the run.
 func (b *Bystander) Run(ctx context.Context) error {
 	slog.InfoContext(ctx, "standing by")
@@ -84,11 +96,12 @@ func (b *Bystander) Stop(ctx context.Context) error {
 
 // Fate has a node on each host; that on the second ends as configured.
 var Fate = tlaunch.Define("fate", func(p *tlaunch.Program, cfg FateConfig) error {
+	victim := &Victim{how: cfg.How}
 	for i, h := range p.Hosts() {
 		if i == 1 {
-			tlaunch.Add(p, "victim", &Victim{cfg.How}, tlaunch.On(h))
+			tlaunch.Add(p, "victim", victim, tlaunch.On(h))
 		} else {
-			tlaunch.Add(p, "bystander", &Bystander{cfg.How != "return"}, tlaunch.On(h))
+			victim.others = append(victim.others, tlaunch.Add(p, "bystander", &Bystander{cfg.How != "return"}, tlaunch.On(h)))
 		}
 	}
 	if cfg.Where != "" {
