@@ -108,15 +108,15 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 	f.door = newDoor(f)
 	f.sys = actor.NewSystem(actor.Config{Host: "launcher", Table: f.run.table, Locate: f.locate, Logger: s.logger})
 	cfg := remote.Config{
-		System: f.sys.Actors(), Address: "launcher." + id, Down: f.sys.PeerDown, Dial: f.dial, Expect: f.hostAt, Logger: s.logger,
+		System: f.sys.Actors(), Address: launcherAddress(id), Down: f.sys.PeerDown, Dial: f.dial, Expect: f.hostAt, Logger: s.logger,
 	}
 	var own remote.Credentials
 	if d.tls == nil {
-		if own, err = f.authority.Issue(remote.RoleLauncher, "launcher", incarnation); err != nil {
+		if own, err = f.authority.Issue(remote.RoleLauncher, launcherName, incarnation); err != nil {
 			return err
 		}
 	}
-	if err := identify(&cfg, d, d.tls != nil, own, "launcher", incarnation); err != nil {
+	if err := identify(&cfg, d, d.tls != nil, own, launcherName, incarnation); err != nil {
 		return err
 	}
 	if f.endpoint, err = remote.New(cfg); err != nil {

@@ -2,39 +2,23 @@ module github.com/tartrl/tlaunch-go
 
 go 1.26.7
 
-require github.com/asynkron/protoactor-go v0.0.0-20240822202345-3c0e61ca19c9
-
-require google.golang.org/grpc v1.85.0
-
-require google.golang.org/protobuf v1.36.12
-
-require golang.org/x/crypto v0.58.0
-
-require golang.org/x/term v0.47.0
-
-require golang.org/x/sys v0.49.0
-
-require github.com/hashicorp/consul/api v1.34.5
-
-require github.com/stretchr/testify v1.12.1
-
-require github.com/fxamacker/cbor/v2 v2.10.0
-
-require github.com/kevinburke/ssh_config v1.6.0
-
-require github.com/klauspost/compress v1.20.3
-
-require go.uber.org/goleak v1.3.0
-
-require github.com/hashicorp/yamux v0.1.2
-
-require github.com/vbauerster/mpb/v8 v8.9.3
-
-require golang.org/x/sync v0.24.0
-
-require github.com/rogpeppe/go-internal v1.16.0 // indirect
-
-require golang.org/x/net v0.62.0 // indirect
+require (
+	github.com/asynkron/protoactor-go v0.0.0-20240822202345-3c0e61ca19c9
+	github.com/fxamacker/cbor/v2 v2.10.0
+	github.com/hashicorp/consul/api v1.34.5
+	github.com/hashicorp/yamux v0.1.2
+	github.com/kevinburke/ssh_config v1.6.0
+	github.com/klauspost/compress v1.20.3
+	github.com/stretchr/testify v1.12.1
+	github.com/vbauerster/mpb/v8 v8.9.3
+	go.uber.org/goleak v1.3.0
+	golang.org/x/crypto v0.58.0
+	golang.org/x/sync v0.24.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
 
 require (
 	github.com/VividCortex/ewma v1.2.0 // indirect
@@ -73,6 +57,7 @@ require (
 	github.com/prometheus/common v0.66.1 // indirect
 	github.com/prometheus/procfs v0.16.1 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
+	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	github.com/twmb/murmur3 v1.1.8 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
@@ -85,6 +70,7 @@ require (
 	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )

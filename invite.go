@@ -334,7 +334,13 @@ func Connect(ctx context.Context, i Invitation, opts ...ConnectOption) (*Connect
 	c.endpoint, err = remote.New(remote.Config{
 		System: c.sys.Actors(), Credentials: &g.Credentials, Down: c.sys.PeerDown, Logger: s.logger,
 		Address: fmt.Sprintf("%s.%d.%s", g.Credentials.Name, g.Credentials.Incarnation, g.Run), // nobody dials it
-		Expect:  func(address string) (string, bool) { h, ok := hosts[address]; return h, ok },
+		Expect: func(address string) (string, bool) {
+			if address == launcherAddress(g.Run) {
+				return launcherName, true
+			}
+			h, ok := hosts[address]
+			return h, ok
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.sys.Close(ctx))

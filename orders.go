@@ -118,6 +118,12 @@ var controlDecMode = func() cbor.DecMode {
 	return m
 }()
 
+// launcherName is the launcher's in certificates.
+const launcherName = "launcher"
+
+// launcherAddress stands for the launcher, which nobody dials.
+func launcherAddress(run string) string { return launcherName + "." + run }
+
 // openStream sends the byte that says what a new stream is for.
 func openStream(conn net.Conn, purpose byte) error {
 	if _, err := conn.Write([]byte{purpose}); err != nil {
