@@ -202,7 +202,7 @@ func (e *Embedded) dropOwned(owner *session, reason error) {
 		}
 		e.wakeLocked(w)
 		for _, m := range gone {
-			e.logger().Info("member removed: its connection to the registry ended",
+			e.logger().Debug("member removed: its connection to the registry ended",
 				"run", run, "host", m.Host, "incarnation", m.Incarnation, "reason", reason)
 		}
 	}

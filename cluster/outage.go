@@ -22,13 +22,14 @@ type outage struct {
 
 	mu    sync.Mutex
 	down  requestPath // the paths that fail
+	up    bool        // Consul has answered before: until then whoever asks is told, and nothing goes on
 	grace time.Time   // until when members may still be on their way back
 }
 
 func (o *outage) began(path requestPath, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.down == 0 {
+	if o.down == 0 && o.up {
 		o.log.Warn("consul does not answer as it should; the run goes on with the members last known", "error", err)
 	}
 	o.down |= path
@@ -38,6 +39,7 @@ func (o *outage) began(path requestPath, err error) {
 func (o *outage) ended(path requestPath, grace time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.up = true
 	if o.down&path == 0 {
 		return
 	}
