@@ -38,7 +38,7 @@ func TestIdleHostIsSmall(t *testing.T) {
 	c := up(t, 3)
 	l := start(t, nil, build(t, "internal/clustertest/testprog", false), append([]string{"idle", "-per-host", "10"}, c.ssh()...)...)
 	l.await("hosts are up")
-	const limit = 40 << 10
+	const limit = 40_000_000 / 1024 // KiB
 	for _, h := range c.Hosts {
 		eventually(t, 10*time.Second, func() []string {
 			if sum, each := resident(t, h); sum == 0 || sum > limit {
