@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"syscall"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/actor"
@@ -54,13 +53,17 @@ func (v *Victim) Run(ctx context.Context) error {
 	case "fail":
 		return errors.New("the well is dry")
 	case "panic":
-		var m map[string]int
-		m["boom"] = 1
+		//lint:ignore SA5000 this is what should happen
+		map[string]int(nil)["boom"] = 1
 	case "exit":
 		fmt.Println("leaving by the back door")
 		os.Exit(7)
 	case "kill":
-		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		return self.Kill()
 	case "deaf":
 		select {}
 	case "child": // one that leaves its session behind, and whose parent is gone
