@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"reflect"
 	"sync"
 	"time"
-
-	"github.com/fxamacker/cbor/v2"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
@@ -39,25 +36,6 @@ type fleet struct {
 	hosts   map[string]*hostProcess
 	started bool
 	early   []error // of hosts that were ready, before the start
-}
-
-// hostProcess is the launcher's end of one host.
-type hostProcess struct {
-	name string
-	proc *bootstrap.Process
-
-	sendMu  sync.Mutex
-	encoder *cbor.Encoder // of commands; nil until the host has opened its control stream
-
-	ready chan error     // told once, see settle: registered, or why not
-	heard sync.WaitGroup // of the streams that the host has opened, which end with its process
-	over  chan struct{}  // closed when the process has ended and all it said was heard
-
-	mu      sync.Mutex
-	settled bool // ready was told
-	address string
-	ended   bool            // the host has said that its nodes have ended
-	errors  []remoteOutcome // and what went wrong then
 }
 
 // incarnation of every process of a run: hosts are not started again yet.
@@ -280,136 +258,6 @@ func (f *fleet) record(r Record) {
 	}
 }
 
-// accept takes the streams that a host opens.
-func (f *fleet) accept(p *hostProcess) {
-	for {
-		conn, err := p.proc.Accept()
-		if err != nil {
-			return
-		}
-		p.heard.Add(1)
-		f.group.Go(func() { f.serveStream(p, conn) })
-	}
-}
-
-func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
-	defer p.heard.Done()
-	defer conn.Close()
-	purpose, err := purposeOf(conn)
-	switch {
-	case err != nil:
-	case purpose == streamControl:
-		p.sendMu.Lock()
-		p.encoder = cbor.NewEncoder(conn)
-		p.sendMu.Unlock()
-		p.command(command{Welcome: &welcome{p.proc.DataAddress(), time.Now()}})
-		f.hear(p, conn)
-	case purpose == streamRegistry && f.embedded != nil:
-		if err := f.embedded.Serve(f.ctx, conn); err != nil {
-			f.settings.logger.Debug("registry stream", "host", p.name, "error", err)
-		}
-	default:
-		f.settings.logger.Warn("unknown stream", "host", p.name, "purpose", purpose)
-	}
-}
-
-// hear takes a host's reports until its stream ends.
-func (f *fleet) hear(p *hostProcess, conn net.Conn) {
-	dec := controlDecMode.NewDecoder(conn)
-	for {
-		var r report
-		if err := dec.Decode(&r); err != nil {
-			return // the end of the process says what happened
-		}
-		switch {
-		case r.Ready != "":
-			p.mu.Lock()
-			p.address = r.Ready
-			p.mu.Unlock()
-			p.settle(nil)
-		case r.Different != nil:
-			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
-		case r.Refused != nil:
-			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
-			if !p.settle(err) {
-				f.failed(err)
-			}
-		case r.Outcome != nil:
-			f.run.nodeEnded(r.Outcome.outcome(p.name))
-		case r.Stop:
-			f.run.beginEnd(nil, true)
-		case r.Join != nil:
-			p.command(command{Joined: f.door.answer(f.ctx, *r.Join)})
-		case r.Ended:
-			p.mu.Lock()
-			p.ended, p.errors = true, r.Errors
-			p.mu.Unlock()
-		}
-	}
-}
-
-// settle says, once, that the host is ready or why not, and reports whether
-// that was still open.
-func (p *hostProcess) settle(err error) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.settled {
-		return false
-	}
-	p.settled = true
-	p.ready <- err // there is room for one
-	return true
-}
-
-// failed takes the failure of a host that was ready: the run's, or before the
-// nodes were started that of the launch.
-func (f *fleet) failed(err error) {
-	f.mu.Lock()
-	started := f.started
-	if !started {
-		f.early = append(f.early, err)
-	}
-	f.mu.Unlock()
-	if started {
-		f.run.failed(err)
-	}
-}
-
-// command tells the host something; when that fails the host is gone, which watch notices.
-func (p *hostProcess) command(c command) {
-	p.sendMu.Lock()
-	defer p.sendMu.Unlock()
-	if p.encoder != nil {
-		_ = p.encoder.Encode(c)
-	}
-}
-
-// watch takes the end of a host's process, when all that it said was heard.
-func (f *fleet) watch(p *hostProcess) {
-	<-p.proc.Done()
-	defer close(p.over)
-	exit := p.proc.Exit()
-	f.deregister(p.name)
-	p.mu.Lock()
-	orderly := p.ended
-	address := p.address
-	p.mu.Unlock()
-	if address != "" {
-		f.sys.PeerDown(address, errors.New("its process has ended"))
-	}
-	if err := (&ProcessError{Host: p.name, Exit: exit}); !p.settle(err) && !orderly {
-		f.failed(err)
-	}
-}
-
-func (f *fleet) deregister(host string) {
-	ctx, cancel := context.WithTimeout(f.ctx, 5*time.Second)
-	defer cancel()
-	if err := f.registry.Deregister(ctx, f.run.id, host, incarnation); err != nil {
-		f.settings.logger.Warn("left in the registry until its check fails", "host", host, "error", err)
-	}
-}
-
 // start lets the nodes start, unless a host has failed since it was ready.
 func (f *fleet) start() error {
 	f.mu.Lock()
@@ -509,56 +357,3 @@ func (f *fleet) close() {
 // closePatience is longer than a lease and its notice, after which a host that
 // cannot be reached any more has cleaned up by itself.
 const closePatience = 15 * time.Second
-
-func (f *fleet) locate(key string) (string, error) {
-	n := f.run.graph.byKey[key]
-	if n == nil {
-		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
-	}
-	f.mu.Lock()
-	p := f.hosts[n.host]
-	f.mu.Unlock()
-	if p == nil {
-		return "", fmt.Errorf("%w: host %s of %s has not started", actor.ErrUnreachable, n.host, key)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.address == "" {
-		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.host, key)
-	}
-	return p.address, nil
-}
-
-func (f *fleet) at(address string) *hostProcess {
-	for _, p := range f.all() {
-		p.mu.Lock()
-		found := p.address == address
-		p.mu.Unlock()
-		if found {
-			return p
-		}
-	}
-	return nil
-}
-
-func (f *fleet) hostAt(address string) (string, bool) {
-	if p := f.at(address); p != nil {
-		return p.name, true
-	}
-	return "", false
-}
-
-// dial reaches a host's endpoint through the connection that there is to it:
-// its data address may be out of the launcher's reach.
-func (f *fleet) dial(ctx context.Context, address string) (net.Conn, error) {
-	p := f.at(address)
-	if p == nil { // an actor of somebody who was invited
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address)
-	}
-	conn, err := p.proc.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return conn, openStream(conn, streamRemote)
-}

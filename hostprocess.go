@@ -1,0 +1,162 @@
+package tlaunch
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/tartrl/tlaunch-go/bootstrap"
+)
+
+// hostProcess is the launcher's end of one host.
+type hostProcess struct {
+	name string
+	proc *bootstrap.Process
+
+	sendMu  sync.Mutex
+	encoder *cbor.Encoder // of commands; nil until the host has opened its control stream
+
+	ready chan error     // told once, see settle: registered, or why not
+	heard sync.WaitGroup // of the streams that the host has opened, which end with its process
+	over  chan struct{}  // closed when the process has ended and all it said was heard
+
+	mu      sync.Mutex
+	settled bool // ready was told
+	address string
+	ended   bool            // the host has said that its nodes have ended
+	errors  []remoteOutcome // and what went wrong then
+}
+
+// accept takes the streams that a host opens.
+func (f *fleet) accept(p *hostProcess) {
+	for {
+		conn, err := p.proc.Accept()
+		if err != nil {
+			return
+		}
+		p.heard.Add(1)
+		f.group.Go(func() { f.serveStream(p, conn) })
+	}
+}
+
+func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
+	defer p.heard.Done()
+	defer conn.Close()
+	purpose, err := purposeOf(conn)
+	switch {
+	case err != nil:
+	case purpose == streamControl:
+		p.sendMu.Lock()
+		p.encoder = cbor.NewEncoder(conn)
+		p.sendMu.Unlock()
+		p.command(command{Welcome: &welcome{p.proc.DataAddress(), time.Now()}})
+		f.hear(p, conn)
+	case purpose == streamRegistry && f.embedded != nil:
+		if err := f.embedded.Serve(f.ctx, conn); err != nil {
+			f.settings.logger.Debug("registry stream", "host", p.name, "error", err)
+		}
+	default:
+		f.settings.logger.Warn("unknown stream", "host", p.name, "purpose", purpose)
+	}
+}
+
+// hear takes a host's reports until its stream ends.
+func (f *fleet) hear(p *hostProcess, conn net.Conn) {
+	dec := controlDecMode.NewDecoder(conn)
+	for {
+		var r report
+		if err := dec.Decode(&r); err != nil {
+			return // the end of the process says what happened
+		}
+		switch {
+		case r.Ready != "":
+			p.mu.Lock()
+			p.address = r.Ready
+			p.mu.Unlock()
+			p.settle(nil)
+		case r.Different != nil:
+			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
+		case r.Refused != nil:
+			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
+			if !p.settle(err) {
+				f.failed(err)
+			}
+		case r.Outcome != nil:
+			f.run.nodeEnded(r.Outcome.outcome(p.name))
+		case r.Stop:
+			f.run.beginEnd(nil, true)
+		case r.Join != nil:
+			p.command(command{Joined: f.door.answer(f.ctx, *r.Join)})
+		case r.Ended:
+			p.mu.Lock()
+			p.ended, p.errors = true, r.Errors
+			p.mu.Unlock()
+		}
+	}
+}
+
+// settle says, once, that the host is ready or why not, and reports whether
+// that was still open.
+func (p *hostProcess) settle(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.settled {
+		return false
+	}
+	p.settled = true
+	p.ready <- err // there is room for one
+	return true
+}
+
+// failed takes the failure of a host that was ready: the run's, or before the
+// nodes were started that of the launch.
+func (f *fleet) failed(err error) {
+	f.mu.Lock()
+	started := f.started
+	if !started {
+		f.early = append(f.early, err)
+	}
+	f.mu.Unlock()
+	if started {
+		f.run.failed(err)
+	}
+}
+
+// command tells the host something; when that fails the host is gone, which watch notices.
+func (p *hostProcess) command(c command) {
+	p.sendMu.Lock()
+	defer p.sendMu.Unlock()
+	if p.encoder != nil {
+		_ = p.encoder.Encode(c)
+	}
+}
+
+// watch takes the end of a host's process, when all that it said was heard.
+func (f *fleet) watch(p *hostProcess) {
+	<-p.proc.Done()
+	defer close(p.over)
+	exit := p.proc.Exit()
+	f.deregister(p.name)
+	p.mu.Lock()
+	orderly := p.ended
+	address := p.address
+	p.mu.Unlock()
+	if address != "" {
+		f.sys.PeerDown(address, errors.New("its process has ended"))
+	}
+	if err := (&ProcessError{Host: p.name, Exit: exit}); !p.settle(err) && !orderly {
+		f.failed(err)
+	}
+}
+
+func (f *fleet) deregister(host string) {
+	ctx, cancel := context.WithTimeout(f.ctx, 5*time.Second)
+	defer cancel()
+	if err := f.registry.Deregister(ctx, f.run.id, host, incarnation); err != nil {
+		f.settings.logger.Warn("left in the registry until its check fails", "host", host, "error", err)
+	}
+}
