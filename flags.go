@@ -72,20 +72,22 @@ func (f *mainFlags) parse(fs *flag.FlagSet, args []string) error {
 	if f.flagfile == "" {
 		return nil
 	}
-	more, err := readFlagFile(f.flagfile)
-	if err != nil {
+	if err := setFromFile(fs, f.flagfile); err != nil {
 		return fail("%v", err)
 	}
-	return fs.Parse(append(more, args...))
+	return nil
 }
 
-func readFlagFile(path string) ([]string, error) {
+// setFromFile sets the flags in a file, apart from those that are set: parsing
+// the command line again after the file would add what may be repeated twice.
+func setFromFile(fs *flag.FlagSet, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("flag file: %w", err)
+		return fmt.Errorf("flag file: %w", err)
 	}
 	defer file.Close()
-	var args []string
+	given := map[string]bool{}
+	fs.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	lines := bufio.NewScanner(file)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -93,11 +95,30 @@ func readFlagFile(path string) ([]string, error) {
 			continue
 		}
 		if line[0] != '-' {
-			return nil, fmt.Errorf("%s:%d: %q is no flag: write -name=value", path, n, line)
+			return fmt.Errorf("%s:%d: %q is no flag: write -name=value", path, n, line)
 		}
-		args = append(args, line)
+		name, value, ok := strings.Cut(strings.TrimPrefix(line[1:], "-"), "=")
+		fl := fs.Lookup(name)
+		if fl == nil {
+			return fmt.Errorf("%s:%d: flag provided but not defined: -%s; write -name=value, and -help lists the names", path, n, name)
+		}
+		if b, is := fl.Value.(interface{ IsBoolFlag() bool }); !ok && is && b.IsBoolFlag() {
+			value, ok = "true", true
+		}
+		if !ok {
+			return fmt.Errorf("%s:%d: flag -%s needs a value: write -name=value", path, n, name)
+		}
+		if given[name] {
+			continue
+		}
+		if err := fs.Set(name, value); err != nil {
+			return fmt.Errorf("%s:%d: invalid value %q for flag -%s: %w", path, n, value, name, err)
+		}
 	}
-	return args, lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("flag file %s: %w", path, err)
+	}
+	return nil
 }
 
 // options are what the flags ask for, and the display of hosts that come up,
