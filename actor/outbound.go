@@ -155,12 +155,7 @@ func (s *System) PeerDown(address string, why error) {
 		why = errors.New("the link was closed")
 	}
 	s.mu.Lock()
-	var calls []*call
-	for _, c := range s.pending {
-		if c.address == address {
-			calls = append(calls, c)
-		}
-	}
+	calls := slices.Collect(maps.Values(s.pending))
 	var served []*inbound
 	for k, in := range s.inbound {
 		if k.address == address {
@@ -181,6 +176,8 @@ func (s *System) PeerDown(address string, why error) {
 	}
 	nodes := slices.Collect(maps.Values(s.nodes))
 	s.mu.Unlock()
+	// One that still waits for window may get its address now; a call's lock is taken before the system's.
+	calls = slices.DeleteFunc(calls, func(c *call) bool { return c.sentTo() != address })
 	slices.SortFunc(calls, func(a, b *call) int { return cmp.Compare(a.id, b.id) })
 	for _, c := range calls {
 		s.forgetCall(c)

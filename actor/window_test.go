@@ -104,6 +104,41 @@ func TestLostLinkGivesWindowBack(t *testing.T) {
 	})
 }
 
+// A call that waits long for window is known to its system, which probes for
+// it; it gets its address while others' links are lost.
+func TestLostLinkBesideACallThatWaitsForWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterWith(t, actor.Config{Window: 1}, "a", "b")
+		g := newGate()
+		spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: g})
+		there := actor.NewRef[*gate](c.tables["b"], "a/0")
+		spawn(t, c.systems["b"], actor.Spec{Key: "b/0", Value: &witness{saw: func(ctx context.Context) error {
+			return actor.Do(ctx, there, (*gate).Note, 1)
+		}}})
+		holder := actor.GoDo(t.Context(), there, (*gate).Hold, 0)
+		waiter := actor.GoDo0(t.Context(), actor.NewRef[*witness](c.tables["b"], "b/0"), (*witness).See)
+		time.Sleep(time.Second) // of the bubble: it has been probed for
+		require.Equal(t, 2, c.systems["b"].Stats().Pending)
+		close(g.open)
+		for !isDone(waiter.Done()) {
+			c.systems["b"].PeerDown("c", errors.New("cable"))
+		}
+		_, err := waiter.Wait(t.Context())
+		require.NoError(t, err, "the loss of another link ended the call")
+		_, err = holder.Wait(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
 func TestCloseReleasesWhoWaitsForWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClusterWith(t, actor.Config{Window: 1}, "a", "b")
