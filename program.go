@@ -128,7 +128,8 @@ func Batched[T, A, R any](method func(T, context.Context, []A) ([]R, error), siz
 // Add gives the program a node: value, a pointer to the node's initial state,
 // whose methods others call. Nodes of one label form a group and are numbered
 // from 0 in the order of their addition. A value with Start(ctx) error, Run(ctx)
-// error or Stop(ctx) error has these called in the course of its life.
+// error or Stop(ctx) error has these called in the course of its life; in any
+// other form these names are mistakes.
 //
 // Mistakes are reported by Launch, all together.
 func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref[T] {
@@ -140,6 +141,7 @@ func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref
 		p.fail("node %s: %T is not a pointer; a node keeps its state in what it points to", n.key, value)
 	default:
 		n.value = value
+		p.checkLife(n, v)
 		for _, b := range n.batches {
 			if b.Err() == nil && !b.fits(value) {
 				p.fail("node %s: batched method %v is not one of %T", n.key, b, value)
@@ -147,6 +149,17 @@ func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref
 		}
 	}
 	return actor.NewRef[T](p.table, n.key)
+}
+
+// checkLife refuses a Start, Run or Stop of another form, which would never be
+// called: the name is the life's, so it is no message's either.
+func (p *Program) checkLife(n *node, value reflect.Value) {
+	want := reflect.TypeFor[func(context.Context) error]()
+	for _, name := range []string{"Start", "Run", "Stop"} {
+		if m := value.MethodByName(name); m.IsValid() && m.Type() != want {
+			p.fail("node %s: %v.%s is a %v and would never be called: make it a %v, or give it another name", n.key, value.Type(), name, m.Type(), want)
+		}
+	}
 }
 
 // Func is the type of refs to nodes that are functions; they have no methods.

@@ -115,6 +115,8 @@ func TestMistakesOfPrograms(t *testing.T) {
 		"nil value":        {func(p *Program) { Add[*store](p, "a", nil) }, "node a/0 has no value"},
 		"nil interface":    {func(p *Program) { Add[any](p, "a", nil) }, "node a/0 has no value"},
 		"no pointer":       {func(p *Program) { Add(p, "a", store{}) }, "tlaunch.store is not a pointer"},
+		"another Run":      {func(p *Program) { Add(p, "a", &otherLife{}) }, "node a/0: *tlaunch.otherLife.Run is a func(context.Context) and would never be called: make it a func(context.Context) error"},
+		"another Stop":     {func(p *Program) { Add(p, "a", &otherLife{}) }, "node a/0: *tlaunch.otherLife.Stop is a func() error and would never be called"},
 		"nil function":     {func(p *Program) { AddFunc[int](p, "a", nil, 1) }, "node a/0 has no function"},
 		"nil props":        {func(p *Program) { AddProps(p, "a", nil) }, "node a/0 has no props"},
 		"zero ref":         {func(p *Program) { Add(p, "a", &user{nowhere}) }, "node a/0: .to is a zero ref"},
@@ -243,3 +245,9 @@ func TestImpureProgramsAreFound(t *testing.T) {
 		})
 	}
 }
+
+// otherLife has methods whose names are those of a node's life.
+type otherLife struct{}
+
+func (*otherLife) Run(context.Context) {}
+func (*otherLife) Stop() error         { return nil }
