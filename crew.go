@@ -185,8 +185,8 @@ func withNotice(ctx context.Context, notice time.Duration) (context.Context, con
 	return context.WithTimeout(ctx, notice)
 }
 
-// place in which the nodes of a context run: what package functions that take
-// a node's context need to know.
+// stage is where the nodes of a context run: what package functions that take
+// a node's context need to know of it.
 type stage struct {
 	stop  func(node string)
 	names map[string]string // display names by key

@@ -90,7 +90,7 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 		case r.Stop:
 			f.run.beginEnd(nil, true)
 		case r.Join != nil:
-			p.command(command{Joined: f.door.answer(f.ctx, *r.Join)})
+			p.command(command{Joined: f.door.answer(*r.Join)})
 		case r.Ended:
 			p.mu.Lock()
 			p.ended, p.errors = true, r.Errors

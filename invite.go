@@ -146,7 +146,7 @@ func (f *fleet) addresses() map[string]string {
 }
 
 // answer decides on a request that a host has passed on.
-func (d *door) answer(_ context.Context, j joinRequest) *joinAnswer {
+func (d *door) answer(j joinRequest) *joinAnswer {
 	b, err := d.admit(j.Request)
 	if err != nil {
 		d.fleet.settings.logger.Warn("a process was not let in", "reason", err)
