@@ -140,6 +140,7 @@ func (b *batcher) flush(inv *invocation) {
 	var results []any
 	err := errGoexit
 	defer func() {
+		inv.finish() // the turn's method has returned, though its senders are still to be told
 		for i, m := range batch {
 			var result any
 			if err == nil {

@@ -122,8 +122,12 @@ func (c *caller) Begin(ctx context.Context) error {
 
 func (c *caller) Ping(context.Context) (int, error) { return 7, nil }
 
+type pinger interface {
+	Ping(context.Context) (int, error)
+}
+
 type callee struct {
-	back    actor.Ref[*caller]
+	back    actor.Ref[pinger]
 	entered chan struct{}
 	open    chan struct{}
 }
@@ -131,7 +135,7 @@ type callee struct {
 func (c *callee) CallBack(ctx context.Context) (int, error) {
 	c.entered <- struct{}{}
 	<-c.open
-	return actor.Call0(ctx, c.back, (*caller).Ping)
+	return actor.Call0(ctx, c.back, pinger.Ping)
 }
 
 func TestNoDeadlockOnceTheFirstHasReturned(t *testing.T) {
@@ -139,7 +143,7 @@ func TestNoDeadlockOnceTheFirstHasReturned(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t, "a", "b")
 			first := &caller{actor.NewRef[*callee](c.tables["a"], home), make(chan error)}
-			second := &callee{actor.NewRef[*caller](c.tables[home[:1]], "a/0"), make(chan struct{}, 1), make(chan struct{})}
+			second := &callee{actor.As[pinger](actor.NewRef[*caller](c.tables[home[:1]], "a/0")), make(chan struct{}, 1), make(chan struct{})}
 			spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: first})
 			spawn(t, c.systems[home[:1]], actor.Spec{Key: home, Value: second})
 			require.NoError(t, actor.Do0(t.Context(), actor.NewRef[*caller](c.tables["a"], "a/0"), (*caller).Begin))
@@ -149,6 +153,60 @@ func TestNoDeadlockOnceTheFirstHasReturned(t *testing.T) {
 		})
 	}
 }
+
+// A method that has returned waits for nobody, also while its result is still
+// on the way to its sender.
+func TestNoDeadlockWhileTheResultIsHandedOver(t *testing.T) {
+	for name, give := range map[string]func(context.Context, actor.Ref[*giver]) error{
+		"call": func(ctx context.Context, r actor.Ref[*giver]) error {
+			_, err := actor.Call(ctx, r, (*giver).Give, 1)
+			return err
+		},
+		"batch": func(ctx context.Context, r actor.Ref[*giver]) error {
+			_, err := actor.CallBatched(ctx, r, (*giver).GiveAll, 1)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, "a")
+				first := &giver{
+					caller:  caller{actor.NewRef[*callee](c.tables["a"], "a/1"), make(chan error, 1)},
+					encoded: make(chan struct{}),
+				}
+				second := &callee{actor.As[pinger](actor.NewRef[*giver](c.tables["a"], "a/0")), make(chan struct{}, 1), make(chan struct{})}
+				spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: first, Batches: []actor.Batch{actor.Batched((*giver).GiveAll, 1, 0)}})
+				spawn(t, c.systems["a"], actor.Spec{Key: "a/1", Value: second})
+				given := make(chan error, 1)
+				go func() { given <- give(t.Context(), actor.NewRef[*giver](c.tables["a"], "a/0")) }()
+				<-second.entered
+				synctest.Wait() // the method has returned, and its result is being encoded
+				close(second.open)
+				synctest.Wait()
+				close(first.encoded)
+				require.NoError(t, <-first.done)
+				require.NoError(t, <-given)
+			})
+		})
+	}
+}
+
+// giver returns a result that takes its time.
+type giver struct {
+	caller
+	encoded chan struct{}
+}
+
+func (g *giver) Give(ctx context.Context, _ int) (late, error) { return late{g.encoded}, g.Begin(ctx) }
+
+func (g *giver) GiveAll(ctx context.Context, _ []int) ([]late, error) {
+	return []late{{g.encoded}}, g.Begin(ctx)
+}
+
+type late struct{ until chan struct{} }
+
+func (l late) MarshalText() ([]byte, error) { <-l.until; return nil, nil }
+func (*late) UnmarshalText([]byte) error    { return nil }
 
 func TestSlowCalleeIsNoDeadlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -224,3 +282,33 @@ func TestDeadlockWhileWaitingForRoom(t *testing.T) {
 		})
 	}
 }
+
+// A node's first turn comes after its Start, which therefore cannot wait for one.
+func TestStartThatWaitsForItsOwnNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "a")
+		self := actor.NewRef[*beginner](c.tables["a"], "a/0")
+		b := &beginner{}
+		b.begin = func(ctx context.Context) error {
+			require.ErrorIs(t, actor.Do0(ctx, self, (*beginner).Note), actor.ErrDeadlock)
+			_, err := actor.GoDo0(ctx, self, (*beginner).Note).Wait(ctx)
+			require.ErrorIs(t, err, actor.ErrDeadlock)
+			require.ErrorIs(t, actor.Turn(ctx, func(context.Context) error { return nil }), actor.ErrDeadlock)
+			require.Zero(t, b.notes)
+			return actor.Tell0(ctx, self, (*beginner).Note) // waits for nothing
+		}
+		n, err := c.systems["a"].Spawn(actor.Spec{Key: "a/0", Value: b})
+		require.NoError(t, err)
+		require.NoError(t, n.Start(t.Context()))
+		require.NoError(t, actor.Do0(t.Context(), self, (*beginner).Note))
+		require.Equal(t, 2, b.notes)
+	})
+}
+
+type beginner struct {
+	begin func(context.Context) error
+	notes int
+}
+
+func (b *beginner) Start(ctx context.Context) error { return b.begin(ctx) }
+func (b *beginner) Note(context.Context) error      { b.notes++; return nil }

@@ -80,7 +80,11 @@ func (s *sender) answer(err error) {
 // found to be in a deadlock while it waits here is settled, and not sent.
 func (n *Node) enqueue(ctx context.Context, m message) error {
 	n.mu.Lock()
-	if err := n.refusesLocked(m.chain); err != nil {
+	err := n.refusesLocked(m.chain)
+	if err == nil && n.phase == created && m.answer != nil && nodeOf(ctx) == n {
+		err = fmt.Errorf("%w: Start of %s waits for a turn of its own node, whose first comes after it", ErrDeadlock, n.key)
+	}
+	if err != nil {
 		n.mu.Unlock()
 		return err
 	}
@@ -94,7 +98,7 @@ func (n *Node) enqueue(ctx context.Context, m message) error {
 	n.mu.Unlock()
 
 	c, _ := m.answer.(*call)
-	err := waitFor(ctx, c, s.done)
+	err = waitFor(ctx, c, s.done)
 	n.mu.Lock()
 	i := slices.Index(n.senders, s)
 	if i >= 0 {

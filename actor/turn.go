@@ -84,9 +84,10 @@ func (n *Node) retireLocked(inv *invocation) {
 	n.active = n.active[:last]
 }
 
-// runsLocked reports whether the invocation of that id is running.
+// runsLocked reports whether the invocation of that id is running: one whose
+// method has returned is still active while its sender is told.
 func (n *Node) runsLocked(id uint64) bool {
-	return slices.ContainsFunc(n.active, func(i *invocation) bool { return i.id == id })
+	return slices.ContainsFunc(n.active, func(i *invocation) bool { return i.id == id && !i.over() })
 }
 
 func (n *Node) handle(inv *invocation, m *message) {
