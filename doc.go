@@ -49,6 +49,9 @@
 //
 // # Limits
 //
+// In a run in one process, a node that has not ended when the notice is over is
+// not killed but left behind: its goroutines go on until they return.
+//
 // Tells that are still under way between processes when the last Run returns
 // may not be handled; use Do for what must be. Restarting failed nodes,
 // commands as nodes and detached runs are not part of this version.
