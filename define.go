@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"reflect"
 	"sync"
 
@@ -47,10 +48,10 @@ var definitions struct {
 	byName map[string]*program
 }
 
-// Define names a program. Nodes may hold parts of cfg, and must not change
-// them: nodes on one host share them. build must be a pure function of cfg and of the
-// hosts that p gives it: every process of a run calls it and must get the same
-// graph. Call Define in a package-level variable, so that a process started as
+// Define names a program. Nodes may hold parts of cfg and of the hosts that p
+// gives, and must not change them: nodes on one host share them. build must be
+// a pure function of cfg and of these hosts: every process of a run calls it
+// and must get the same graph. Call Define in a package-level variable, so that a process started as
 // a host knows the program when its main calls [Init] or [Main].
 //
 // The name is [a-z0-9][a-z0-9._-]*. Mistakes (a bad name, two programs of one
@@ -62,7 +63,7 @@ func Define[C any](name string, build func(p *Program, cfg C) error, opts ...Pro
 		if err := actor.Decode(config, &cfg); err != nil {
 			return fmt.Errorf("configuration %T: %w", cfg, err)
 		}
-		p.shared = actor.Walk(&cfg).Pointers
+		maps.Copy(p.shared, actor.Walk(&cfg).Pointers)
 		return build(p, cfg)
 	}
 	for _, o := range opts {

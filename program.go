@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -33,7 +35,7 @@ type Program struct {
 	nodes  []*node
 	counts map[string]int     // nodes by label
 	load   map[string]int     // nodes by host
-	shared map[uintptr]string // memory of the configuration, which nodes may have in common
+	shared map[uintptr]string // memory of configuration and hosts, which nodes may have in common
 	errs   []error
 }
 
@@ -67,7 +69,14 @@ func (n *node) actorBatches() []actor.Batch {
 }
 
 // Hosts are the hosts that the program may use, in the order of the inventory.
-func (p *Program) Hosts() []Host { return append([]Host(nil), p.hosts...) }
+// Nodes may hold them, and must not change them.
+func (p *Program) Hosts() []Host { return p.lend(append([]Host(nil), p.hosts...)) }
+
+// lend lets nodes have the memory of hosts in common.
+func (p *Program) lend(hosts []Host) []Host {
+	maps.Copy(p.shared, actor.Walk(hosts).Pointers)
+	return hosts
+}
 
 // Group is the hosts of a group, in the order of the inventory; "all" is every
 // host. A group without hosts is an error of the program.
@@ -76,7 +85,7 @@ func (p *Program) Group(name string) []Host {
 	if len(found) == 0 {
 		p.fail("no host is in group %q; %s", name, knownPlaces(p.hosts))
 	}
-	return found
+	return p.lend(found)
 }
 
 func (p *Program) fail(format string, args ...any) {
@@ -263,7 +272,11 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 // newGraph builds the program and checks it: all mistakes are in the error.
 // Names are entered into table.
 func (d *program) newGraph(config []byte, hosts []Host, table *actor.Table) (*graph, error) {
-	p := &Program{name: d.name, hosts: hosts, table: table, counts: map[string]int{}, load: map[string]int{}}
+	own := slices.Clone(hosts) // in one process too, hosts share no memory
+	for i, h := range own {
+		own[i].Groups, own[i].Labels = slices.Clone(h.Groups), maps.Clone(h.Labels)
+	}
+	p := &Program{name: d.name, hosts: own, table: table, counts: map[string]int{}, load: map[string]int{}, shared: map[uintptr]string{}}
 	if err := d.fill(p, config); err != nil {
 		p.errs = append(p.errs, err)
 	} else if len(p.nodes) == 0 {

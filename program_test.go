@@ -94,6 +94,20 @@ func TestHostsWithoutNodesAreNotUsed(t *testing.T) {
 	require.Equal(t, []Host{{Name: "host2", Slots: 1}}, g.usedHosts([]Host{{Name: "host1"}, {Name: "host2", Slots: 1}}))
 }
 
+func TestNodesMayHoldHosts(t *testing.T) {
+	type holder struct {
+		At  Host
+		All []Host
+	}
+	_, err := graphOf(t, hostsOf(t, "host1 10.0.0.1 rack=b", "[gpu]", "host1", "host2 10.0.0.2"), func(p *Program) {
+		all, gpu := p.Hosts(), p.Group("gpu")
+		Add(p, "a", &holder{all[0], all})
+		Add(p, "b", &holder{gpu[0], gpu})
+		AddEach(p, "c", OnEach("@gpu"), func(h Host, _ int) *holder { return &holder{h, all} })
+	})
+	require.NoError(t, err)
+}
+
 func TestMistakesOfPrograms(t *testing.T) {
 	shared := &store{}
 	var nowhere actor.Ref[*store]
