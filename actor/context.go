@@ -215,10 +215,9 @@ func Actors(ctx context.Context) *protoactor.ActorSystem {
 
 // Turn runs fn in the turn of the node whose Run was given ctx, so that fn
 // may touch what the node's methods touch, and returns fn's error, or a
-// [PanicError]. Inside a method, whose turn it is already, fn runs at once.
-// Otherwise the error wraps [ErrStopped], [ErrDeadlock] in Start, which comes
-// before all turns, ctx's error when it ended before fn began, or [ErrZeroRef]
-// when ctx is not a node's. Once begun, fn is waited for.
+// [PanicError]. Inside a method or Start, whose turn it is already, fn runs at once.
+// Otherwise the error wraps [ErrStopped], ctx's error when it ended before fn
+// began, or [ErrZeroRef] when ctx is not a node's. Once begun, fn is waited for.
 func Turn(ctx context.Context, fn func(context.Context) error) error {
 	n := nodeOf(ctx)
 	if n == nil {

@@ -31,9 +31,10 @@
 //
 // A call carries the chain of invocations that wait for it. Calling a node
 // all of whose turns are taken, one of them by the chain itself, returns
-// [ErrDeadlock] at once, as does a node's Start that calls its own node. Nodes that came to wait for each other along
-// separate chains are found by probes within about half a second, as long as
-// each of those between has one turn.
+// [ErrDeadlock] at once. Start is a node's first turn, and the only one while
+// it lasts. Nodes that came to wait for each other along separate chains are
+// found by probes within about half a second, as long as each of those between
+// has one turn.
 //
 // # Cancellation
 //

@@ -81,9 +81,6 @@ func (s *sender) answer(err error) {
 func (n *Node) enqueue(ctx context.Context, m message) error {
 	n.mu.Lock()
 	err := n.refusesLocked(m.chain)
-	if err == nil && n.phase == created && m.answer != nil && nodeOf(ctx) == n {
-		err = fmt.Errorf("%w: Start of %s waits for a turn of its own node, whose first comes after it", ErrDeadlock, n.key)
-	}
 	if err != nil {
 		n.mu.Unlock()
 		return err
@@ -123,7 +120,7 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 	if n.phase == stopped {
 		return fmt.Errorf("%w: %s has stopped", ErrStopped, n.key)
 	}
-	if len(n.active) < n.limit {
+	if !n.takenLocked() {
 		return nil
 	}
 	for _, l := range chain {
@@ -132,6 +129,12 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 		}
 	}
 	return nil
+}
+
+// takenLocked reports whether a message would have to wait for a method that
+// runs: all turns are taken, or the first, which is Start's, is.
+func (n *Node) takenLocked() bool {
+	return len(n.active) >= n.limit || n.phase == created && len(n.active) > 0
 }
 
 func (n *Node) acceptLocked(m message) {

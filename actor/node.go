@@ -73,7 +73,7 @@ func (n *Node) Key() string { return n.key }
 // [ErrStopped]. A node whose Start failed stays closed until it is stopped.
 func (n *Node) Start(ctx context.Context) error {
 	if s, ok := n.value.(Starter); ok {
-		if err := n.live(ctx, s.Start); err != nil {
+		if err := n.startValue(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -88,6 +88,26 @@ func (n *Node) Start(ctx context.Context) error {
 		n.group.Go(n.work)
 	}
 	return nil
+}
+
+// startValue runs the value's Start as the node's first turn, so that a call
+// which would wait for it is found as any other.
+func (n *Node) startValue(ctx context.Context, s Starter) (err error) {
+	i := &invocation{node: n, id: n.sys.nextID(), caller: ctx}
+	n.mu.Lock()
+	i.slot = len(n.active)
+	n.active = append(n.active, i)
+	n.mu.Unlock()
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v, debug.Stack())
+		}
+		i.finish()
+		n.mu.Lock()
+		n.retireLocked(i)
+		n.mu.Unlock()
+	}()
+	return s.Start(i)
 }
 
 // Active reports whether the value has a Run.

@@ -62,7 +62,7 @@ func (s *System) probed(p *wire.Probe) {
 
 func (n *Node) probed(p *wire.Probe) {
 	n.mu.Lock()
-	full := len(n.active) >= n.limit
+	full := n.takenLocked()
 	origin := n.key == p.Origin.Node && n.runsLocked(p.Origin.Invocation)
 	var only *invocation
 	if full {
@@ -70,7 +70,7 @@ func (n *Node) probed(p *wire.Probe) {
 			full = full && inv.isWaiting() // a turn that works will be free again
 			only = inv
 		}
-		if n.limit > 1 {
+		if len(n.active) > 1 {
 			only = nil
 		}
 	}
