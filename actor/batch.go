@@ -92,6 +92,17 @@ func (b *batcher) expire(round int) {
 	_ = b.node.enqueue(b.node.ctx, message{method: flush, reserved: true})
 }
 
+// hurry has the batch that gathers run soon, and reports whether there is one.
+func (b *batcher) hurry() bool {
+	b.mu.Lock()
+	gathering, round := len(b.waiting) > 0, b.round
+	b.mu.Unlock()
+	if gathering {
+		b.expire(round)
+	}
+	return gathering
+}
+
 // drain takes what waits.
 func (b *batcher) drain() []message {
 	b.mu.Lock()

@@ -37,6 +37,30 @@ func TestBatched(t *testing.T) {
 	}
 }
 
+// Who drains a node does not wait for a batch to fill.
+func TestDrainRunsWhatGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "a")
+		v := &evaluator{}
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: v, Batches: []actor.Batch{actor.Batched((*evaluator).Squares, 4, time.Hour)}})
+		ref := actor.NewRef[*evaluator](c.tables["a"], "a/0")
+		var g sync.WaitGroup
+		for i := range 3 {
+			g.Go(func() {
+				got, err := actor.CallBatched(t.Context(), ref, (*evaluator).Squares, i)
+				require.NoError(t, err)
+				require.Equal(t, i*i, got)
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, n.Drain(t.Context()))
+		g.Wait()
+		require.Zero(t, time.Since(began))
+		require.Equal(t, []int{3}, v.sizes)
+	})
+}
+
 type evaluator struct{ sizes []int }
 
 func (e *evaluator) Squares(_ context.Context, xs []int) ([]int, error) {

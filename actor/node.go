@@ -141,19 +141,28 @@ func (n *Node) live(ctx context.Context, f func(context.Context) error) (err err
 // being handled.
 func (n *Node) Interrupt(cause error) { n.cancel(cause) }
 
-// Drain waits, under ctx, until the mailbox is empty and no method runs.
-// Messages may come while it waits and after.
+// Drain waits, under ctx, until the mailbox is empty and no method runs;
+// batches that gather are not waited for but run as they are. Messages may
+// come while it waits and after.
 func (n *Node) Drain(ctx context.Context) error {
-	done := make(chan struct{})
-	n.mu.Lock()
-	n.drained = append(n.drained, done)
-	n.tellDrainedLocked()
-	n.mu.Unlock()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %d messages are left: %w", n.key, n.Queued(), ctx.Err())
+	for {
+		done := make(chan struct{})
+		n.mu.Lock()
+		n.drained = append(n.drained, done)
+		n.tellDrainedLocked()
+		n.mu.Unlock()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %d messages are left: %w", n.key, n.Queued(), ctx.Err())
+		}
+		gathering := false
+		for _, b := range n.batches {
+			gathering = b.hurry() || gathering
+		}
+		if !gathering {
+			return nil
+		}
 	}
 }
 
