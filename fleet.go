@@ -42,20 +42,14 @@ type fleet struct {
 const incarnation = 1
 
 func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
-	hosts, lines, err := s.hostList(d)
+	r, lines, err := planRun(d, config, s)
 	if err != nil {
 		return nil, err
 	}
-	table := actor.NewTable()
-	g, err := d.newGraph(config, hosts, table)
-	if err != nil {
-		return nil, err
-	}
-	r := newRun(newRunID(d.name), d, g, hosts, table, s.notice)
 	f := &fleet{run: r, settings: s, lines: lines, hosts: map[string]*hostProcess{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	r.engine = f
-	used := g.usedHosts(hosts)
+	used := r.graph.usedHosts(r.hosts)
 	err = f.prepare(ctx, d)
 	if err == nil {
 		err = f.startHosts(ctx, d, config, used)

@@ -19,16 +19,11 @@ type local struct {
 }
 
 func launchInProcess(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
-	hosts, _, err := s.hostList(d)
+	r, _, err := planRun(d, config, s)
 	if err != nil {
 		return nil, err
 	}
-	table := actor.NewTable()
-	g, err := d.newGraph(config, hosts, table)
-	if err != nil {
-		return nil, err
-	}
-	r := newRun(newRunID(d.name), d, g, hosts, table, s.notice)
+	g, hosts, table := r.graph, r.hosts, r.table
 	e := &local{run: r}
 	r.engine = e
 	graphs := map[string]*graph{}

@@ -1,6 +1,26 @@
 package tlaunch
 
-import "context"
+import (
+	"context"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+)
+
+// planRun builds and checks the program for its hosts: what every launch
+// begins with. It also returns the hosts' lines in the inventory, by name.
+func planRun(d *program, config []byte, s *settings) (*Run, map[string]inventory.Host, error) {
+	hosts, lines, err := s.hostList(d)
+	if err != nil {
+		return nil, nil, err
+	}
+	table := actor.NewTable()
+	g, err := d.newGraph(config, hosts, table)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newRun(newRunID(d.name), d, g, hosts, table, s.notice), lines, nil
+}
 
 func launch(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
 	start := launchFleet
