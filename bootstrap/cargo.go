@@ -3,11 +3,9 @@ package bootstrap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -20,7 +18,7 @@ import (
 // cargo brings the program to hosts. Each executable is read and hashed once, however many hosts there are.
 type cargo struct {
 	cfg    *Config
-	dirs   func() (map[string]*ship.Dir, error)
+	dirs   *luggage
 	ctx    context.Context // ends builds
 	cancel context.CancelFunc
 
@@ -46,29 +44,9 @@ type openBinary struct {
 }
 
 func newCargo(cfg *Config) *cargo {
-	c := &cargo{cfg: cfg, binaries: make(map[string]*openBinary), builds: make(map[string]*build)}
-	c.dirs = sync.OnceValues(func() (map[string]*ship.Dir, error) { return openDirs(cfg.Ship) })
+	c := &cargo{cfg: cfg, dirs: newLuggage(cfg), binaries: make(map[string]*openBinary), builds: make(map[string]*build)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
-}
-
-// openDirs packs the folders that are to be shipped, by their last names.
-func openDirs(folders []string) (map[string]*ship.Dir, error) {
-	dirs := make(map[string]*ship.Dir, len(folders))
-	for _, folder := range folders {
-		full, err := filepath.Abs(folder)
-		if err != nil {
-			return nil, err
-		}
-		name := filepath.Base(full)
-		if other, ok := dirs[name]; ok {
-			return nil, fmt.Errorf("ship %s and %s: both are called %s", other.Path, full, name)
-		}
-		if dirs[name], err = ship.OpenDir(full); err != nil {
-			return nil, fmt.Errorf("ship %s: %w", folder, err)
-		}
-	}
-	return dirs, nil
 }
 
 // close gives up all executables; nothing may be under way.
@@ -119,11 +97,11 @@ func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Clien
 		return load{}, err
 	}
 	l := load{path: remote, bases: []string{path.Join(path.Dir(remote), "runs"), ""}, addr: platform.Addr}
-	if len(c.cfg.Ship) > 0 {
-		dirs, err := c.dirs()
-		if err != nil {
-			return load{}, err
-		}
+	dirs, err := c.dirs.of(h.Name)
+	if err != nil {
+		return load{}, err
+	}
+	if len(dirs) > 0 {
 		l.bring = func(ctx context.Context, dir string) error {
 			for name, d := range dirs {
 				if err := ship.PutDir(ctx, client, platform, d, path.Join(dir, name), progress); err != nil {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
@@ -26,11 +28,15 @@ type Config struct {
 	HelloTimeout time.Duration
 
 	// Env are the variables of the processes: NAME=VALUE, or NAME to copy one from here. Besides, a process gets
-	// PATH, HOME, USER, LANG and TMPDIR of its host, and nothing else.
+	// PATH, HOME, USER, LANG, TMPDIR and CUDA_VISIBLE_DEVICES of its host, and nothing else.
 	Env []string
 
 	// Ship are folders that are brought into the work folder under their last name.
 	Ship []string
+
+	// Files are folders for single hosts: by the host's name, then by their place in the work folder, with slashes. Inside the work
+	// folder nothing else may be there.
+	Files map[string]map[string]string
 
 	// Binary maps "os/arch" to the executable for such hosts; "" is the one for all others. Where it has no entry,
 	// the executable of this process is taken.
@@ -75,7 +81,12 @@ type Event struct {
 // checkFiles looks whether what is to be brought to hosts is there.
 func (c *Config) checkFiles() error {
 	var errs []error
-	for _, dir := range c.Ship {
+	folders := slices.Clone(c.Ship)
+	for _, of := range c.Files {
+		folders = append(folders, slices.Collect(maps.Values(of))...)
+	}
+	slices.Sort(folders)
+	for _, dir := range slices.Compact(folders) {
 		if info, err := os.Stat(dir); err != nil {
 			errs = append(errs, fmt.Errorf("bootstrap: folder to ship: %w", err))
 		} else if !info.IsDir() {

@@ -40,7 +40,7 @@ func copyDir(ctx context.Context, from, to string) error {
 		target := filepath.Join(to, rel)
 		switch {
 		case rel == ".":
-			return os.Mkdir(target, 0o700)
+			return os.MkdirAll(target, 0o700)
 		case ignore.Match(filepath.ToSlash(rel), entry.IsDir()):
 			if entry.IsDir() {
 				return fs.SkipDir

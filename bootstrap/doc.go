@@ -17,7 +17,7 @@
 // Streams carry bytes unchanged and in order, in both directions, and push back when their reader is slow.
 //
 // Lines of output and log records are numbered for each process, in the order in which the agent read them, and arrive in
-// that order and without gaps while the link lasts, to the last byte that was written before the worker's death.
+// that order and without gaps while the link lasts ([Guest.Output] has the same for what the worker reads from others), to the last byte that was written before the worker's death.
 // A slow [Config].Log slows the worker's output down; it loses nothing.
 //
 // The process is gone soon after its launcher: when nothing was heard for the length of the lease the guest's context

@@ -7,7 +7,7 @@ import (
 )
 
 // hostVariables are what a process keeps of the host's own environment; all others come from [Config].Env.
-var hostVariables = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR"}
+var hostVariables = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES"}
 
 // hostEnv returns those that are set here.
 func hostEnv() []string {
@@ -18,6 +18,16 @@ func hostEnv() []string {
 		}
 	}
 	return env
+}
+
+// Environment returns what a process on this machine, started as a host with the entries env of [Config].Env, would have for
+// its environment. The error is that of [NewLauncher].
+func Environment(env []string) ([]string, error) {
+	given, err := resolveEnv(env)
+	if err != nil {
+		return nil, err
+	}
+	return append(hostEnv(), given...), nil
 }
 
 // resolveEnv turns entries NAME=VALUE and NAME (copied from here) into NAME=VALUE.

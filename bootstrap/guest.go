@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -14,7 +13,7 @@ import (
 type Guest struct {
 	orders  guestOrders
 	session *yamux.Session
-	logs    io.Writer
+	logs    *pipeWriter
 	handler slog.Handler
 	ctx     context.Context
 	cancel  context.CancelCauseFunc

@@ -37,7 +37,7 @@ func enterWorker() (*Guest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap: worker: wait for the agent: %w", err)
 	}
-	g := &Guest{session: session, logs: files[2]}
+	g := &Guest{session: session, logs: &pipeWriter{w: files[2]}}
 	if err := readMessage(control, maxEnvelope, frameOrders, &g.orders); err != nil {
 		return nil, fmt.Errorf("bootstrap: worker: read orders: %w", err)
 	}

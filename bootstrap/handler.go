@@ -29,7 +29,7 @@ type pipeWriter struct {
 
 var _ slog.Handler = (*pipeHandler)(nil)
 
-func newPipeHandler(w io.Writer) *pipeHandler { return &pipeHandler{out: &pipeWriter{w: w}} }
+func newPipeHandler(out *pipeWriter) *pipeHandler { return &pipeHandler{out: out} }
 
 func (h *pipeHandler) Enabled(context.Context, slog.Level) bool { return true }
 
@@ -44,7 +44,11 @@ func (h *pipeHandler) Handle(_ context.Context, r slog.Record) error {
 		one.add(one.prefix, a)
 		return true
 	})
-	body := logPayload{Time: at.UnixNano(), Level: int(r.Level), Node: one.node, Text: r.Message, Attrs: one.attrs}
+	return h.out.record(logPayload{Time: at.UnixNano(), Level: int(r.Level), Node: one.node, Text: r.Message, Attrs: one.attrs})
+}
+
+// record writes one record; what is too long is cut.
+func (w *pipeWriter) record(body logPayload) error {
 	payload, err := cbor.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("bootstrap: encode a log record: %w", err)
@@ -57,9 +61,9 @@ func (h *pipeHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 	}
 	frame := append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload))), payload...)
-	h.out.mu.Lock()
-	defer h.out.mu.Unlock()
-	_, err = h.out.w.Write(frame)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err = w.w.Write(frame)
 	return err
 }
 

@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
-	"github.com/tartrl/tlaunch-go/bootstrap/ship"
 )
 
 // localStarter starts processes on this machine.
 type localStarter struct {
 	cfg  *Config
-	dirs func() (map[string]*ship.Dir, error)
+	dirs *luggage
 }
 
 var _ starter = (*localStarter)(nil)
 
 func newLocalStarter(cfg *Config) *localStarter {
-	return &localStarter{cfg: cfg, dirs: sync.OnceValues(func() (map[string]*ship.Dir, error) { return openDirs(cfg.Ship) })}
+	return &localStarter{cfg: cfg, dirs: newLuggage(cfg)}
 }
 
 func (s *localStarter) close() error { return nil }
@@ -33,11 +31,11 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host) (*link, erro
 		return nil, context.Cause(ctx)
 	}
 	var files bring
-	if len(s.cfg.Ship) > 0 {
-		dirs, err := s.dirs()
-		if err != nil {
-			return nil, &HostError{Host: h.Name, Op: "ship", Err: err}
-		}
+	dirs, err := s.dirs.of(h.Name)
+	if err != nil {
+		return nil, &HostError{Host: h.Name, Op: "ship", Err: err}
+	}
+	if len(dirs) > 0 {
 		files = func(ctx context.Context, dir string) error { return copyDirs(ctx, dirs, dir) }
 	}
 	path, err := s.cfg.binary("")

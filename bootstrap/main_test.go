@@ -95,6 +95,15 @@ func work(g *Guest) {
 			}
 			return err
 		})
+	case "output":
+		out, errs, other := g.Output("trainer/0", Stdout), g.Output("trainer/0", Stderr), g.Output("wörker", Stdout)
+		_, _ = io.WriteString(out, "first\nno new")
+		_, _ = io.WriteString(errs, "second\xff\n")
+		_, _ = io.WriteString(other, strings.Repeat("x", 1<<20)+"\n")
+		_, _ = io.WriteString(out, "line")
+		for _, w := range []io.Closer{out, errs, other} {
+			_ = w.Close()
+		}
 	case "size":
 		fmt.Println(len(g.Orders()))
 	case "lines":

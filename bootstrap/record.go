@@ -17,9 +17,9 @@ const MaxLine = 64 << 20
 type Stream byte
 
 const (
-	// Stdout is the worker's standard output, and whatever the host printed before the program was reached.
+	// Stdout is the standard output of the worker or of a node that is a process, and whatever the host printed before the program was reached.
 	Stdout Stream = iota + 1
-	// Stderr is the worker's standard error.
+	// Stderr is the standard error of the worker or of a node that is a process.
 	Stderr
 	// Log is a structured record written through [Guest.Handler].
 	Log
@@ -54,7 +54,7 @@ type Record struct {
 	Seq    uint64     // 1, 2, 3… for each process without gaps; zero: printed before or beside the protocol
 	Time   time.Time  // UTC, by the host's clock
 	Stream Stream     // where it comes from
-	Node   string     // Log only: the node, or empty
+	Node   string     // of log records, and of lines of a node that is a process; or empty
 	Level  slog.Level // Log and Agent; Info for lines of output
 	Text   string     // without its newline; any bytes
 	Attrs  []Attr     // Log only
@@ -76,11 +76,12 @@ func (r Record) SlogRecord() slog.Record {
 
 // logPayload is a log record on its way from the worker to the launcher.
 type logPayload struct {
-	Time  int64 // Unix nanoseconds
-	Level int
-	Node  string
-	Text  string
-	Attrs []Attr
+	Time   int64 // Unix nanoseconds
+	Level  int
+	Node   string
+	Stream Stream `cbor:",omitempty"` // Stdout or Stderr where a node has printed it; else it is a log record
+	Text   string
+	Attrs  []Attr
 }
 
 // piece is a part of a record: long lines travel in several, so that no process between has to hold them whole.
@@ -175,5 +176,8 @@ func (a *assembler) add(p piece) (Record, bool, error) {
 	}
 	r.Time, r.Level = time.Unix(0, body.Time).UTC(), slog.Level(body.Level)
 	r.Node, r.Text, r.Attrs = body.Node, body.Text, body.Attrs
+	if body.Stream == Stdout || body.Stream == Stderr {
+		r.Stream = body.Stream
+	}
 	return r, true, nil
 }

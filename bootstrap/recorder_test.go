@@ -112,7 +112,7 @@ func TestRecorderWithoutLauncherBlocksNobody(t *testing.T) {
 
 func TestLogPipe(t *testing.T) {
 	var pipe bytes.Buffer
-	log := slog.New(newPipeHandler(&pipe))
+	log := slog.New(newPipeHandler(&pipeWriter{w: &pipe}))
 	log.Info("first", "when", time.Date(2020, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)), "err", errors.New("e"))
 	log.With("a", 1).WithGroup("g").With("b", true).Debug("second", slog.Group("h", "c", 2.5), slog.Attr{})
 	whole := pipe.Len()
