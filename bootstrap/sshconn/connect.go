@@ -130,7 +130,11 @@ func dialRaw(ctx context.Context, s settings, via *jump) (net.Conn, error) {
 		return via.client.DialContext(ctx, "tcp", s.addr())
 	}
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, s.network, s.addr())
+	conn, err := dialer.DialContext(ctx, s.network, s.addr())
+	if err != nil {
+		return nil, err
+	}
+	return quickened(conn), nil
 }
 
 // countingConn knows whether the peer has said anything.
