@@ -19,13 +19,14 @@ import (
 type mainConsole struct {
 	console *bootstrap.Console
 	level   slog.Level
+	lines   *lastLines // of what is logged in this process
 	node    string
 	attrs   []bootstrap.Attr
 	prefix  string
 }
 
 func newMainConsole(w io.Writer, color bool, level slog.Level) *mainConsole {
-	return &mainConsole{console: bootstrap.NewConsole(w, bootstrap.ConsoleOptions{Color: color, Level: level}), level: level}
+	return &mainConsole{console: bootstrap.NewConsole(w, bootstrap.ConsoleOptions{Color: color, Level: level}), level: level, lines: newLastLines()}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -51,6 +52,7 @@ func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	out.Node, out.Attrs = one.node, one.attrs
+	c.lines.add(out)
 	c.record(out)
 	return nil
 }

@@ -33,8 +33,10 @@
 // refs, configuration, registry. Failures of several hosts are reported
 // together, in a [*LaunchError].
 //
-// The first failure of a node or host ends the run and is what [Run.Wait]
-// returns.
+// The first failure of a node or host ends the run. [Run.Wait] returns the one
+// that the others follow from, and [Run.Report] says what has become of each
+// node: a process that died is the cause of its callers' errors, even where
+// those are heard of first.
 //
 // Importing the package, and calling Init in a process that is no host of a
 // run, starts no goroutine, registers no flag, takes no signal and sets no

@@ -9,9 +9,11 @@ import (
 	"github.com/tartrl/tlaunch-go/bootstrap"
 )
 
-// The statuses with which [Main] exits, apart from 128 + n when signal n ended it.
+// The statuses with which [Main] exits, apart from 128 + n when signal n ended
+// it. Where a host's process has ended the run, Main exits as that did: with its
+// status, which may be any, or with 128 + n where signal n ended it.
 const (
-	StatusFailed      = 1   // a node failed
+	StatusFailed      = 1   // a node failed, or a host was lost
 	StatusUsage       = 2   // flags, inventory, program or configuration are wrong; nothing was started
 	StatusLaunch      = 3   // the launch failed
 	StatusInterrupted = 130 // Ctrl-C
@@ -105,12 +107,19 @@ func newNodeError(o outcome) *NodeError {
 	return e
 }
 
-func (e *NodeError) Error() string {
-	cause := e.Err
-	if own, ok := cause.(*actor.Error); ok && own.Node == e.Node && own.Method == "" {
-		cause = errors.New(own.Text) // the node and host are named already
+// reason is what went wrong, without the node and host that failed.
+func (e *NodeError) reason() string {
+	if own, ok := e.Err.(*actor.Error); ok && own.Node == e.Node && own.Method == "" {
+		return own.Text
 	}
-	s := fmt.Sprintf("node %s on %s failed (%s): %v", e.Node, e.Host, e.Phase, cause)
+	return e.Err.Error()
+}
+
+// isPanic tells whether a node's error is that it panicked itself, here or in another process.
+func isPanic(err error) bool { return errors.Is(err, actor.ErrPanic) }
+
+func (e *NodeError) Error() string {
+	s := fmt.Sprintf("node %s on %s failed (%s): %s", e.Node, e.Host, e.Phase, e.reason())
 	if e.Stack != "" {
 		s += "\n" + strings.TrimRight(e.Stack, "\n")
 	}
@@ -142,11 +151,14 @@ var ErrKilled = errors.New("tlaunch: killed before the end of its own")
 
 // ExitStatus is the status with which a script should exit after err: 0 for
 // nil, [StatusUsage] where nothing was started, [StatusLaunch] for a failed
-// launch, and [StatusFailed] for everything else.
+// launch, for a [*ProcessError] that of the process (128 + n after signal n), and
+// [StatusFailed] for everything else: nodes that failed, lost hosts, processes
+// that exited with 0 before they should.
 func ExitStatus(err error) int {
 	var launch *LaunchError
 	var program *ProgramError
 	var usage *UsageError
+	var process *ProcessError
 	switch {
 	case err == nil:
 		return 0
@@ -154,6 +166,8 @@ func ExitStatus(err error) int {
 		return StatusLaunch
 	case errors.As(err, &usage), errors.As(err, &program):
 		return StatusUsage
+	case errors.As(err, &process) && process.Exit.Code > 0:
+		return process.Exit.Code
 	}
 	return StatusFailed
 }

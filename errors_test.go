@@ -18,18 +18,21 @@ func TestExitStatus(t *testing.T) {
 		err  error
 		want int
 	}{
-		"well":              {nil, 0},
-		"a node":            {node, StatusFailed},
-		"wrapped":           {fmt.Errorf("main: %w", node), StatusFailed},
-		"a process":         {&ProcessError{Host: "h"}, StatusFailed},
-		"killed":            {ErrKilled, StatusFailed},
-		"anything":          {errors.New("x"), StatusFailed},
-		"options":           {usagef("x"), StatusUsage},
-		"a program":         {&ProgramError{Program: "p", Err: errors.New("x")}, StatusUsage},
-		"hosts":             {launchError("p", 2, []error{nil, errors.New("x")}), StatusLaunch},
-		"a host's usage":    {launchError("p", 2, []error{usagef("x")}), StatusLaunch},
-		"a cancelled one":   {failedLaunch("p", context.Canceled), StatusLaunch},
-		"options in launch": {failedLaunch("p", fmt.Errorf("y: %w", usagef("x"))), StatusUsage},
+		"well":               {nil, 0},
+		"a node":             {node, StatusFailed},
+		"wrapped":            {fmt.Errorf("main: %w", node), StatusFailed},
+		"a process":          {&ProcessError{Host: "h", Exit: bootstrap.Exit{Code: 7}}, 7},
+		"a killed process":   {&ProcessError{Host: "h", Exit: bootstrap.Exit{Code: 137, Signal: "SIGKILL"}}, 137},
+		"a lost host":        {&ProcessError{Host: "h", Exit: bootstrap.Exit{Code: -1, Lost: true}}, StatusFailed},
+		"an early good exit": {&ProcessError{Host: "h"}, StatusFailed},
+		"killed":             {ErrKilled, StatusFailed},
+		"anything":           {errors.New("x"), StatusFailed},
+		"options":            {usagef("x"), StatusUsage},
+		"a program":          {&ProgramError{Program: "p", Err: errors.New("x")}, StatusUsage},
+		"hosts":              {launchError("p", 2, []error{nil, errors.New("x")}), StatusLaunch},
+		"a host's usage":     {launchError("p", 2, []error{usagef("x")}), StatusLaunch},
+		"a cancelled one":    {failedLaunch("p", context.Canceled), StatusLaunch},
+		"options in launch":  {failedLaunch("p", fmt.Errorf("y: %w", usagef("x"))), StatusUsage},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, ExitStatus(c.err)) })
 	}

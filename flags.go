@@ -18,7 +18,7 @@ type mainFlags struct {
 	notice, lease                                       time.Duration
 	parallel                                            int
 	ship, env, binary                                   stringList
-	insecure, encoded, quiet                            bool
+	insecure, encoded, quiet, summary                   bool
 	level                                               slog.Level
 }
 
@@ -43,6 +43,7 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.Var(&f.binary, "binary", "executable for hosts of a platform, `os/arch=path`; may be repeated")
 	own.BoolVar(&f.encoded, "encoded", false, "with -launch inproc: encode every message as a link would")
 	own.BoolVar(&f.quiet, "quiet", false, "do not show how hosts come up")
+	own.BoolVar(&f.summary, "summary", false, "print what has become of each node also after a run that ended well")
 	own.TextVar(&f.level, "log-level", slog.LevelInfo, "least `level` of log records shown: DEBUG, INFO, WARN, ERROR")
 	own.StringVar(&f.flagfile, "flagfile", "", "`file` with more flags, one -name=value a line")
 	own.VisitAll(func(fl *flag.Flag) {
@@ -134,7 +135,7 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 	opts := []Option{
 		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), Env(f.env...), Ship(f.ship...),
 		OnRecord(con.record), WithSSH(SSHConfig{ConfigFile: f.sshConfig, InsecureIgnoreHostKey: f.insecure}),
-		Logger(slog.New(con)),
+		Logger(slog.New(con)), keepLines(con.lines),
 	}
 	switch f.launch {
 	case "inproc":

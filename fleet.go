@@ -50,6 +50,7 @@ func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	r.engine = f
 	used := r.graph.usedHosts(r.hosts)
+	r.ledger.addHosts(used)
 	err = f.prepare(ctx, d)
 	if err == nil {
 		err = f.startHosts(ctx, d, config, used)
@@ -241,6 +242,7 @@ func (f *fleet) progress(host string, stage bootstrap.Stage) {
 
 // record hands on what a host printed or logged.
 func (f *fleet) record(r Record) {
+	f.settings.lines.add(r)
 	if f.settings.record != nil {
 		f.settings.record(r)
 	}
@@ -263,6 +265,7 @@ func (f *fleet) start() error {
 		return launchError(f.run.program.name, hosts, early)
 	}
 	for _, p := range f.all() {
+		f.run.ledger.nodesStarted(p.name)
 		p.command(command{Start: true})
 		f.progress(p.name, StageRunning)
 	}
@@ -283,7 +286,7 @@ func (f *fleet) all() []*hostProcess {
 
 // end orders every host to end its nodes, kills what has not ended when ctx
 // does, and then closes what the launcher holds.
-func (f *fleet) end(ctx context.Context, drain bool) []error {
+func (f *fleet) end(ctx context.Context, drain bool) []failure {
 	notice := time.Duration(-1)
 	if deadline, ok := ctx.Deadline(); ok {
 		notice = max(0, time.Until(deadline))
@@ -294,27 +297,38 @@ func (f *fleet) end(ctx context.Context, drain bool) []error {
 	}
 	kill := context.AfterFunc(ctx, func() {
 		for _, p := range all {
+			p.mu.Lock()
+			p.killed = true
+			p.mu.Unlock()
 			p.proc.Terminate(0)
 		}
 	})
 	defer kill()
-	var errs []error
+	var failures []failure
 	for _, p := range all {
 		<-p.over
-		p.mu.Lock()
-		ended, outcomes := p.ended, p.errors
-		p.mu.Unlock()
-		if !ended {
-			errs = append(errs, fmt.Errorf("%w: the process on %s (%v)", ErrKilled, p.name, p.proc.Exit()))
-			continue
-		}
-		for _, o := range outcomes {
-			local := o.outcome(p.name)
-			errs = append(errs, newNodeError(local))
-		}
+		failures = append(failures, p.endFailures()...)
 	}
 	f.close()
-	return errs
+	return failures
+}
+
+// endFailures are what went wrong in the end of a host whose process is over,
+// apart from its end itself.
+func (p *hostProcess) endFailures() (failures []failure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ended:
+		for _, o := range p.errors {
+			failures = append(failures, endFailure(newNodeError(o.outcome(p.name))))
+		}
+	case p.killed && p.told:
+		return []failure{{blameOverdue, p.name, "", fmt.Errorf("%w: the process on %s (%v)", ErrKilled, p.name, p.proc.Exit())}}
+	case p.killed:
+		return []failure{{blameSilent, p.name, "", fmt.Errorf("%w: the process on %s, which had not answered since before the end (%v)", ErrKilled, p.name, p.proc.Exit())}}
+	}
+	return failures
 }
 
 // close gives up what the launcher holds; hosts that are left are killed. They

@@ -93,7 +93,7 @@ func TestHostThatFailsBeforeTheStart(t *testing.T) {
 	require.True(t, p.settle(nil))
 	require.False(t, p.settle(why), "it was ready: what failed then is no answer to whether it is")
 	require.NoError(t, <-p.ready)
-	f.failed(why)
+	f.failed(failure{blame: blameExit, host: "a", err: why})
 	err := f.start()
 	require.EqualError(t, err, "launching p: 1 of 2 hosts failed\n  gone")
 	require.ErrorIs(t, err, why)

@@ -27,6 +27,8 @@ type hostProcess struct {
 	mu      sync.Mutex
 	settled bool // ready was told
 	address string
+	told    bool            // the host has said that it knows of the run's end
+	killed  bool            // its process was ended from here: the notice was over
 	ended   bool            // the host has said that its nodes have ended
 	errors  []remoteOutcome // and what went wrong then
 }
@@ -83,12 +85,16 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 		case r.Refused != nil:
 			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
 			if !p.settle(err) {
-				f.failed(err)
+				f.failed(failure{blameOwn, p.name, "", err})
 			}
 		case r.Outcome != nil:
-			f.run.nodeEnded(r.Outcome.outcome(p.name))
+			f.run.nodeEnded(r.Outcome.outcome(p.name), p.knows())
 		case r.Stop:
-			f.run.beginEnd(nil, true)
+			f.run.beginEnd(true)
+		case r.Told:
+			p.mu.Lock()
+			p.told = true
+			p.mu.Unlock()
 		case r.Join != nil:
 			p.command(command{Joined: f.door.answer(*r.Join)})
 		case r.Ended:
@@ -114,16 +120,23 @@ func (p *hostProcess) settle(err error) bool {
 
 // failed takes the failure of a host that was ready: the run's, or before the
 // nodes were started that of the launch.
-func (f *fleet) failed(err error) {
+func (f *fleet) failed(why failure) {
 	f.mu.Lock()
 	started := f.started
 	if !started {
-		f.early = append(f.early, err)
+		f.early = append(f.early, why.err)
 	}
 	f.mu.Unlock()
 	if started {
-		f.run.failed(err)
+		f.run.fail(why)
 	}
+}
+
+// knows tells whether the host knows that the run ends.
+func (p *hostProcess) knows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told
 }
 
 // command tells the host something; when that fails the host is gone, which watch notices.
@@ -142,15 +155,32 @@ func (f *fleet) watch(p *hostProcess) {
 	exit := p.proc.Exit()
 	f.deregister(p.name)
 	p.mu.Lock()
-	orderly := p.ended
+	told, orderly, killed := p.told, p.ended, p.killed
 	address := p.address
 	p.mu.Unlock()
 	if address != "" {
 		f.sys.PeerDown(address, errors.New("its process has ended"))
 	}
-	if err := (&ProcessError{Host: p.name, Exit: exit}); !p.settle(err) && !orderly {
-		f.failed(err)
+	err := &ProcessError{Host: p.name, Exit: exit}
+	if p.settle(err) {
+		return // it never was ready: the launch fails
 	}
+	f.run.ledger.processEnded(p.name, exit, told, orderly, killed)
+	if !killed && !(told && orderly) {
+		f.failed(failure{processBlame(exit, told), p.name, "", err})
+	}
+}
+
+// processBlame judges the end of a process that nobody here has ended; told
+// says whether it had heard of the run's end.
+func processBlame(exit bootstrap.Exit, told bool) blame {
+	switch {
+	case told:
+		return blameLate
+	case exit.Lost || exit.Signal != "":
+		return blameDeath
+	}
+	return blameExit
 }
 
 func (f *fleet) deregister(host string) {

@@ -38,12 +38,12 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	if ctx.Err() != nil {
 		return nil, failedLaunch(d.name, context.Cause(ctx))
 	}
-	st := &stage{stop: func(string) { r.beginEnd(nil, true) }, names: g.names()}
+	st := &stage{stop: func(string) { r.beginEnd(true) }, names: g.names()}
 	e.sys = actor.NewSystem(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
 	})
 	for _, h := range g.usedHosts(hosts) {
-		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, r.nodeEnded)
+		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })
 		if err != nil {
 			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
 		}
@@ -54,6 +54,7 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 
 func (e *local) start() error {
 	for _, c := range e.crews {
+		e.run.ledger.nodesStarted(c.host)
 		c.start()
 	}
 	return nil
@@ -63,7 +64,7 @@ func (e *local) start() error {
 // another that was empty before, along a chain.
 const drainRounds = 16
 
-func (e *local) end(ctx context.Context, drain bool) []error {
+func (e *local) end(ctx context.Context, drain bool) []failure {
 	for round := 0; drain && round < drainRounds; round++ {
 		for _, c := range e.crews {
 			c.drain(ctx)
@@ -76,9 +77,12 @@ func (e *local) end(ctx context.Context, drain bool) []error {
 		group.Go(func() { errs[i] = c.stop(ctx, actor.ErrStopped) })
 	}
 	group.Wait()
-	all := slices.Concat(errs...)
+	var all []failure
+	for _, err := range slices.Concat(errs...) {
+		all = append(all, endFailure(err))
+	}
 	if err := e.sys.Close(ctx); err != nil && len(all) == 0 {
-		all = append(all, err)
+		all = append(all, failure{blame: blameOverdue, err: err})
 	}
 	return all
 }

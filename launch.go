@@ -19,7 +19,7 @@ func planRun(d *program, config []byte, s *settings) (*Run, map[string]inventory
 	if err != nil {
 		return nil, nil, err
 	}
-	return newRun(newRunID(d.name), d, g, hosts, table, s.notice), lines, nil
+	return newRun(d, g, hosts, table, s), lines, nil
 }
 
 func launch(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {

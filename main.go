@@ -23,8 +23,11 @@ import (
 // -name=value a line, '#' at the start of a comment. SIGINT, SIGTERM and SIGHUP
 // stop the run, a second one kills it.
 //
-// Main exits with 0, [StatusFailed], [StatusUsage], [StatusLaunch], or 128 + n
-// after signal n ([StatusInterrupted] after Ctrl-C).
+// After a run that failed Main prints its [Report] to standard error; with
+// -summary it always does.
+//
+// Main exits with what [ExitStatus] says of the run, or 128 + n after signal n
+// ([StatusInterrupted] after Ctrl-C).
 //
 // In a process that was started as a host of a run Main never gets so far: it
 // calls [Init] first.
@@ -79,18 +82,16 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	}
 	if err == nil {
 		launched <- r
-		err = r.Wait(context.Background())
+		if err = r.Wait(context.Background()); err != nil || f.summary {
+			fmt.Fprint(stderr, r.Report().text(time.Now(), isTerminal(stderr)))
+		}
+	} else if !errors.Is(err, context.Canceled) || len(first) == 0 {
+		fmt.Fprintln(stderr, err)
 	}
 	select {
 	case s := <-first:
-		if err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintln(stderr, err)
-		}
 		return 128 + int(s.(syscall.Signal))
 	default:
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
 	}
 	return ExitStatus(err)
 }
@@ -112,7 +113,7 @@ func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-c
 		case r = <-launched:
 			launched = nil
 			if count > 0 {
-				r.beginEnd(nil, false) // the signal came while the launch was ending well
+				r.beginEnd(false) // the signal came while the launch was ending well
 			}
 		case s := <-signals:
 			if count > 0 && time.Since(began) < sameSignal {
@@ -126,7 +127,7 @@ func watchSignals(signals <-chan os.Signal, first chan<- os.Signal, launched <-c
 				fmt.Fprintf(stderr, "%v: stopping (notice %v; again to kill)\n", s, notice)
 				cancel()
 				if r != nil {
-					r.beginEnd(nil, false)
+					r.beginEnd(false)
 				}
 			case r != nil:
 				fmt.Fprintf(stderr, "%v: killing\n", s)

@@ -123,6 +123,8 @@ func TestScripts(t *testing.T) {
 		"processes":           {"star", "-launch procs -rounds=2 -key=hunter2", 0, `Nabe@host1 │ .* INFO  stopped sum=6 tells=4$`, `(?s)host1: started\n.*host1: registered\n.*^3 hosts are up after .*\n$`},
 		"quiet":               {"star", "-launch procs -quiet", 0, `stopped sum=3 tells=2$`, `^$`},
 		"encoded":             {"star", "-encoded", 0, `stopped sum=3 tells=2\n$`, `^$`},
+		"a summary":           {"star", "-launch procs -quiet -summary", 0, `stopped sum=3 tells=2$`, `(?s) ended after .*; nodes: 2 ended, 1 stopped\nNODE .*^hub/0 \(Nabe\)  host1  stopped  -     0 .*^spoke/0 `},
+		"a process exits":     {"trouble", "-launch procs -quiet -run exit -bystander wait", 7, `^$`, `first cause: the process on host2 ended with exit status 7 before it should\n  went down with it: bad/0\n$`},
 		"log level":           {"star", "-log-level error", 0, `^$`, `^$`},
 		"inventory":           {"star", "-hosts " + inventory, 0, `Nabe@a │ .*stopped sum=6 tells=3`, `^$`},
 		"flag file":           {"star", "-flagfile " + flags, 0, `stopped sum=18 tells=9`, `^$`},
@@ -140,7 +142,7 @@ func TestScripts(t *testing.T) {
 		"no inventory":        {"star", "-hosts /nonexistent", StatusUsage, `^$`, `/nonexistent`},
 		"broken inventory":    {"star", "-hosts " + broken, StatusUsage, `^$`, `broken:2: `},
 		"conflict":            {"conflict", "", StatusUsage, `^$`, `the program's flag -notice is also one of tlaunch's`},
-		"a node fails":        {"trouble", "-run fail -bystander wait", StatusFailed, `^$`, `^node bad/0 on host2 failed \(run\): no luck\n$`},
+		"a node fails":        {"trouble", "-run fail -bystander wait", StatusFailed, `^$`, `(?s)^test-trouble-[0-9a-f]+ failed after .*^bad/0 +host2 +failed +error +0 .*first cause: node bad/0 on host2 failed \(run\): no luck\n$`},
 		"a failed launch":     {"star", "-launch procs -quiet -binary =" + inventory, StatusLaunch, `^$`, `launching test-star: 3 of 3 hosts failed\n`},
 		"harmless characters": {"trouble", "-launch procs -quiet -run chat", 0, `plain\\x1b\[2J(.|\n)*said n=1 g\.k=v|said n=1 g\.k=v(.|\n)*plain\\x1b\[2J`, `^$`},
 	} {

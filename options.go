@@ -77,10 +77,11 @@ type settings struct {
 	record    func(Record)
 	logger    *slog.Logger
 	progress  func(Progress)
+	lines     *lastLines
 }
 
 func newSettings(opts []Option) *settings {
-	s := &settings{notice: DefaultNotice, logger: slog.New(slog.DiscardHandler)}
+	s := &settings{notice: DefaultNotice, logger: slog.New(slog.DiscardHandler), lines: newLastLines()}
 	for _, o := range opts {
 		o(s)
 	}
@@ -185,6 +186,9 @@ func Logger(l *slog.Logger) Option {
 		s.logger = l
 	}
 }
+
+// keepLines shares what keeps the nodes' last lines with whoever logs for nodes in this process.
+func keepLines(l *lastLines) Option { return func(s *settings) { s.lines = l } }
 
 // portRange bounds a listener's port; the zero value does not.
 type portRange struct{ First, Last int }

@@ -15,7 +15,7 @@ import (
 
 // ordersVersion changes with orders and reports: launcher and hosts run the
 // same executable, so it can only differ where that was circumvented.
-const ordersVersion = 1
+const ordersVersion = 2
 
 // orders are what a host's process is to do. They travel on its standard
 // input: nothing of them is in arguments or environment.
@@ -56,6 +56,7 @@ type report struct {
 	Outcome   *remoteOutcome   `cbor:",omitempty"`
 	Stop      bool             `cbor:",omitempty"` // a node asks for the end of the run
 	Join      *joinRequest     `cbor:",omitempty"`
+	Told      bool             `cbor:",omitempty"` // it has the order to end: what it says from here on may follow from that
 	Ended     bool             `cbor:",omitempty"` // all nodes have ended
 	Errors    []remoteOutcome  `cbor:",omitempty"` // what went wrong at their end
 }

@@ -184,6 +184,7 @@ var ignored = make(chan struct{})
 type bystander struct {
 	what  string
 	began chan struct{}
+	calls int
 }
 
 func (b *bystander) Start(context.Context) error { b.began = make(chan struct{}); return nil }
@@ -215,5 +216,32 @@ var troubleProgram = Define("test-trouble", func(p *Program, what trouble) error
 	hosts := p.Hosts()
 	b := Add(p, "bystander", &bystander{what: what.Bystander}, On(hosts[0]))
 	Add(p, "bad", &troublemaker{what: what, other: b}, On(hosts[1]))
+	return nil
+}, LocalHosts(2))
+
+// orphan calls a node over and over, until that is gone.
+type orphan struct{ other actor.Ref[*bystander] }
+
+func (o *orphan) Run(ctx context.Context) error {
+	for {
+		if err := actor.Do0(ctx, o.other, (*bystander).Leave); err != nil {
+			return err
+		}
+	}
+}
+
+// Leave ends the node's process at the third call.
+func (b *bystander) Leave(context.Context) error {
+	if b.calls++; b.calls == 3 {
+		fmt.Println("leaving")
+		os.Exit(7)
+	}
+	return nil
+}
+
+var orphanProgram = Define("test-orphan", func(p *Program, _ int) error {
+	hosts := p.Hosts()
+	b := Add(p, "bystander", &bystander{what: "wait"}, On(hosts[1]))
+	Add(p, "orphan", &orphan{b}, On(hosts[0]))
 	return nil
 }, LocalHosts(2))

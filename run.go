@@ -22,11 +22,12 @@ type Run struct {
 	notice  time.Duration
 	engine  engine
 	started time.Time
+	ledger  *ledger
 
 	mu       sync.Mutex
 	active   map[string]bool // nodes whose Run has not returned
-	failure  error           // the first
 	stopping bool
+	well     bool          // the end began without a failure
 	done     chan struct{} // closed when everything has ended
 	kill     context.CancelFunc
 }
@@ -38,16 +39,17 @@ type engine interface {
 	start() error
 	// end ends everything. When drain is set the nodes first handle what they
 	// have. When ctx ends, what is left is killed; end returns after that,
-	// with the errors met on the way.
-	end(ctx context.Context, drain bool) []error
+	// with the failures met on the way.
+	end(ctx context.Context, drain bool) []failure
 	// invite makes an invitation; see Run.Invite.
 	invite(name string, ttl time.Duration) (Invitation, error)
 }
 
-func newRun(id string, d *program, g *graph, hosts []Host, table *actor.Table, notice time.Duration) *Run {
+func newRun(d *program, g *graph, hosts []Host, table *actor.Table, s *settings) *Run {
+	id := newRunID(d.name)
 	r := &Run{
-		id: id, program: d, graph: g, hosts: hosts, table: table, notice: notice, started: time.Now(),
-		active: map[string]bool{}, done: make(chan struct{}),
+		id: id, program: d, graph: g, hosts: hosts, table: table, notice: s.notice, started: time.Now(),
+		ledger: newLedger(id, d.name, g, s.lines), active: map[string]bool{}, done: make(chan struct{}),
 	}
 	for _, n := range g.nodes {
 		if n.active() {
@@ -66,17 +68,15 @@ func (r *Run) Hosts() []Host { return append([]Host(nil), r.hosts...) }
 // Done is closed when the run has ended and nothing is left of it.
 func (r *Run) Done() <-chan struct{} { return r.done }
 
-// Wait waits for the end of the run and returns its first failure: a
-// [*NodeError] or a [*ProcessError], or an error that wraps [ErrKilled] where
-// all was well but nodes did not end in time. It returns nil when all Runs
-// have returned, a node called [Stop], or Stop was called. When ctx ends first
-// Wait returns its error and the run goes on.
+// Wait waits for the end of the run and returns the failure that the others
+// follow from, see [Report.FirstCause]: a [*NodeError] or a [*ProcessError], or
+// an error that wraps [ErrKilled] where all was well but nodes did not end in
+// time. It returns nil when all Runs have returned, a node called [Stop], or
+// Stop was called. When ctx ends first Wait returns its error and the run goes on.
 func (r *Run) Wait(ctx context.Context) error {
 	select {
 	case <-r.done:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.failure
+		return r.ledger.failure()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -86,7 +86,7 @@ func (r *Run) Wait(ctx context.Context) error {
 // notice they were launched with, or until ctx ends if that is sooner; what is
 // left then is killed. It returns what Wait returns.
 func (r *Run) Stop(ctx context.Context) error {
-	r.beginEnd(nil, false)
+	r.beginEnd(false)
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -98,71 +98,77 @@ func (r *Run) Stop(ctx context.Context) error {
 // Kill ends the run without notice. It does not wait. Wait returns an error
 // that wraps [ErrKilled], unless the run was ending already and ends in time.
 func (r *Run) Kill() {
-	r.beginEnd(fmt.Errorf("%w: Kill was called", ErrKilled), false)
+	r.fail(failure{blame: blameAsked, err: fmt.Errorf("%w: Kill was called", ErrKilled)})
 	r.mu.Lock()
 	kill := r.kill
 	r.mu.Unlock()
 	kill()
 }
 
-// nodeEnded takes the outcome of a node.
-func (r *Run) nodeEnded(o outcome) {
+// nodeEnded takes the outcome of a node. It is late when the node's host had
+// heard that the run ends: what fails then, panics aside, fails because of that.
+func (r *Run) nodeEnded(o outcome, late bool) {
+	r.ledger.nodeEnded(o, late)
 	r.mu.Lock()
-	stopping := r.stopping
 	if o.phase == "run" {
 		delete(r.active, o.node)
 	}
 	last := o.phase == "run" && len(r.active) == 0
 	r.mu.Unlock()
 	switch {
-	case stopping && errors.Is(o.err, actor.ErrPanic):
-		r.note(newNodeError(o))
-	case stopping: // what fails now, panics aside, fails because the run ends
+	case late && isPanic(o.err):
+		r.fail(failure{blameLate, o.host, o.node, newNodeError(o)})
+	case late:
 	case o.err != nil:
-		r.beginEnd(newNodeError(o), false)
+		r.fail(failure{nodeBlame(o.err), o.host, o.node, newNodeError(o)})
 	case last:
-		r.beginEnd(nil, true)
+		r.beginEnd(true)
 	}
 }
 
-// note records a failure if it is the first.
-func (r *Run) note(failure error) {
+// fail takes a failure, with which the end begins. In an end that began well,
+// nodes fail because of it: only panics and processes that die are news.
+func (r *Run) fail(f failure) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.failure == nil {
-		r.failure = failure
+	if r.stopping && (f.blame == blameAsked || r.well && (f.blame == blameBereft || f.blame == blameOwn && !isPanic(f.err))) {
+		r.mu.Unlock()
+		return
 	}
+	r.ledger.note(f) // before the end begins, and under the lock, so that Wait finds it
+	r.mu.Unlock()
+	r.end(false, false)
 }
 
-// failed takes a failure that is no node's.
-func (r *Run) failed(err error) { r.beginEnd(err, false) }
+// beginEnd starts the end of the run, where nothing has failed.
+func (r *Run) beginEnd(drain bool) { r.end(drain, true) }
 
-// beginEnd starts the end of the run, once, and records the first failure.
-func (r *Run) beginEnd(failure error, drain bool) {
+// end starts the end of the run, once.
+func (r *Run) end(drain, well bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopping {
 		return
 	}
-	r.stopping = true
-	r.failure = failure
+	r.stopping, r.well = true, well
 	ctx, cancel := withNotice(context.Background(), r.notice)
 	r.kill = cancel
 	go func() { // ends with the engine, whose end is bounded by the notice; done tells of it
 		defer close(r.done)
 		defer cancel()
-		errs := r.engine.end(ctx, drain)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, err := range errs {
-			if r.notice == 0 && errors.Is(err, ErrKilled) {
-				continue // no notice means just that
-			}
-			if r.failure == nil {
-				r.failure = err
+		for _, f := range r.engine.end(ctx, drain) {
+			if r.notice != 0 || !errors.Is(f.err, ErrKilled) { // no notice means just that
+				r.ledger.note(f)
 			}
 		}
+		r.ledger.close()
 	}()
+}
+
+// ending tells whether the end has begun.
+func (r *Run) ending() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopping
 }
 
 func (r *Run) names() *actor.Table { return r.table }

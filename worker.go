@@ -306,6 +306,7 @@ func (w *worker) obey() {
 		case c.Start:
 			w.group.Go(w.begin)
 		case c.End != nil:
+			w.send(report{Told: true}) // before anything that the end brings about
 			select {
 			case w.ended <- *c.End:
 			default: // ending already

@@ -63,23 +63,9 @@ func (c *Console) Print(r Record) error {
 	for text := range strings.SplitSeq(strings.TrimSuffix(r.Text, "\r"), "\n") {
 		c.buf.WriteString(prefix)
 		c.buf.WriteString(" │ ")
-		switch r.Stream {
-		case Log:
-			c.buf.WriteString(r.Time.UTC().Format("15:04:05.000 "))
-			c.buf.WriteString(c.level(r.Level))
-		case Agent:
-			c.buf.WriteString(c.level(r.Level))
-		}
-		c.buf.WriteString(Printable(text))
-		if r.Stream == Log {
-			for _, a := range r.Attrs {
-				c.buf.WriteByte(' ')
-				c.buf.WriteString(Printable(a.Key))
-				c.buf.WriteByte('=')
-				c.buf.WriteString(quoted(a.Value))
-			}
-			r.Attrs = nil // once, after the first line
-		}
+		r.Text = text
+		r.write(&c.buf, "15:04:05.000 ", c.opts.Color)
+		r.Attrs = nil // once, after the first line
 		c.buf.WriteByte('\n')
 	}
 	_, err := c.w.Write(c.buf.Bytes())
@@ -87,6 +73,35 @@ func (c *Console) Print(r Record) error {
 		c.buf = bytes.Buffer{} // one long line is no reason to keep that much
 	}
 	return err
+}
+
+// Line returns the record as a [Console] prints it, without name and colours: for log records with time of day, level and
+// attributes. A text of several lines stays one.
+func (r Record) Line() string {
+	var b bytes.Buffer
+	r.write(&b, "15:04:05.000 ", false)
+	return b.String()
+}
+
+// write writes the record but for its name; clock is the layout of the time of log records.
+func (r Record) write(b *bytes.Buffer, clock string, color bool) {
+	switch r.Stream {
+	case Log:
+		b.WriteString(r.Time.UTC().Format(clock))
+		b.WriteString(levelText(r.Level, color))
+	case Agent:
+		b.WriteString(levelText(r.Level, color))
+	}
+	b.WriteString(Printable(r.Text))
+	if r.Stream != Log {
+		return
+	}
+	for _, a := range r.Attrs {
+		b.WriteByte(' ')
+		b.WriteString(Printable(a.Key))
+		b.WriteByte('=')
+		b.WriteString(quoted(a.Value))
+	}
 }
 
 const colourOff = "\x1b[0m"
@@ -100,10 +115,10 @@ func colour(name string) string {
 	return "\x1b[38;5;" + strconv.Itoa(palette[int(h.Sum32())%len(palette)]) + "m"
 }
 
-func (c *Console) level(l slog.Level) string {
+func levelText(l slog.Level, color bool) string {
 	text := fmt.Sprintf("%-5s ", l)
 	switch {
-	case !c.opts.Color || l < slog.LevelWarn:
+	case !color || l < slog.LevelWarn:
 		return text
 	case l < slog.LevelError:
 		return "\x1b[33m" + text + colourOff

@@ -35,8 +35,8 @@ func TestEnds(t *testing.T) {
 		{how: "fail", status: 1, want: []string{"victim/0", "host2", "the well is dry", "given notice"}, not: []string{"goroutine "}},
 		{how: "start", status: 1, want: []string{"victim/0", "host2", "(start)", "no port for the engine"}},
 		{how: "panic", status: 1, want: []string{"victim/0", "host2", "assignment to entry in nil map", "fate.go:"}},
-		{how: "exit", status: 1, want: []string{"host2", "exit status 7", "leaving by the back door", "given notice"}},
-		{how: "kill", status: 1, want: []string{"host2", "killed by SIGKILL", "given notice"}},
+		{how: "exit", status: 7, want: []string{"host2", "exit status 7", "leaving by the back door", "given notice"}},
+		{how: "kill", status: 137, want: []string{"host2", "killed by SIGKILL", "went down with it: victim/0", "given notice"}},
 	} {
 		t.Run(e.how+strings.Join(e.flags, ""), func(t *testing.T) {
 			r := launch(t, nil, testprog(t), append(append([]string{"fate", "-how", e.how}, c.ssh()...), e.flags...)...)
