@@ -63,7 +63,7 @@ func (b *batcher) add(inv *invocation, m message) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		b.node.finish(inv, &m, nil, fmt.Errorf("%w: %s has stopped", ErrStopped, b.node.key))
+		b.node.finish(inv, &m, nil, b.node.goneOr(fmt.Errorf("%w: %s has stopped", ErrStopped, b.node.key)))
 		return
 	}
 	b.waiting = append(b.waiting, m)

@@ -25,6 +25,7 @@ type invocation struct {
 	caller context.Context // nil: nobody waits
 	turn   *invocation     // of a batch: the invocation in whose turn it runs
 	slot   int             // in the node's list of what runs, guarded by its mu
+	answer answerer        // who is told if the node is replaced while this runs; nil: nobody
 
 	kept atomic.Bool // the method keeps the bytes it received
 

@@ -25,6 +25,9 @@ var (
 	ErrStopped = errors.New("actor: stopped")
 	// ErrUnreachable: the node's process cannot be reached, or the link to it broke.
 	ErrUnreachable = errors.New("actor: unreachable")
+	// ErrPeerGone: the node, or the process in which it lived, has ended with what it was sent. What is
+	// sent later reaches its next incarnation, where the program has it started again.
+	ErrPeerGone = errors.New("actor: peer gone")
 	// ErrDeadlock: the call would wait for itself.
 	ErrDeadlock = errors.New("actor: deadlock")
 	// ErrOverloaded: a mailbox stayed full for as long as the sender could wait.
@@ -47,21 +50,25 @@ type Code int32
 const CodeFailed Code = 1
 
 var sentinels = map[Code]error{
-	2:  ErrNoNode,
-	3:  ErrNoMethod,
-	4:  ErrNotMethod,
-	5:  ErrSignature,
-	6:  ErrStopped,
-	7:  ErrUnreachable,
-	8:  ErrDeadlock,
-	9:  ErrOverloaded,
-	10: ErrTooLarge,
-	11: ErrCannotTravel,
-	12: ErrPanic,
-	13: ErrZeroRef,
-	14: context.DeadlineExceeded,
-	15: context.Canceled,
+	2:        ErrNoNode,
+	3:        ErrNoMethod,
+	4:        ErrNotMethod,
+	5:        ErrSignature,
+	6:        ErrStopped,
+	7:        ErrUnreachable,
+	8:        ErrDeadlock,
+	9:        ErrOverloaded,
+	10:       ErrTooLarge,
+	11:       ErrCannotTravel,
+	12:       ErrPanic,
+	13:       ErrZeroRef,
+	14:       context.DeadlineExceeded,
+	15:       context.Canceled,
+	codeGone: ErrPeerGone,
 }
+
+// codeGone is looked for first: a link that ends because its peer has gone is unreachable as well.
+const codeGone Code = 16
 
 // codeOf finds the code of the sentinel that err wraps. ErrPanic is looked
 // for last: an error that passed through a panic keeps the first reason.
@@ -69,6 +76,9 @@ func codeOf(err error) Code {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Code
+	}
+	if errors.Is(err, ErrPeerGone) {
+		return codeGone
 	}
 	for code := Code(2); int(code) < len(sentinels)+2; code++ {
 		if errors.Is(err, sentinels[code]) {

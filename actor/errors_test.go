@@ -52,7 +52,7 @@ func TestSentinelsCross(t *testing.T) {
 	sentinels := []error{
 		actor.ErrNoNode, actor.ErrNoMethod, actor.ErrNotMethod, actor.ErrSignature, actor.ErrStopped, actor.ErrUnreachable,
 		actor.ErrDeadlock, actor.ErrOverloaded, actor.ErrTooLarge, actor.ErrCannotTravel, actor.ErrPanic, actor.ErrZeroRef,
-		context.DeadlineExceeded, context.Canceled,
+		context.DeadlineExceeded, context.Canceled, actor.ErrPeerGone,
 	}
 	anywhere(t, func(t *testing.T, c *testCluster, from string) {
 		th := &thrower{}

@@ -61,7 +61,7 @@ func TestDuplicateCallIsDropped(t *testing.T) {
 	s, tr := hostileSystem(t, 8)
 	n, err := s.Spawn(Spec{Key: "n/0", Value: &counter{}})
 	require.NoError(t, err)
-	p := &nodeProcess{n}
+	p := n.process
 	p.SendUserMessage(nil, from("there", callOf(t, 5, 1)))
 	p.SendUserMessage(nil, from("there", callOf(t, 5, 1)))
 	p.SendUserMessage(nil, from("elsewhere", callOf(t, 5, 1))) // another's
@@ -79,7 +79,7 @@ func TestSenderBeyondItsWindowIsRefused(t *testing.T) {
 	s, tr := hostileSystem(t, 4)
 	n, err := s.Spawn(Spec{Key: "n/0", Value: &counter{}})
 	require.NoError(t, err)
-	p := &nodeProcess{n}
+	p := n.process
 	for id := range uint64(100) {
 		p.SendUserMessage(nil, from("there", callOf(t, id, 1))) // the first is a tell
 	}
@@ -174,8 +174,8 @@ func FuzzInbound(f *testing.F) {
 		require.NoError(t, err)
 		require.NoError(t, n.Start(t.Context()))
 		for range 2 {
-			(&nodeProcess{n}).SendUserMessage(nil, from("there", m))
-			(&nodeProcess{n}).SendUserMessage(nil, m)
+			n.process.SendUserMessage(nil, from("there", m))
+			n.process.SendUserMessage(nil, m)
 			(&systemProcess{s}).SendUserMessage(nil, from("there", m))
 			(&systemProcess{s}).SendUserMessage(nil, m)
 			s.actors.DeadLetter.SendUserMessage(protoactor.NewPID("here", "gone"), from("there", m))

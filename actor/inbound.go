@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -28,9 +29,13 @@ type inbound struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	free    context.CancelFunc
+	told    atomic.Bool // its sender was answered, perhaps before its method has returned
 }
 
 func (in *inbound) reply(m *method, result any, err error) {
+	if in.told.Swap(true) {
+		return
+	}
 	r := &wire.Reply{Id: in.key.id}
 	if err == nil && m.result != nil {
 		r.Result, err = m.result.encode(result)
@@ -53,13 +58,13 @@ func (in *inbound) reply(m *method, result any, err error) {
 	s.answerTo(in.sender, r)
 }
 
-// nodeProcess is a node in Proto.Actor's registry.
-type nodeProcess struct{ node *Node }
+// nodeProcess is a node in Proto.Actor's registry: whichever has the name.
+type nodeProcess struct{ at atomic.Pointer[Node] }
 
 var _ protoactor.Process = (*nodeProcess)(nil)
 
 func (p *nodeProcess) SendUserMessage(_ *protoactor.PID, m any) {
-	env, s := m, p.node.sys
+	env, s := m, p.at.Load().sys
 	_, m, sender := protoactor.UnwrapEnvelope(m)
 	switch m := m.(type) {
 	case *wire.Call:
@@ -72,7 +77,8 @@ func (p *nodeProcess) SendUserMessage(_ *protoactor.PID, m any) {
 }
 
 func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
-	n, s := p.node, p.node.sys
+	n := p.at.Load()
+	s := n.sys
 	if sender == nil || len(m.Chain) > maxChain || slices.Contains(m.Chain, nil) {
 		s.stats.deadLetters.Add(1)
 		return
@@ -131,7 +137,7 @@ func (s *System) receive(m *wire.Call, key windowKey, sender *protoactor.PID) (*
 }
 
 func (p *nodeProcess) SendSystemMessage(_ *protoactor.PID, m any) {
-	n := p.node
+	n := p.at.Load()
 	switch m := m.(type) {
 	case *protoactor.Watch:
 		if m.Watcher == nil {
@@ -159,7 +165,7 @@ func (p *nodeProcess) SendSystemMessage(_ *protoactor.PID, m any) {
 
 // Stop ends the node, as Proto.Actor's Stop does, without waiting.
 func (p *nodeProcess) Stop(*protoactor.PID) {
-	n := p.node
+	n := p.at.Load()
 	n.sys.background(func() {
 		if err := n.Stop(n.sys.ctx); err != nil {
 			n.logger().Warn("stopped by an actor", "error", err)
@@ -173,7 +179,8 @@ func (p *nodeProcess) stopInTurn() {
 		p.Stop(nil)
 		return nil, nil
 	}}
-	_ = p.node.enqueue(p.node.ctx, message{method: pill, reserved: true}) // refused: it has stopped
+	n := p.at.Load()
+	_ = n.enqueue(n.ctx, message{method: pill, reserved: true}) // refused: it has stopped
 }
 
 // unwatchAll forgets the watchers of a process that cannot be told any more.

@@ -117,6 +117,9 @@ func (n *Node) roomLocked() bool { return n.queue.count-n.reserved < n.capacity 
 
 // refusesLocked says why no message with this chain may enter, or nil.
 func (n *Node) refusesLocked(chain []*wire.Link) error {
+	if n.gone != nil {
+		return n.gone
+	}
 	if n.phase == stopped {
 		return fmt.Errorf("%w: %s has stopped", ErrStopped, n.key)
 	}

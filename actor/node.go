@@ -40,6 +40,8 @@ const (
 // A Node is a value that handles messages in its turn.
 type Node struct {
 	sys      *System
+	spec     Spec
+	process  *nodeProcess
 	key      string
 	host     string
 	value    any
@@ -53,6 +55,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	phase    phase
+	gone     error // another has its place: why it takes no more
 	queue    ring
 	reserved int // of the queue, those that need no room
 	senders  []*sender
@@ -208,7 +211,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.watchers = nil
 	n.mu.Unlock()
 
-	reason := fmt.Errorf("%w: %s has stopped", ErrStopped, n.key)
+	reason := n.goneOr(fmt.Errorf("%w: %s has stopped", ErrStopped, n.key))
 	for _, b := range n.batches {
 		left = append(left, b.close()...)
 	}

@@ -32,7 +32,8 @@ func isForeign(s *System, m any) bool {
 // plain gives m to the one method that takes its type, and the result to the
 // sender: a protobuf message to any, other values within this process.
 func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
-	n, s := p.node, p.node.sys
+	n := p.at.Load()
+	s := n.sys
 	a := &plainAnswer{s, sender, n.key, m}
 	md := methodTaking(n.typ, reflect.TypeOf(m))
 	if md == nil {

@@ -149,11 +149,32 @@ func (s *System) Stats() Stats {
 // Spawn makes a node of spec. Messages gather from now on; [Node.Start] opens
 // it. The error says that the key is taken or what is wrong with spec.
 func (s *System) Spawn(spec Spec) (*Node, error) {
+	n, err := s.newNode(spec)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: system of %s", ErrStopped, s.host)
+	}
+	n.process = &nodeProcess{}
+	n.process.at.Store(n)
+	if _, ok := s.actors.ProcessRegistry.Add(n.process, n.key); !ok {
+		return nil, fmt.Errorf("actor: a node or actor named %s is there already", n.key)
+	}
+	s.nodes[n.key] = n
+	NewRef[any](s.table, n.key).target.node.Store(n)
+	return n, nil
+}
+
+// newNode makes a node that nobody can find yet.
+func (s *System) newNode(spec Spec) (*Node, error) {
 	if spec.Key == "" || spec.Value == nil {
 		return nil, errors.New("actor: a node needs a key and a value")
 	}
 	n := &Node{
-		sys: s, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
+		sys: s, spec: spec, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
 		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
 		watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
 		ended: make(chan struct{}), wake: make(chan struct{}, 1),
@@ -174,22 +195,16 @@ func (s *System) Spawn(spec Spec) (*Node, error) {
 		n.batches[b.method.name] = &batcher{Batch: b, node: n}
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.WithValue(s.ctx, nodeKey{}, n))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: system of %s", ErrStopped, s.host)
-	}
-	if _, ok := s.actors.ProcessRegistry.Add(&nodeProcess{n}, n.key); !ok {
-		return nil, fmt.Errorf("actor: a node or actor named %s is there already", n.key)
-	}
-	s.nodes[n.key] = n
-	NewRef[any](s.table, n.key).target.node.Store(n)
 	return n, nil
 }
 
-// forget takes a stopped node out of the registry.
+// forget takes a stopped node out of the registry, unless another has its place.
 func (s *System) forget(n *Node) {
 	s.mu.Lock()
+	if s.nodes[n.key] != n {
+		s.mu.Unlock()
+		return
+	}
 	delete(s.nodes, n.key)
 	s.mu.Unlock()
 	s.actors.ProcessRegistry.Remove(s.actors.NewLocalPID(n.key))

@@ -37,7 +37,7 @@ func (n *Node) work() {
 			continue
 		}
 		m := n.takeLocked()
-		inv = &invocation{node: n, id: n.sys.nextID(), chain: m.chain, caller: m.caller}
+		inv = &invocation{node: n, id: n.sys.nextID(), chain: m.chain, caller: m.caller, answer: m.answer}
 		inv.slot = len(n.active)
 		n.active = append(n.active, inv)
 		n.mu.Unlock()
@@ -173,6 +173,9 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 
 // tell tells the sender, or for want of one the log.
 func (n *Node) tell(m *message, result any, err error) {
+	if err != nil {
+		err = n.whyGone(err)
+	}
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {
 			err = n.describe(m, err)
