@@ -49,7 +49,7 @@ func nodeBlame(err error) blame {
 		return blameOwn
 	}
 	for _, lost := range []error{
-		actor.ErrUnreachable, actor.ErrStopped, actor.ErrOverloaded, context.Canceled, context.DeadlineExceeded,
+		actor.ErrUnreachable, actor.ErrPeerGone, actor.ErrStopped, actor.ErrOverloaded, context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, lost) {
 			return blameBereft

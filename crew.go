@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -17,9 +18,12 @@ type crew struct {
 	sys     *actor.System
 	stage   *stage
 	members []*member
-	ended   func(outcome) // told how a node's Start or Run ended; called concurrently
+	ended   func(outcome)                           // told how a node's Start or Run ended; called concurrently
+	again   func(key string) (value any, err error) // of a node, in a program that is built anew
+	logger  *slog.Logger
+	halt    chan struct{} // closed when the crew is told to stop
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards these, and the members' actors and lives
 	started bool
 	stopped bool
 }
@@ -40,7 +44,7 @@ type outcome struct {
 
 // newCrew makes actors of a host's nodes: messages gather from now on.
 func newCrew(host string, nodes []*node, sys *actor.System, st *stage, ended func(outcome)) (*crew, error) {
-	c := &crew{host: host, sys: sys, stage: st, ended: ended}
+	c := &crew{host: host, sys: sys, stage: st, ended: ended, logger: slog.New(slog.DiscardHandler), halt: make(chan struct{})}
 	for _, n := range nodes {
 		m := &member{node: n, lived: make(chan struct{})}
 		var err error
@@ -67,36 +71,33 @@ func (c *crew) start() {
 	}
 	c.started = true
 	for _, m := range c.members {
-		go func() { // stop waits for it
-			defer close(m.lived)
-			c.live(m)
-		}()
+		c.liveLocked(m, func() { c.live(m, m.actor) })
 	}
 }
 
-func (c *crew) live(m *member) {
+func (c *crew) live(m *member, a *actor.Node) {
 	report := func(phase string, err error) {
 		c.ended(outcome{node: m.key, host: c.host, phase: phase, err: err})
 	}
-	if m.actor == nil {
+	if a == nil {
 		c.sys.StartProps(m.key)
 		return
 	}
 	ctx := context.Background() // nodes have contexts of their own, which stop ends
-	if err := m.actor.Start(ctx); err != nil {
+	if err := a.Start(ctx); err != nil {
 		report("start", err)
 		return
 	}
 	if m.active() {
-		report("run", m.actor.Run(ctx))
+		report("run", a.Run(ctx))
 	}
 }
 
 // drain waits until the nodes have handled what is in their mailboxes, or ctx ends.
 func (c *crew) drain(ctx context.Context) {
 	for _, m := range c.members {
-		if m.actor != nil {
-			_ = m.actor.Drain(ctx) // what is left is refused by stop, and its senders are told
+		if a, _ := c.now(m); a != nil {
+			_ = a.Drain(ctx) // what is left is refused by stop, and its senders are told
 		}
 	}
 }
@@ -108,18 +109,21 @@ func (c *crew) drain(ctx context.Context) {
 // ctx did.
 func (c *crew) stop(ctx context.Context, cause error) []error {
 	c.mu.Lock()
+	if !c.stopped {
+		close(c.halt)
+	}
 	c.stopped = true
 	started := c.started
 	c.mu.Unlock()
 	for _, m := range c.members {
-		if m.actor != nil {
-			m.actor.Interrupt(cause)
+		if a, _ := c.now(m); a != nil {
+			a.Interrupt(cause)
 		}
 	}
 	if started {
 		half, cancel := halfOf(ctx)
 		for _, m := range c.members {
-			m.over(half)
+			c.over(half, m)
 		}
 		cancel()
 	}
@@ -134,14 +138,14 @@ func (c *crew) stop(ctx context.Context, cause error) []error {
 }
 
 func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
-	if started && !m.over(ctx) {
+	if started && !c.over(ctx, m) {
 		return &NodeError{Node: m.key, Host: c.host, Phase: "run", Err: fmt.Errorf("%w: it has not returned", ErrKilled)}
 	}
 	var err error
-	if m.actor == nil {
+	if a, _ := c.now(m); a == nil {
 		err = c.sys.StopProps(ctx, m.key)
 	} else {
-		err = m.actor.Stop(ctx)
+		err = a.Stop(ctx)
 	}
 	switch {
 	case err == nil:
@@ -154,14 +158,15 @@ func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
 
 // over waits under ctx until Start and Run have returned, and reports whether
 // they have, even where ctx has ended as well.
-func (m *member) over(ctx context.Context) bool {
+func (c *crew) over(ctx context.Context, m *member) bool {
+	_, lived := c.now(m)
 	select {
-	case <-m.lived:
+	case <-lived:
 		return true
 	default:
 	}
 	select {
-	case <-m.lived:
+	case <-lived:
 		return true
 	case <-ctx.Done():
 		return false

@@ -33,8 +33,9 @@
 // refs, configuration, registry. Failures of several hosts are reported
 // together, in a [*LaunchError].
 //
-// The first failure of a node or host ends the run. [Run.Wait] returns the one
-// that the others follow from, and [Run.Report] says what has become of each
+// The first failure of a node or host ends the run, unless the node's [Policy]
+// says otherwise: a node may be started again, or given up while enough of its
+// group are left. [Run.Wait] returns the failure that the others follow from, and [Run.Report] says what has become of each
 // node: a process that died is the cause of its callers' errors, even where
 // those are heard of first.
 //
@@ -55,6 +56,6 @@
 // not killed but left behind: its goroutines go on until they return.
 //
 // Tells that are still under way between processes when the last Run returns
-// may not be handled; use Do for what must be. Restarting failed nodes,
-// commands as nodes and detached runs are not part of this version.
+// may not be handled; use Do for what must be. Starting failed
+// hosts again, commands as nodes and detached runs are not part of this version.
 package tlaunch

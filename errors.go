@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
@@ -143,6 +144,33 @@ func (e *ProcessError) Error() string {
 }
 
 func (e *ProcessError) Unwrap() error { return e.Exit.Err }
+
+// A RestartError says that a node failed once more than its [Restarts] allow.
+type RestartError struct {
+	Node   string
+	Times  int // it was started again
+	Within time.Duration
+	Err    error // how it failed last: a *NodeError or *ProcessError
+}
+
+func (e *RestartError) Error() string {
+	return fmt.Sprintf("node %s was started again %s within %v, as often as its policy allows: %v", e.Node, times(e.Times), e.Within, e.Err)
+}
+
+func (e *RestartError) Unwrap() error { return e.Err }
+
+// A GroupError says that fewer nodes of a label are left than [KeepAtLeast] asks for.
+type GroupError struct {
+	Label             string
+	Left, Least, Size int
+	Err               error // how the first of the group failed
+}
+
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("%d of %d nodes are left in group %s, at least %d must be; the first to fail: %v", e.Left, e.Size, e.Label, e.Least, e.Err)
+}
+
+func (e *GroupError) Unwrap() error { return e.Err }
 
 // ErrKilled is wrapped by what [Run.Wait] returns when nodes had not ended
 // when their notice was over, or the run was killed. A notice of zero gives

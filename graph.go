@@ -62,6 +62,9 @@ func (n *node) options() string {
 	for _, batch := range n.batches {
 		fmt.Fprintf(&b, ", batched %v", batch)
 	}
+	if p := n.policy.String(); p != "" {
+		b.WriteString(", " + p)
+	}
 	return b.String()
 }
 

@@ -148,6 +148,23 @@ func (p *hostProcess) command(c command) {
 	}
 }
 
+func (f *fleet) restart(node, host string, pause time.Duration) {
+	f.order(host, command{Restart: &nodeOrder{Node: node, Pause: pause}})
+}
+
+func (f *fleet) giveUp(node, host string) { f.order(host, command{GiveUp: &nodeOrder{Node: node}}) }
+
+// order tells a host something, in a goroutine of its own: whoever calls may
+// be one that takes the reports of a host which is stuck.
+func (f *fleet) order(host string, c command) {
+	f.mu.Lock()
+	p := f.hosts[host]
+	f.mu.Unlock()
+	if p != nil {
+		f.group.Go(func() { p.command(c) })
+	}
+}
+
 // watch takes the end of a host's process, when all that it said was heard.
 func (f *fleet) watch(p *hostProcess) {
 	<-p.proc.Done()

@@ -42,11 +42,13 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	e.sys = actor.NewSystem(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
 	})
+	again := func(key string) (any, error) { return d.freshValue(config, hosts, table, g.summary, key) }
 	for _, h := range g.usedHosts(hosts) {
 		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })
 		if err != nil {
 			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
 		}
+		c.again, c.logger = again, s.logger
 		e.crews = append(e.crews, c)
 	}
 	return r, nil
@@ -85,6 +87,22 @@ func (e *local) end(ctx context.Context, drain bool) []failure {
 		all = append(all, failure{blame: blameOverdue, err: err})
 	}
 	return all
+}
+
+func (e *local) restart(node, host string, pause time.Duration) {
+	for _, c := range e.crews {
+		if c.host == host {
+			c.restart(node, pause)
+		}
+	}
+}
+
+func (e *local) giveUp(node, host string) {
+	for _, c := range e.crews {
+		if c.host == host {
+			c.giveUp(node)
+		}
+	}
 }
 
 func (e *local) invite(string, time.Duration) (Invitation, error) {

@@ -94,6 +94,15 @@ func (l *ledger) nodeEnded(o outcome, late bool) {
 	}
 }
 
+// nodeRestarts notes that a node which failed is started again.
+func (l *ledger) nodeRestarts(node string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.byKey[node]; n != nil {
+		n.Restarts++
+	}
+}
+
 // processEnded notes the end of a host's process, and with it of the nodes
 // that still lived: told says that it had heard of the run's end, orderly that
 // it has ended all its nodes, killed that the notice was over.

@@ -84,6 +84,14 @@ type command struct {
 	Start   bool        `cbor:",omitempty"`
 	End     *endOrder   `cbor:",omitempty"`
 	Joined  *joinAnswer `cbor:",omitempty"`
+	Restart *nodeOrder  `cbor:",omitempty"` // a node that has failed is to be started again
+	GiveUp  *nodeOrder  `cbor:",omitempty"` // or stopped
+}
+
+// nodeOrder is about one node of the host.
+type nodeOrder struct {
+	Node  string
+	Pause time.Duration
 }
 
 // welcome is what the launcher knows of a host only when its process runs.

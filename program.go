@@ -35,6 +35,7 @@ type Program struct {
 	nodes  []*node
 	counts map[string]int     // nodes by label
 	load   map[string]int     // nodes by host
+	labels map[string]policy  // of those who have none of their own, by label
 	shared map[uintptr]string // memory of configuration and hosts, which nodes may have in common
 	errs   []error
 }
@@ -47,6 +48,8 @@ type node struct {
 	props                  *protoactor.Props
 	concurrent, capacity   int
 	batches                []batch
+	policy                 policy
+	ownPolicy              bool // it was given in Add
 }
 
 // batch is a method that takes many calls at once, and which values have it.
@@ -100,6 +103,7 @@ type nodeOptions struct {
 	name                 string
 	concurrent, capacity int
 	batches              []batch
+	policies             []Policy
 }
 
 // On places a node: on a [Host], on the host of a name ("host1"), or on one
@@ -132,6 +136,47 @@ func Named(name string) NodeOption { return func(o *nodeOptions) { o.name = name
 func Batched[T, A, R any](method func(T, context.Context, []A) ([]R, error), size int, wait time.Duration) NodeOption {
 	fits := func(value any) bool { _, ok := value.(T); return ok }
 	return func(o *nodeOptions) { o.batches = append(o.batches, batch{actor.Batched(method, size, wait), fits}) }
+}
+
+// OnFailure sets what follows when the node fails. Of several policies, all
+// hold that do not contradict each other, and else the last.
+func OnFailure(policies ...Policy) NodeOption {
+	return func(o *nodeOptions) { o.policies = append(o.policies[:len(o.policies):len(o.policies)], policies...) }
+}
+
+// OnFailure sets what follows when a node of a label fails that was added
+// without a policy of its own, before or after.
+func (p *Program) OnFailure(label string, policies ...Policy) { p.labels[label] = newPolicy(policies) }
+
+// settlePolicies gives nodes their label's policy and refuses what makes no sense.
+func (p *Program) settlePolicies() {
+	keeps := map[string]*node{} // the first of each label that has KeepAtLeast
+	for _, n := range p.nodes {
+		if of, ok := p.labels[n.label]; ok && !n.ownPolicy {
+			n.policy = of
+		}
+		if err := n.policy.validate(); err != nil {
+			p.fail("node %s: %w", n.key, err)
+		}
+		if !n.policy.keep {
+			continue
+		}
+		first := keeps[n.label]
+		if first == nil {
+			keeps[n.label], first = n, n
+			if k, all := n.policy.least, p.counts[n.label]; k > all {
+				p.fail("node %s: KeepAtLeast(%d), and the label %s has %d", n.key, k, n.label, all)
+			}
+		}
+		if first.policy.least != n.policy.least {
+			p.fail("nodes %s and %s: KeepAtLeast(%d) and KeepAtLeast(%d) contradict each other: it is a matter of the label", first.key, n.key, first.policy.least, n.policy.least)
+		}
+	}
+	for _, label := range slices.Sorted(maps.Keys(p.labels)) {
+		if p.counts[label] == 0 {
+			p.fail("OnFailure: there is no node with the label %q", label)
+		}
+	}
 }
 
 // Add gives the program a node: value, a pointer to the node's initial state,
@@ -248,6 +293,7 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 		p.fail("label %q is not [a-z0-9][a-z0-9._-]* of at most 64 characters; Named gives a node any other name", label)
 	}
 	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, batches: o.batches}
+	n.policy, n.ownPolicy = newPolicy(o.policies), len(o.policies) > 0
 	n.key = fmt.Sprintf("%s/%d", label, n.index)
 	n.name = o.name
 	if n.name == "" {
@@ -276,12 +322,13 @@ func (d *program) newGraph(config []byte, hosts []Host, table *actor.Table) (*gr
 	for i, h := range own {
 		own[i].Groups, own[i].Labels = slices.Clone(h.Groups), maps.Clone(h.Labels)
 	}
-	p := &Program{name: d.name, hosts: own, table: table, counts: map[string]int{}, load: map[string]int{}, shared: map[uintptr]string{}}
+	p := &Program{name: d.name, hosts: own, table: table, counts: map[string]int{}, load: map[string]int{}, labels: map[string]policy{}, shared: map[uintptr]string{}}
 	if err := d.fill(p, config); err != nil {
 		p.errs = append(p.errs, err)
 	} else if len(p.nodes) == 0 {
 		p.fail("it has no nodes")
 	}
+	p.settlePolicies()
 	g := newGraph(p)
 	if err := errors.Join(append(p.errs, g.errs...)...); err != nil {
 		return nil, &ProgramError{Program: d.name, Err: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"sync"
 	"time"
@@ -23,9 +24,11 @@ type Run struct {
 	engine  engine
 	started time.Time
 	ledger  *ledger
+	logger  *slog.Logger
 
 	mu       sync.Mutex
 	active   map[string]bool // nodes whose Run has not returned
+	troubles *troubles
 	stopping bool
 	well     bool          // the end began without a failure
 	done     chan struct{} // closed when everything has ended
@@ -41,6 +44,10 @@ type engine interface {
 	// have. When ctx ends, what is left is killed; end returns after that,
 	// with the failures met on the way.
 	end(ctx context.Context, drain bool) []failure
+	// restart starts a node again that has failed, after a pause, and giveUp
+	// stops one. Neither waits; in a run that ends they do nothing.
+	restart(node, host string, pause time.Duration)
+	giveUp(node, host string)
 	// invite makes an invitation; see Run.Invite.
 	invite(name string, ttl time.Duration) (Invitation, error)
 }
@@ -49,7 +56,8 @@ func newRun(d *program, g *graph, hosts []Host, table *actor.Table, s *settings)
 	id := newRunID(d.name)
 	r := &Run{
 		id: id, program: d, graph: g, hosts: hosts, table: table, notice: s.notice, started: time.Now(),
-		ledger: newLedger(id, d.name, g, s.lines), active: map[string]bool{}, done: make(chan struct{}),
+		ledger: newLedger(id, d.name, g, s.lines), logger: s.logger,
+		active: map[string]bool{}, troubles: newTroubles(g.nodes), done: make(chan struct{}),
 	}
 	for _, n := range g.nodes {
 		if n.active() {
@@ -108,9 +116,11 @@ func (r *Run) Kill() {
 // nodeEnded takes the outcome of a node. It is late when the node's host had
 // heard that the run ends: what fails then, panics aside, fails because of that.
 func (r *Run) nodeEnded(o outcome, late bool) {
-	r.ledger.nodeEnded(o, late)
+	if late || o.err == nil {
+		r.ledger.nodeEnded(o, late)
+	}
 	r.mu.Lock()
-	if o.phase == "run" {
+	if o.phase == "run" && (late || o.err == nil) {
 		delete(r.active, o.node)
 	}
 	last := o.phase == "run" && len(r.active) == 0
@@ -120,7 +130,7 @@ func (r *Run) nodeEnded(o outcome, late bool) {
 		r.fail(failure{blameLate, o.host, o.node, newNodeError(o)})
 	case late:
 	case o.err != nil:
-		r.fail(failure{nodeBlame(o.err), o.host, o.node, newNodeError(o)})
+		r.nodeFailed(o)
 	case last:
 		r.beginEnd(true)
 	}

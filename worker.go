@@ -166,12 +166,17 @@ func (w *worker) open(d *program, st *stage) error {
 			}
 		})
 	}
-	w.crew, err = newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, st, func(o outcome) {
+	crew, err := newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, st, func(o outcome) {
 		w.send(report{Outcome: &remoteOutcome{Node: o.node, Phase: o.phase, Err: flatten(o)}})
 	})
 	if err != nil {
 		return err
 	}
+	crew.logger = w.logger
+	crew.again = func(key string) (any, error) {
+		return d.freshValue(w.orders.Config, w.orders.Hosts, w.table, w.graph.summary, key)
+	}
+	w.crew = crew
 	return w.register()
 }
 
@@ -311,6 +316,10 @@ func (w *worker) obey() {
 			case w.ended <- *c.End:
 			default: // ending already
 			}
+		case c.Restart != nil:
+			w.crew.restart(c.Restart.Node, c.Restart.Pause)
+		case c.GiveUp != nil:
+			w.crew.giveUp(c.GiveUp.Node)
 		case c.Joined != nil:
 			w.mu.Lock()
 			answer := w.joins[c.Joined.ID]

@@ -20,7 +20,9 @@
 //
 // Messages of one sender to one node arrive in the order in which they were
 // sent, at most once. A Call ends exactly once: with the method's result, its
-// error, or the reason why there will be none.
+// error, or the reason why there will be none. Where a node or its process has
+// ended, with what it was sent, that is [ErrPeerGone]; nothing of it reaches
+// the node that takes its place (see [Node.Replace]).
 //
 // Mailboxes are bounded. A sender that finds one full waits under its
 // context; a [Tell] in a method, without a deadline, gives up after 30 seconds

@@ -44,6 +44,16 @@ func TestReadmeProgramRuns(t *testing.T) {
 	require.Contains(t, string(out), "sum total=135") // three workers: 0 + 1 + … + 9
 }
 
+func TestGuideProgramOfPoliciesRuns(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	program := "package main" + block(t, read(t, "../docs/guide.md"), "go\npackage main")
+	require.NoError(t, os.WriteFile(source, []byte(program), 0o600))
+	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "done try=3")
+	require.Contains(t, string(out), "node worker/0 on host2 failed; starting it again in ")
+}
+
 func TestGuideListsFlags(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), build(t, "./star"), "-help")
 	cmd.Args[0] = "star"
