@@ -189,6 +189,14 @@ func (w *warnings) String() string {
 
 func (w *warnings) logger() Option { return Logger(slog.New(slog.NewTextHandler(w, nil))) }
 
+// restartsIn is how often each node was started again.
+func restartsIn(r Report) (all []int) {
+	for _, n := range r.Nodes {
+		all = append(all, n.Restarts)
+	}
+	return all
+}
+
 func TestNodesAreStartedAgain(t *testing.T) {
 	everywhere(t, func(t *testing.T, kind Option) {
 		for name, early := range map[string]bool{"Run": false, "Start": true} {
@@ -211,6 +219,9 @@ func TestNodesAreStartedAgain(t *testing.T) {
 				}
 				livesOf(t, m, "mortal/1", 1)
 				require.NoError(t, run.Stop(within(t)))
+				report := run.Report()
+				require.Nil(t, report.FirstCause)
+				require.Equal(t, []int{0, 2, 0, 0}, restartsIn(report))
 				said := w.String()
 				require.Contains(t, said, "node mortal/0 on host2 failed; starting it again in ")
 				require.Contains(t, said, "(1 of 5 within 1m0s)")
@@ -247,6 +258,10 @@ func TestRestartsAreSpent(t *testing.T) {
 		require.Equal(t, "host3", failed.Host)
 		require.EqualError(t, err, "node mortal/1 was started again 2 times within 1m0s, as often as its policy allows: node mortal/1 on host3 failed (run): no luck")
 		require.Equal(t, StatusFailed, ExitStatus(err))
+		report := run.Report()
+		require.Equal(t, "mortal/1", report.FirstCause.Node)
+		require.Equal(t, []int{0, 0, 2, 0}, restartsIn(report))
+		require.Equal(t, StateFailed, report.Nodes[2].State)
 	})
 }
 
@@ -267,6 +282,9 @@ func TestGroupGoesOnWithoutAFailedNode(t *testing.T) {
 		var group *GroupError
 		require.ErrorAs(t, err, &group)
 		require.EqualError(t, err, "1 of 3 nodes are left in group mortal, at least 2 must be; the first to fail: node mortal/0 on host2 failed (run): no luck")
+		report := run.Report()
+		require.Equal(t, "mortal/0", report.FirstCause.Node)
+		require.Equal(t, []State{StateStopped, StateFailed, StateFailed, StateStopped}, []State{report.Nodes[0].State, report.Nodes[1].State, report.Nodes[2].State, report.Nodes[3].State})
 	})
 }
 
