@@ -147,6 +147,7 @@ func (a *agent) start() error {
 	if err != nil {
 		return fmt.Errorf("find the own executable: %w", err)
 	}
+	a.noteUse(exe)
 	var near, far [5]*os.File // worker's input, output, stdout, stderr, logs
 	for i := range near {
 		r, w, err := os.Pipe()

@@ -70,12 +70,43 @@ func (c *cargo) close() error {
 
 // load is what lies ready on a host.
 type load struct {
-	path  string     // of the executable
-	bases []string   // for the work folder
-	addr  netip.Addr // by which the host was reached, as it says; zero: it does not
-	bring bring      // nil: nothing to bring
+	path string     // of the executable
+	addr netip.Addr // by which the host was reached, as it says; zero: it does not
 }
 
+// workBases are the folders in which the work folder may be made, on a host that keeps the executable at file.
+func workBases(file string) []string { return []string{path.Join(path.Dir(file), "runs"), ""} }
+
+// wanted are the executables that a host may have, each for the platform that it fits.
+func (c *cargo) wanted() ([]ship.Wanted, error) {
+	own, err := c.cfg.binary("")
+	if err != nil {
+		return nil, err
+	}
+	var wanted []ship.Wanted
+	for platform, file := range c.cfg.Binary {
+		if platform == "" {
+			continue
+		}
+		b, err := c.open(file)
+		if err != nil {
+			return nil, err
+		}
+		if b.Platform() == platform {
+			wanted = append(wanted, ship.Wanted{Platform: platform, SHA256: b.SHA256})
+		}
+	}
+	b, err := c.open(own)
+	if err != nil {
+		return nil, err
+	}
+	if _, named := c.cfg.Binary[b.Platform()]; !named {
+		wanted = append(wanted, ship.Wanted{Platform: b.Platform(), SHA256: b.SHA256})
+	}
+	return wanted, nil
+}
+
+// deliver brings the executable to a host that may not have it.
 func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Client) (load, error) {
 	hashes, err := c.hashes()
 	if err != nil {
@@ -89,29 +120,35 @@ func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Clien
 	if err != nil {
 		return load{}, err
 	}
-	progress := func(sent, total int64) {
+	remote, err := ship.Put(ctx, client, platform, binary, c.progress(h))
+	return load{path: remote, addr: platform.Addr}, err
+}
+
+// progress tells of a transfer to a host.
+func (c *cargo) progress(h inventory.Host) func(sent, total int64) {
+	return func(sent, total int64) {
 		c.cfg.Progress(Event{Host: h.Name, Stage: StageShipping, Sent: sent, Total: total})
 	}
-	remote, err := ship.Put(ctx, client, platform, binary, progress)
-	if err != nil {
-		return load{}, err
-	}
-	l := load{path: remote, bases: []string{path.Join(path.Dir(remote), "runs"), ""}, addr: platform.Addr}
+}
+
+// bring returns what brings a host its folders; nil when it has none.
+func (c *cargo) bring(h inventory.Host, client *ssh.Client) (bring, error) {
 	dirs, err := c.dirs.of(h.Name)
-	if err != nil {
-		return load{}, err
+	if err != nil || len(dirs) == 0 {
+		return nil, err
 	}
-	if len(dirs) > 0 {
-		l.bring = func(ctx context.Context, dir string) error {
-			for name, d := range dirs {
-				if err := ship.PutDir(ctx, client, platform, d, path.Join(dir, name), progress); err != nil {
-					return err
-				}
-			}
-			return nil
+	return func(ctx context.Context, dir string) error {
+		platform, err := ship.Probe(ctx, client)
+		if err != nil {
+			return err
 		}
-	}
-	return l, nil
+		for name, d := range dirs {
+			if err := ship.PutDir(ctx, client, platform, d, path.Join(dir, name), c.progress(h)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
 }
 
 // hashes are those of all executables that were named, and of the one for unnamed platforms.

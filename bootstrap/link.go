@@ -38,6 +38,7 @@ func (l *link) heed(line string, noise func(string)) {
 	before, id, found := line, "", false
 	if l.pidMark != "" {
 		before, id, found = strings.Cut(line, l.pidMark) // a start file may have left its last line without end
+		id, _, _ = strings.Cut(id, ";")
 	}
 	if pid, err := strconv.ParseInt(id, 10, 32); found && err == nil {
 		l.pid.Store(pid)

@@ -44,17 +44,38 @@ func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error)
 		return nil, hostFailure(ctx, h, "connect", err)
 	}
 	s.cfg.Progress(Event{Host: h.Name, Stage: StageConnected})
-	load, err := s.cargo.deliver(ctx, h, conn.Client)
+	l, err := s.enter(ctx, h, conn)
 	if err != nil {
 		_ = conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// enter starts the program on a host that was reached, and brings it there first where the host does not have it.
+func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.Conn) (*link, error) {
+	files, err := s.cargo.bring(h, conn.Client)
+	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
-	l, err := startSession(ctx, conn, load.path, s.cfg.Args)
+	l, err := s.startWarm(ctx, conn)
 	if err != nil {
-		_ = conn.Close()
-		return nil, hostFailure(ctx, h, "start", err)
+		return nil, hostFailure(ctx, h, "ship", err)
 	}
-	l.bases, l.bring, l.address = load.bases, load.bring, reachedAddress(conn, load.addr)
+	if l == nil {
+		load, err := s.cargo.deliver(ctx, h, conn.Client)
+		if err != nil {
+			return nil, hostFailure(ctx, h, "ship", err)
+		}
+		mark := newPidMark()
+		c, err := startCommand(ctx, conn, loginCommand(pathScript, mark, append([]string{load.path}, s.cfg.Args...)...))
+		if err != nil {
+			return nil, hostFailure(ctx, h, "start", fmt.Errorf("run %s: %w", load.path, err))
+		}
+		l = c.link(mark)
+		l.bases, l.address = workBases(load.path), reachedAddress(conn, load.addr)
+	}
+	l.bring = files
 	return l, nil
 }
 
@@ -66,16 +87,20 @@ func hostFailure(ctx context.Context, h inventory.Host, op string, err error) er
 	return &HostError{Host: h.Name, Op: op, Err: err}
 }
 
-// command is one that every login shell reads alike: sh, csh and fish included. Before the program begins, under the
-// same process id, a line of pidMark and that id is printed.
-func command(pidMark, path string, args []string) string {
-	script := `echo "` + pidMark + `$$"; exec env ` + marker + "=" + markerAgent + ` "$0" "$@"`
-	words := []string{"exec", "sh", "-c", quote(script), quote(path)}
-	for _, a := range args {
-		words = append(words, quote(a))
+// pathScript becomes the program at $1. Before, under the same process id, it prints a line of $0 and that id.
+const pathScript = `echo "$0$$"; export ` + marker + "=" + markerAgent + `; exec "$@"`
+
+// loginCommand is a command that every login shell reads alike, csh and fish included: a script for sh, its $0, and further words.
+func loginCommand(script, zeroth string, words ...string) string {
+	all := []string{"exec", "sh", "-c", quote(script), quote(zeroth)}
+	for _, w := range words {
+		all = append(all, quote(w))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(all, " ")
 }
+
+// newPidMark is nothing that start files print by chance.
+func newPidMark() string { return "tlaunch-" + rand.Text() + "-" }
 
 // quote makes one word of s. Quotes and backslashes stand outside of the single quotes, because shells differ within.
 func quote(s string) string {
@@ -108,50 +133,65 @@ func reachedAddress(conn *sshconn.Conn, told netip.Addr) string {
 	return conn.HostName
 }
 
-// startSession starts the program in a session of conn, which the link owns from then on.
-func startSession(ctx context.Context, conn *sshconn.Conn, path string, args []string) (*link, error) {
+// command is one that runs on a host, in a session of its own.
+type command struct {
+	conn    *sshconn.Conn
+	session *ssh.Session
+	in      io.Writer
+	out     io.Reader
+	err     *backlog
+	ended   chan struct{} // closed when status is known: at the end of the session, of the connection at the latest
+	status  error
+}
+
+// startCommand starts a command. What its start files print to standard error holds nobody up.
+func startCommand(ctx context.Context, conn *sshconn.Conn, text string) (*command, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // what x/crypto/ssh waits for has no context
 	defer stop()
 	session, err := conn.NewSession()
 	if err != nil {
 		return nil, fmt.Errorf("open a session: %w", err)
 	}
-	in, err := session.StdinPipe()
-	if err != nil {
+	c := &command{conn: conn, session: session, ended: make(chan struct{})}
+	if c.in, err = session.StdinPipe(); err != nil {
 		return nil, err
 	}
-	out, err := session.StdoutPipe()
-	if err != nil {
+	if c.out, err = session.StdoutPipe(); err != nil {
 		return nil, err
 	}
 	stderr, err := session.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	pidMark := "tlaunch-" + rand.Text() + "-" // nothing that start files print by chance
-	if err := session.Start(command(pidMark, path, args)); err != nil {
-		return nil, fmt.Errorf("run %s: %w", path, err)
+	if err := session.Start(text); err != nil {
+		return nil, fmt.Errorf("start a command: %w", err)
 	}
-	ended := make(chan struct{})
-	var status error
-	go func() { // ends with the session, which release closes the connection of and waits for
-		status = session.Wait()
-		close(ended)
+	c.err = newBacklog(sessionReader{stderr, session}, maxNoise)
+	go func() {
+		c.status = session.Wait()
+		close(c.ended)
 	}()
-	l := &link{
-		pidMark: pidMark,
+	return c, nil
+}
 
-		in:  sessionWriter{in},
-		out: sessionReader{out, session},
-		err: sessionReader{stderr, session},
+// link is the command as the link to an agent; it owns the connection from then on. The command prints its process id after mark.
+func (c *command) link(mark string) *link {
+	conn, session := c.conn, c.session
+	l := &link{
+		pidMark: mark,
+
+		in:  sessionWriter{c.in},
+		out: sessionReader{c.out, session},
+		err: c.err,
 		cut: func() { _ = conn.Close() },
 		wait: func() error {
-			<-ended
-			return status
+			<-c.ended
+			return c.status
 		},
 		release: func() {
 			_ = conn.Close()
-			<-ended
+			<-c.ended
+			c.err.wait()
 		},
 		abandon:  func(dir string) { removeRemote(conn, dir) },
 		describe: describeSSH,
@@ -167,7 +207,7 @@ func startSession(ctx context.Context, conn *sshconn.Conn, path string, args []s
 			_ = conn.Close()
 		})
 	}
-	return l, nil
+	return l
 }
 
 // killPatience is how long a host may take to kill a command before the connection is closed instead.

@@ -14,7 +14,7 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, `''`, quote(""))
 	require.Equal(t, `'a b'`, quote("a b"))
 	require.Equal(t, `'it'\''s '\!''\\''`, quote(`it's !\`))
-	require.Equal(t, `exec sh -c 'echo "mark-$$"; exec env TLAUNCH_HOST=agent "$0" "$@"' '/p/q' 'x'`, command("mark-", "/p/q", []string{"x"}))
+	require.Equal(t, `exec sh -c 'echo "$0$$"; export TLAUNCH_HOST=agent; exec "$@"' 'mark-' '/p/q' 'x'`, loginCommand(pathScript, "mark-", "/p/q", "x"))
 }
 
 func TestProcessIDAmongNoise(t *testing.T) {

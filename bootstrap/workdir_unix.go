@@ -81,3 +81,13 @@ func (a *agent) cleanUp() {
 	})
 	_ = os.RemoveAll(a.dir)
 }
+
+// noteUse makes the executable exe count as used now, where it lies in the cache that the work folder's first base belongs to: what
+// was not used for long makes room there. A cache that takes no note of it is no reason not to start.
+func (a *agent) noteUse(exe string) {
+	if len(a.orders.Bases) == 0 || a.orders.Bases[0] == "" {
+		return
+	}
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(filepath.Dir(a.orders.Bases[0]), filepath.Base(exe)), now, now)
+}

@@ -1,13 +1,14 @@
 // Package ship brings a program and its files to a host over an SSH connection.
 //
-// [OpenBinary] reads what an executable is: system, architecture, and what it needs to be loaded. [Probe] asks a host, in one session, what it is and which files it already has. [Put] sends what is missing.
+// [OpenBinary] reads what an executable is: system, architecture, and what it needs to be loaded. The script of [EnterScript] becomes it, where a host has it: that one session is all that a warm start
+// takes. Elsewhere [Probe] asks the host, in one session, what it is and which files it already has. [Put] sends what is missing.
 // [PutDir] does the same for a folder. [CrossBuild] makes a binary for another system where the source is at hand.
 //
 // # Guarantees
 //
 // Files are kept on the host under their SHA-256, in the first of $XDG_CACHE_HOME/tlaunch (~/.cache/tlaunch), /var/tmp/tlaunch-UID and /tmp/tlaunch-UID that belongs to the user alone (mode 0700, no link), has room, and lets
 // programs run. A file is sent compressed, checked on the host (sha256sum or shasum; a host without either: the CRC of cksum and the length), and put in place by rename: what stands under its hash is
-// whole. A file that is there already costs nothing but its mention in the probe, below 1 KB.
+// whole. A file that is there already costs nothing but its mention, below 1 KB.
 //
 // After a transfer the folder is cut to the 5 files used last and to 1 GiB; what was used within the last hour stays.
 //

@@ -62,12 +62,7 @@ func parseProbe(lines []string) (Platform, error) {
 	if len(lines) < fixed {
 		return Platform{}, &ScriptError{Step: "asking what it is", Output: strings.Join(lines, "\n"), Err: errors.New("too few lines")}
 	}
-	p := Platform{GOOS: goos(lines[0]), GOARCH: goarch(lines[1]), UID: lines[2], Home: lines[3], cached: map[string]string{}}
-	if words := strings.Fields(lines[5]); len(words) == 4 { // client's address and port, server's address and port
-		if addr, err := netip.ParseAddr(words[2]); err == nil {
-			p.Addr = addr.Unmap()
-		}
-	}
+	p := Platform{GOOS: goos(lines[0]), GOARCH: goarch(lines[1]), UID: lines[2], Home: lines[3], Addr: serverAddr(lines[5]), cached: map[string]string{}}
 	cache := lines[4]
 	if cache == "" {
 		cache = p.Home + "/.cache"
