@@ -1,6 +1,7 @@
 // Bench measures what tlaunch promises, beside programs of others that do the same on the same machine in the same run.
 //
 //	go run ./bench launch -hosts 8
+//	go run ./bench mailbox
 //
 // Each subcommand lists its flags with -help. docs/bench.md says what is measured and how.
 package main
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/bench/launch"
+	"github.com/tartrl/tlaunch-go/bench/mailbox"
 )
 
 // commands are the subcommands in the order in which they are listed.
@@ -23,6 +25,7 @@ var commands = []struct {
 	run        func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
 }{
 	{"launch", "how long until nodes run on all hosts, beside pdsh, clush and mpirun", launch.Command},
+	{"mailbox", "how fast messages go to a node of another process, beside stock protoactor-go and a bare connection", mailbox.Command},
 }
 
 func main() {

@@ -16,6 +16,7 @@ func TestUsageListsTheCommands(t *testing.T) {
 		require.Equal(t, tlaunch.StatusUsage, run(t.Context(), args, strings.NewReader(""), &out, &errs))
 		require.Empty(t, out.String())
 		require.Contains(t, errs.String(), "  launch\t")
+		require.Contains(t, errs.String(), "  mailbox\t")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // childCommand is the argument by which a measurement starts one of its launchers.
@@ -52,7 +53,7 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) (err err
 	defer func() { err = errors.Join(err, f.close()) }()
 
 	r := report{machine: inspect(ctx, cfg.peers), where: f.where, hosts: len(f.names), rounds: cfg.rounds, binary: exe.size}
-	before := loadAverage()
+	before := figures.LoadAverage()
 	for _, mode := range cfg.modes {
 		b, err := newBout(ctx, cfg, f, exe, mode, stderr)
 		if err != nil {
@@ -63,7 +64,7 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) (err err
 		}
 		r.bouts = append(r.bouts, b)
 	}
-	r.load = [2]string{before, loadAverage()}
+	r.load = [2]string{before, figures.LoadAverage()}
 	table := stdout
 	if cfg.json {
 		table = stderr

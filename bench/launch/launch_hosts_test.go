@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bench/figures"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
 )
 
@@ -42,7 +43,7 @@ func testMeasure(t *testing.T, exe string) {
 	require.Contains(t, table, "cold  tlaunch, all nodes running  curve25519-sha256  ")
 	own := lineWith(t, table, "cold: ")
 	require.NotContains(t, own, "sent 0.0 MB", "a cold launch ships")
-	require.NotContains(t, own, unknown)
+	require.NotContains(t, own, figures.Unknown)
 	for _, name := range []string{"warm-0.pprof", "warm-1.pprof", "cold-0.pprof", "cold-1.pprof"} {
 		require.FileExists(t, filepath.Join(profiles, name))
 	}

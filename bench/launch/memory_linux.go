@@ -26,13 +26,3 @@ func parsePeak(status string) int64 {
 	}
 	return 0
 }
-
-// loadAverage is that of the last one, five and fifteen minutes.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return unknown
-	}
-	fields := strings.Fields(string(text))
-	return strings.Join(fields[:min(3, len(fields))], " ")
-}

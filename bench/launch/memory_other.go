@@ -3,5 +3,3 @@
 package launch
 
 func peakMemory() int64 { return 0 }
-
-func loadAverage() string { return unknown }

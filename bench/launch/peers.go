@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // The peers by the names of their programs.
@@ -108,7 +110,7 @@ func usedHere(cmd *exec.Cmd) time.Duration {
 func keyExchange(ctx context.Context, sshArgs []string, host string) string {
 	out, err := exec.CommandContext(ctx, "ssh", append(append([]string{"-v"}, sshArgs...), host, "true")...).CombinedOutput()
 	if err != nil {
-		return unknown
+		return figures.Unknown
 	}
 	return parseKeyExchange(string(out))
 }
@@ -119,5 +121,5 @@ func parseKeyExchange(debug string) string {
 			return strings.TrimSpace(name)
 		}
 	}
-	return unknown
+	return figures.Unknown
 }

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 func TestKeyExchangeIsReadFromWhatSSHSays(t *testing.T) {
 	require.Equal(t, "curve25519-sha256", parseKeyExchange("debug1: SSH2_MSG_KEXINIT received\r\ndebug1: kex: algorithm: curve25519-sha256\r\ndebug1: kex: host key algorithm: ssh-ed25519\r\n"))
-	require.Equal(t, unknown, parseKeyExchange("nothing of the kind"))
+	require.Equal(t, figures.Unknown, parseKeyExchange("nothing of the kind"))
 }
 
 func TestAPeerThatSaysSomethingHasFailed(t *testing.T) {

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // report is everything that was found.
 type report struct {
-	machine machine
+	machine figures.Machine
 	where   string
 	hosts   int
 	rounds  int
@@ -37,15 +38,15 @@ type row struct {
 func (r report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	for _, b := range r.bouts {
-		ours := spreadOf(b.contestants[0].seconds).median
+		ours := figures.SpreadOf(b.contestants[0].seconds).Median
 		for _, c := range b.contestants[1:] {
 			if c.err != nil {
 				continue
 			}
-			theirs := spreadOf(c.seconds).median
+			theirs := figures.SpreadOf(c.seconds).Median
 			if err := enc.Encode(row{
-				Bench: "launch", Hosts: r.hosts, Mode: b.mode, Seconds: rounded(ours), Peer: c.peer, PeerKex: c.kex,
-				PeerSeconds: rounded(theirs), Ratio: rounded(ours / theirs),
+				Bench: "launch", Hosts: r.hosts, Mode: b.mode, Seconds: figures.Rounded(ours), Peer: c.peer, PeerKex: c.kex,
+				PeerSeconds: figures.Rounded(theirs), Ratio: figures.Rounded(ours / theirs),
 			}); err != nil {
 				return err
 			}
@@ -53,9 +54,6 @@ func (r report) writeJSON(w io.Writer) error {
 	}
 	return nil
 }
-
-// rounded leaves the digits that mean something.
-func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
 // writeTable writes everything for people.
 func (r report) writeTable(w io.Writer) error {
@@ -71,9 +69,7 @@ func (r report) writeTable(w io.Writer) error {
 			fmt.Fprintf(&b, "%s: not installed here, and so left out: %s; make bench installs them\n", bout.mode, strings.Join(bout.missing, ", "))
 		}
 	}
-	fmt.Fprintf(&b, "machine: %s, %d processors, %s\n", r.machine.processor, r.machine.processors, r.machine.system)
-	fmt.Fprintf(&b, "load averages: %s before, %s after; 0.00 would be an idle machine\n", r.load[0], r.load[1])
-	fmt.Fprintf(&b, "tlaunch at %s; %s\n", r.machine.commit, strings.Join(r.machine.versions, "; "))
+	b.WriteString(r.machine.Describe(r.load[0], r.load[1]))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -96,23 +92,23 @@ func (r report) writeRows(w *strings.Builder) error {
 
 func (b *bout) writeRows(w io.Writer) {
 	ours := b.contestants[0]
-	mine := spreadOf(ours.seconds)
+	mine := figures.SpreadOf(ours.seconds)
 	for _, c := range b.contestants {
 		if c.err != nil {
 			fmt.Fprintf(w, "%s\t%s\t%s\tfailed\t\t\t\n", b.mode, c.what, c.kex)
 			continue
 		}
-		took := spreadOf(c.seconds)
+		took := figures.SpreadOf(c.seconds)
 		var ratio, promise, used string
 		if c != ours {
-			part := mine.median / took.median
+			part := mine.Median / took.Median
 			ratio = fmt.Sprintf("%.2f", part)
 			if most, ok := target(b.mode, c.peer, c.kex == ours.kex); ok {
-				promise = fmt.Sprintf("at most %.2f: %s", most, verdict(part, most))
+				promise = fmt.Sprintf("at most %.2f: %s", most, figures.Verdict(part <= most))
 			}
 		}
 		if len(c.used) > 0 {
-			used = fmt.Sprintf("%.2f", spreadOf(c.used).median)
+			used = fmt.Sprintf("%.2f", figures.SpreadOf(c.used).Median)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%v\t%s\t%s\t%s\n", b.mode, c.what, c.kex, took, ratio, promise, used)
 	}
@@ -121,13 +117,13 @@ func (b *bout) writeRows(w io.Writer) {
 // writeOwn tells what concerns only us.
 func (r report) writeOwn(w io.Writer, b *bout) {
 	const mega = 1e6
-	fmt.Fprintf(w, "%s: %v from the start of the launcher's process; its memory at most ", b.mode, spreadOf(b.whole))
+	fmt.Fprintf(w, "%s: %v from the start of the launcher's process; its memory at most ", b.mode, figures.SpreadOf(b.whole))
 	if b.peak == 0 {
-		fmt.Fprint(w, unknown)
+		fmt.Fprint(w, figures.Unknown)
 	} else {
 		fmt.Fprintf(w, "%.0f MB", float64(b.peak)/mega)
 		if r.hosts >= memoryHosts || b.peak > memoryTarget {
-			fmt.Fprintf(w, " (target: at most %.0f MB at %d hosts: %s)", memoryTarget/mega, memoryHosts, verdict(float64(b.peak), memoryTarget))
+			fmt.Fprintf(w, " (target: at most %.0f MB at %d hosts: %s)", memoryTarget/mega, memoryHosts, figures.Verdict(b.peak <= memoryTarget))
 		}
 	}
 	fmt.Fprintf(w, "; it sent %.1f MB of an executable of %.1f MB\n", float64(b.sent)/mega, float64(r.binary)/mega)

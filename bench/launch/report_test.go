@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // sample is a report in which each kind of row occurs.
 func sample() report {
 	return report{
-		machine: machine{system: "Linux 6.1 x86_64", processor: "A processor", processors: 2, commit: "0123456789ab", versions: []string{"go1.26", "OpenSSH_9.2"}},
+		machine: figures.Machine{System: "Linux 6.1 x86_64", Processor: "A processor", Processors: 2, Commit: "0123456789ab", Versions: []string{"go1.26", "OpenSSH_9.2"}},
 		where:   "in network namespaces of this machine", hosts: 64, rounds: 3, binary: 20_000_000, load: [2]string{"0.10 0.20 0.30", "1.00 0.50 0.40"},
 		bouts: []*bout{{
 			mode: warm, missing: []string{clush}, whole: []float64{0.42, 0.43, 0.44}, peak: 60_000_000,
@@ -19,7 +21,7 @@ func sample() report {
 				{what: "tlaunch, all nodes running", kex: curve25519, seconds: []float64{0.5, 0.4, 0.3}, used: []float64{0.7, 0.8, 0.6}},
 				{what: "pdsh true", peer: pdsh, kex: "sntrup761x25519-sha512@openssh.com", seconds: []float64{1.6, 1.5, 1.7}},
 				{what: "pdsh true, our key exchange", peer: pdsh, kex: curve25519, seconds: []float64{0.2, 0.2, 0.2}},
-				{what: "mpirun true", peer: mpirun, kex: unknown, err: errors.New("mpirun: no")},
+				{what: "mpirun true", peer: mpirun, kex: figures.Unknown, err: errors.New("mpirun: no")},
 			},
 		}, {
 			mode: cold, whole: []float64{2}, sent: 512_000_000,
