@@ -97,18 +97,27 @@ func (d *Definition[C]) Name() string { return d.name }
 // options are wrong; then nothing was started. When what was started failed, or
 // ctx ended, it is a [*LaunchError], and nothing is left.
 func (d *Definition[C]) Launch(ctx context.Context, cfg C, opts ...Option) (*Run, error) {
+	s, config, err := d.asked(cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	return launch(ctx, d.program, config, s)
+}
+
+// asked is what a launch is to do, and the configuration as it travels.
+func (d *Definition[C]) asked(cfg C, opts []Option) (*settings, []byte, error) {
 	s := newSettings(opts)
 	if err := d.err; err != nil {
-		return nil, &ProgramError{Program: d.name, Err: err}
+		return nil, nil, &ProgramError{Program: d.name, Err: err}
 	}
 	if s.err != nil {
-		return nil, s.err
+		return nil, nil, s.err
 	}
 	config, err := actor.Encode(cfg)
 	if err != nil {
-		return nil, &ProgramError{Program: d.name, Err: fmt.Errorf("configuration: %w", err)}
+		return nil, nil, &ProgramError{Program: d.name, Err: fmt.Errorf("configuration: %w", err)}
 	}
-	return launch(ctx, d.program, config, s)
+	return s, config, nil
 }
 
 func findProgram(name string) (*program, error) {

@@ -86,6 +86,19 @@ func (e *LaunchError) Error() string {
 
 func (e *LaunchError) Unwrap() []error { return e.Errs }
 
+// stepListen is the step of a host that opens its port.
+const stepListen = "listen"
+
+// stepError says at which step a host failed to join, where that tells more
+// than its error.
+type stepError struct {
+	step string
+	err  error
+}
+
+func (e *stepError) Error() string { return e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
 // A NodeError is the failure of a node: what its Start, Run or Stop returned,
 // or an [actor.PanicError].
 type NodeError struct {

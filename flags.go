@@ -18,7 +18,7 @@ type mainFlags struct {
 	notice, lease                                       time.Duration
 	parallel                                            int
 	ship, env, binary                                   stringList
-	insecure, encoded, quiet, summary                   bool
+	insecure, encoded, quiet, summary, check            bool
 	level                                               slog.Level
 }
 
@@ -42,6 +42,7 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.Var(&f.env, "env", "variable `name[=value]` for the hosts' processes; may be repeated")
 	own.Var(&f.binary, "binary", "executable for hosts of a platform, `os/arch=path`; may be repeated")
 	own.BoolVar(&f.encoded, "encoded", false, "with -launch inproc: encode every message as a link would")
+	own.BoolVar(&f.check, "check", false, "start no nodes: check the hosts and whether they reach each other, and print a table")
 	own.BoolVar(&f.quiet, "quiet", false, "do not show how hosts come up")
 	own.BoolVar(&f.summary, "summary", false, "print what has become of each node also after a run that ended well")
 	own.TextVar(&f.level, "log-level", slog.LevelInfo, "least `level` of log records shown: DEBUG, INFO, WARN, ERROR")
@@ -167,7 +168,7 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 		}
 		opts = append(opts, Binary(platform, path))
 	}
-	if f.launch != "inproc" && !f.quiet {
+	if f.launch != "inproc" && !f.quiet && (!f.check || isTerminal(stderr)) { // a table follows
 		up := newUpDisplay(stderr)
 		return append(opts, OnProgress(up.event)), up, nil
 	}

@@ -35,13 +35,14 @@ type fleet struct {
 	mu      sync.Mutex
 	hosts   map[string]*hostProcess
 	started bool
-	early   []error // of hosts that were ready, before the start
+	early   []error          // of hosts that were ready, before the start
+	reaches chan reachResult // what hosts report of each other; nil: nobody asks
 }
 
 // incarnation of every process of a run: hosts are not started again yet.
 const incarnation = 1
 
-func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
+func newFleet(d *program, config []byte, s *settings) (*fleet, error) {
 	r, lines, err := planRun(d, config, s)
 	if err != nil {
 		return nil, err
@@ -49,14 +50,25 @@ func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*
 	f := &fleet{run: r, settings: s, lines: lines, hosts: map[string]*hostProcess{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	r.engine = f
-	used := r.graph.usedHosts(r.hosts)
-	r.ledger.addHosts(used)
+	r.ledger.addHosts(r.graph.usedHosts(r.hosts))
+	return f, nil
+}
+
+func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
+	f, err := newFleet(d, config, s)
+	if err != nil {
+		return nil, err
+	}
+	r, used := f.run, f.run.graph.usedHosts(f.run.hosts)
 	err = f.prepare(ctx, d)
 	if err == nil {
 		err = f.startHosts(ctx, d, config, used)
 	}
 	if err == nil {
 		err = f.awaitReady(ctx, used)
+	}
+	if err == nil {
+		err = f.survey(ctx, used)
 	}
 	if err != nil {
 		f.close()
@@ -138,16 +150,22 @@ func (f *fleet) newRegistry(ctx context.Context) (cluster.Registry, error) {
 
 // startHosts starts a process on each host, all at once, and reports all that fail.
 func (f *fleet) startHosts(ctx context.Context, d *program, config []byte, used []Host) error {
+	errs := f.startEach(ctx, d, config, used)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return launchError(d.name, len(used), errs)
+}
+
+// startEach starts a process on each host, all at once; the errors are in the order of the hosts.
+func (f *fleet) startEach(ctx context.Context, d *program, config []byte, used []Host) []error {
 	errs := make([]error, len(used))
 	var group sync.WaitGroup
 	for i, h := range used {
 		group.Go(func() { errs[i] = f.startHost(ctx, d, config, h) })
 	}
 	group.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return launchError(d.name, len(used), errs)
+	return errs
 }
 
 func launchError(program string, hosts int, errs []error) error {
@@ -204,6 +222,16 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 
 // awaitReady waits until every host is registered.
 func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
+	errs := f.readyEach(ctx, used)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return launchError(f.run.program.name, len(used), errs)
+}
+
+// readyEach waits until every host is registered, or has failed, or ctx ends;
+// the errors are in the order of the hosts, which must have been started.
+func (f *fleet) readyEach(ctx context.Context, used []Host) []error {
 	patience, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	errs := make([]error, len(used))
@@ -213,7 +241,7 @@ func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
 		case errs[i] = <-p.ready:
 		case <-patience.Done():
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return errs
 			}
 			errs[i] = &bootstrap.HostError{
 				Host: h.Name, Op: "register", Err: fmt.Errorf("not ready within %v of its start", readyPatience),
@@ -224,10 +252,7 @@ func (f *fleet) awaitReady(ctx context.Context, used []Host) error {
 			f.progress(h.Name, StageRegistered)
 		}
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return launchError(f.run.program.name, len(used), errs)
+	return errs
 }
 
 // readyPatience is how long started hosts may take to build the program, open

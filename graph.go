@@ -17,6 +17,7 @@ type graph struct {
 	nodes   []*node
 	byKey   map[string]*node
 	summary []summary
+	needs   map[hostPair]bool // between whose nodes there are refs
 	errs    []error
 }
 
@@ -29,7 +30,7 @@ type summary struct {
 }
 
 func newGraph(p *Program) *graph {
-	g := &graph{nodes: p.nodes, byKey: map[string]*node{}}
+	g := &graph{nodes: p.nodes, byKey: map[string]*node{}, needs: map[hostPair]bool{}}
 	owner := map[uintptr]string{} // memory and the node from which it was reached first
 	for _, n := range p.nodes {
 		g.byKey[n.key] = n
@@ -45,6 +46,7 @@ func newGraph(p *Program) *graph {
 			for _, r := range w.Refs {
 				g.checkRef(p, n, r)
 				s.Refs = append(s.Refs, r.Path+" → "+r.Key)
+				g.need(n, g.byKey[r.Key])
 			}
 			for at := range p.shared {
 				delete(w.Pointers, at)

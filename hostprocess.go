@@ -1,6 +1,7 @@
 package tlaunch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -24,13 +25,16 @@ type hostProcess struct {
 	heard sync.WaitGroup // of the streams that the host has opened, which end with its process
 	over  chan struct{}  // closed when the process has ended and all it said was heard
 
-	mu      sync.Mutex
-	settled bool // ready was told
-	address string
-	told    bool            // the host has said that it knows of the run's end
-	killed  bool            // its process was ended from here: the notice was over
-	ended   bool            // the host has said that its nodes have ended
-	errors  []remoteOutcome // and what went wrong then
+	mu       sync.Mutex
+	settled  bool // ready was told
+	address  string
+	welcomed int64           // when the welcome was sent, in Unix nanoseconds
+	facts    *hostFacts      // nil until it is ready
+	clock    clockReading    // valid with facts
+	told     bool            // the host has said that it knows of the run's end
+	killed   bool            // its process was ended from here: the notice was over
+	ended    bool            // the host has said that its nodes have ended
+	errors   []remoteOutcome // and what went wrong then
 }
 
 // accept takes the streams that a host opens.
@@ -55,7 +59,7 @@ func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
 		p.sendMu.Lock()
 		p.encoder = cbor.NewEncoder(conn)
 		p.sendMu.Unlock()
-		p.command(command{Welcome: &welcome{p.proc.DataAddress(), time.Now()}})
+		p.welcome(time.Now())
 		f.hear(p, conn)
 	case purpose == streamRegistry && f.embedded != nil:
 		if err := f.embedded.Serve(f.ctx, conn); err != nil {
@@ -78,15 +82,18 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 		case r.Ready != "":
 			p.mu.Lock()
 			p.address = r.Ready
+			p.noteLocked(r.Facts, time.Now())
 			p.mu.Unlock()
 			p.settle(nil)
 		case r.Different != nil:
 			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
 		case r.Refused != nil:
-			err := &bootstrap.HostError{Host: p.name, Op: "join", Err: errors.New(r.Refused.Text)}
+			err := &bootstrap.HostError{Host: p.name, Op: cmp.Or(r.Step, "join"), Err: errors.New(r.Refused.Text)}
 			if !p.settle(err) {
 				f.failed(failure{blameOwn, p.name, "", err})
 			}
+		case r.Reached != nil:
+			f.reached(p.name, *r.Reached)
 		case r.Outcome != nil:
 			f.run.nodeEnded(r.Outcome.outcome(p.name), p.knows())
 		case r.Stop:
@@ -103,6 +110,23 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 			p.mu.Unlock()
 		}
 	}
+}
+
+// welcome tells the host what it cannot know before.
+func (p *hostProcess) welcome(now time.Time) {
+	p.mu.Lock()
+	p.welcomed = now.UnixNano()
+	p.mu.Unlock()
+	p.command(command{Welcome: &welcome{p.proc.DataAddress(), now.UnixNano()}})
+}
+
+// noteLocked keeps what a host that is ready says of itself.
+func (p *hostProcess) noteLocked(facts *hostFacts, now time.Time) {
+	if facts == nil {
+		facts = &hostFacts{Free: -1}
+	}
+	p.facts = facts
+	p.clock = readClock(p.welcomed, facts.Heard, facts.Sent, now.UnixNano())
 }
 
 // settle says, once, that the host is ready or why not, and reports whether

@@ -35,6 +35,9 @@ type room struct {
 var house = []room{
 	{path: ".", may: []string{"actor", "remote", "cluster", "bootstrap", "topology", "transmit"}},
 	{path: "cause.go", may: []string{"actor"}, pure: true},
+	{path: "reaching.go", may: []string{"."}, pure: true},
+	{path: "reachable.go", may: []string{"."}, pure: true},
+	{path: "judge.go", may: []string{"."}, pure: true},
 	{path: "actor", never: []string{"net/..."}},
 	{path: "remote", may: []string{"actor"}},
 	{path: "cluster", never: []string{"github.com/asynkron/..."}},

@@ -75,17 +75,26 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	defer close(over)
 	watching.Go(func() { watchSignals(signals, first, launched, over, cancel, f.notice, stderr) })
 
-	r, err := d.Launch(ctx, *cfg, opts...)
-	if up != nil {
-		out.through(stdout)
-		up.close()
+	settle := func() {
+		if up != nil {
+			out.through(stdout)
+			up.close()
+		}
 	}
-	if err == nil {
+	var r *Run
+	if f.check {
+		err = mainCheck(ctx, d, *cfg, opts, settle, stdout)
+	} else {
+		r, err = d.Launch(ctx, *cfg, opts...)
+		settle()
+	}
+	switch {
+	case r != nil:
 		launched <- r
 		if err = r.Wait(context.Background()); err != nil || f.summary {
 			fmt.Fprint(stderr, r.Report().text(time.Now(), isTerminal(stderr)))
 		}
-	} else if !errors.Is(err, context.Canceled) || len(first) == 0 {
+	case err != nil && (!errors.Is(err, context.Canceled) || len(first) == 0):
 		fmt.Fprintln(stderr, err)
 	}
 	select {

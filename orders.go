@@ -51,7 +51,10 @@ const (
 // report is what a host's process says to its launcher.
 type report struct {
 	Ready     string           `cbor:",omitempty"` // its endpoint's address: it is registered and waits for the start
+	Facts     *hostFacts       `cbor:",omitempty"` // with Ready
 	Refused   *actor.Error     `cbor:",omitempty"` // it cannot take part
+	Step      string           `cbor:",omitempty"` // with Refused: what it was about to do; empty: see the error
+	Reached   *reachReport     `cbor:",omitempty"` // the answer to one order of Reach
 	Different *DifferenceError `cbor:",omitempty"` // its graph is not the launcher's
 	Outcome   *remoteOutcome   `cbor:",omitempty"`
 	Stop      bool             `cbor:",omitempty"` // a node asks for the end of the run
@@ -80,12 +83,13 @@ func (o remoteOutcome) outcome(host string) outcome {
 
 // command is what the launcher says to a host's process.
 type command struct {
-	Welcome *welcome    `cbor:",omitempty"` // the first
-	Start   bool        `cbor:",omitempty"`
-	End     *endOrder   `cbor:",omitempty"`
-	Joined  *joinAnswer `cbor:",omitempty"`
-	Restart *nodeOrder  `cbor:",omitempty"` // a node that has failed is to be started again
-	GiveUp  *nodeOrder  `cbor:",omitempty"` // or stopped
+	Welcome *welcome     `cbor:",omitempty"` // the first
+	Reach   []reachOrder `cbor:",omitempty"` // before Start
+	Start   bool         `cbor:",omitempty"`
+	End     *endOrder    `cbor:",omitempty"`
+	Joined  *joinAnswer  `cbor:",omitempty"`
+	Restart *nodeOrder   `cbor:",omitempty"` // a node that has failed is to be started again
+	GiveUp  *nodeOrder   `cbor:",omitempty"` // or stopped
 }
 
 // nodeOrder is about one node of the host.
@@ -96,8 +100,8 @@ type nodeOrder struct {
 
 // welcome is what the launcher knows of a host only when its process runs.
 type welcome struct {
-	DataAddress string    // by which other hosts reach this one; without port
-	SentAt      time.Time // by the launcher's clock, by which certificates are judged
+	DataAddress string // by which other hosts reach this one; without port
+	SentAt      int64  // Unix nanoseconds by the launcher's clock, by which certificates are judged
 }
 
 type endOrder struct {

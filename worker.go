@@ -42,6 +42,7 @@ type worker struct {
 	registry cluster.Registry
 	crew     *crew
 	address  string
+	heard    time.Time      // when the launcher's welcome came
 	group    sync.WaitGroup // of goroutines that end with the process's streams
 
 	control net.Conn
@@ -109,7 +110,12 @@ func (w *worker) refuse(err error) {
 	if errors.As(err, &d) {
 		w.send(report{Different: d})
 	} else {
-		w.send(report{Refused: actor.Flatten("", w.orders.Host, err)})
+		refused := report{Refused: actor.Flatten("", w.orders.Host, err)}
+		var s *stepError
+		if errors.As(err, &s) {
+			refused.Step = s.step
+		}
+		w.send(refused)
 	}
 	// The launcher ends this process when it has read the reason; ending first would look like a crash.
 	<-w.guest.Context().Done()
@@ -133,10 +139,11 @@ func (w *worker) open(d *program, st *stage) error {
 	if err := w.decoder.Decode(&first); err != nil || first.Welcome == nil {
 		return fmt.Errorf("no welcome from the launcher: %v", err)
 	}
-	offset := time.Until(first.Welcome.SentAt) // how far the launcher's clock is ahead, give or take the way here
+	w.heard = time.Now()
+	offset := time.Unix(0, first.Welcome.SentAt).Sub(w.heard) // how far the launcher's clock is ahead, give or take the way here
 	l, address, err := listen(first.Welcome.DataAddress, w.orders.Ports)
 	if err != nil {
-		return fmt.Errorf("listening for other hosts: %w", err)
+		return &stepError{stepListen, err}
 	}
 	w.address = address
 	cfg := remote.Config{
@@ -256,7 +263,7 @@ const registerPatience = 30 * time.Second
 
 // serve lives until the launcher orders the end, or the agent does.
 func (w *worker) serve() int {
-	w.send(report{Ready: w.address})
+	w.send(report{Ready: w.address, Facts: w.facts()})
 	w.group.Go(w.obey)
 	var order endOrder
 	select {
@@ -308,6 +315,8 @@ func (w *worker) obey() {
 			return // the lease decides what follows
 		}
 		switch {
+		case c.Reach != nil:
+			w.reach(c.Reach)
 		case c.Start:
 			w.group.Go(w.begin)
 		case c.End != nil:

@@ -146,6 +146,20 @@ func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.M
 	}
 }
 
+// Connect waits until there is a link to address, dialling if need be: the link that Send would use, so that what comes
+// later finds it. Its errors are those of Send. One that ErrUnreachable wraps says how far the attempt came.
+func (e *Endpoint) Connect(ctx context.Context, address string) error {
+	if address == e.cfg.Address {
+		return nil
+	}
+	p := e.peer(address)
+	defer p.release()
+	if _, err := p.acquire(ctx); err != nil && !errors.Is(err, errAlias) {
+		return err
+	}
+	return nil
+}
+
 // SendNow queues m ahead of everything that Send has queued and never waits: answers and control messages use it. While
 // there is no link it starts one and keeps the message for it; if that fails the message is lost and counted. Its own
 // bound is Config.UrgentBytes; beyond it the error is ErrFull.

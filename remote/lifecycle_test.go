@@ -86,6 +86,31 @@ func TestDeadPeerComesBack(t *testing.T) {
 	receive(t, in.user)
 }
 
+// Connect makes the link that Send then uses, and says why it cannot.
+func TestConnect(t *testing.T) {
+	n := newNetwork()
+	dials := 0
+	a := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: func(ctx context.Context, address string) (net.Conn, error) {
+		dials++
+		return n.dial(ctx, address)
+	}})
+	ctx := within(t, 10*time.Second)
+	require.NoError(t, a.Connect(ctx, "a:1"), "that is ourselves")
+	require.ErrorIs(t, a.Connect(ctx, "b:1"), ErrUnreachable)
+	b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
+	in, pid := newInbox(t, b, "x", 4)
+	serve(t, b, n.listen("b:1"))
+	require.NoError(t, a.Connect(ctx, "b:1"))
+	require.NoError(t, b.Connect(ctx, "a:1"), "there is a link")
+	require.NoError(t, a.Send(ctx, pid, nil, text("hello")))
+	receive(t, in.user)
+	require.Equal(t, 2, dials)
+	serve(t, a, n.listen("alias:1"))
+	require.NoError(t, a.Connect(ctx, "alias:1"), "ourselves by another name")
+	require.NoError(t, a.Close(ctx))
+	require.ErrorIs(t, a.Connect(ctx, "b:1"), ErrClosed)
+}
+
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := errors.New("refused")

@@ -60,9 +60,10 @@ func TestBadInputReachesNobody(t *testing.T) {
 	}
 }
 
-// Hosts that fail, each for a reason of its own, are reported together, one line each with a remedy.
-func TestHostsThatFailAreReportedTogether(t *testing.T) {
-	c := up(t, 7)
+// spoil gives all but the first of seven hosts a fault of its own, and adds an eighth that is not there, called ghost.
+func (c *site) spoil() {
+	t := c.t
+	t.Helper()
 	folder := func(i int) string { return filepath.Dir(filepath.Dir(c.Hosts[i].Home)) } // of the host's own files
 	on := func(i int, name string, args ...string) {
 		t.Helper()
@@ -100,6 +101,12 @@ func TestHostsThatFailAreReportedTogether(t *testing.T) {
 	overwrite(t, c.inventory, read(t, c.inventory)+"ghost root@"+nobody+"\n")
 	overwrite(t, c.Config, read(t, c.Config)+"  ConnectTimeout 5\n")
 
+}
+
+// Hosts that fail, each for a reason of its own, are reported together, one line each with a remedy.
+func TestHostsThatFailAreReportedTogether(t *testing.T) {
+	c := up(t, 7)
+	c.spoil()
 	r := launch(t, nil, testprog(t), append([]string{"fate"}, c.ssh()...)...)
 	require.Equal(t, 3, r.status)
 	require.Contains(t, r.out, "7 of 8 hosts failed")

@@ -25,6 +25,10 @@ func main() {
 		flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "texts from each peer")
 		flag.StringVar(&cfg.Marker, "marker", cfg.Marker, "the text")
 		tlaunch.Main(programs.Ring, &cfg)
+	case "mesh":
+		tlaunch.Main(programs.Mesh, &struct{}{})
+	case "star":
+		tlaunch.Main(programs.Star, &struct{}{})
 	case "fate":
 		cfg := programs.FateConfig{How: "return"}
 		flag.StringVar(&cfg.How, "how", cfg.How, "how the second host's node ends")
