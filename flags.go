@@ -17,6 +17,7 @@ type mainFlags struct {
 	launch, hosts, registry, ports, flagfile, sshConfig string
 	notice, lease                                       time.Duration
 	parallel                                            int
+	logRate                                             int64
 	ship, env, binary                                   stringList
 	insecure, encoded, quiet, summary, check            bool
 	level                                               slog.Level
@@ -44,6 +45,7 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.BoolVar(&f.encoded, "encoded", false, "with -launch inproc: encode every message as a link would")
 	own.BoolVar(&f.check, "check", false, "start no nodes: check the hosts and whether they reach each other, and print a table")
 	own.BoolVar(&f.quiet, "quiet", false, "do not show how hosts come up")
+	own.Int64Var(&f.logRate, "log-rate", 0, "`bytes` of output that each host may send in a second; more is dropped there, and the gap shown; negative: all (default 8388608)")
 	own.BoolVar(&f.summary, "summary", false, "print what has become of each node also after a run that ended well")
 	own.TextVar(&f.level, "log-level", slog.LevelInfo, "least `level` of log records shown: DEBUG, INFO, WARN, ERROR")
 	own.StringVar(&f.flagfile, "flagfile", "", "`file` with more flags, one -name=value a line")
@@ -134,7 +136,7 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 		}
 	}
 	opts := []Option{
-		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), Env(f.env...), Ship(f.ship...),
+		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), LogRate(f.logRate), Env(f.env...), Ship(f.ship...),
 		OnRecord(con.record), WithSSH(SSHConfig{ConfigFile: f.sshConfig, InsecureIgnoreHostKey: f.insecure}),
 		Logger(slog.New(con)), keepLines(con.lines),
 	}

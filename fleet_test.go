@@ -114,7 +114,7 @@ func TestRecords(t *testing.T) {
 	run := launched(t, troubleProgram, trouble{Run: "chat"}, procs, LogTo(handler), OnRecord(func(r Record) {
 		mu.Lock()
 		defer mu.Unlock()
-		r.Time, r.Seq = time.Time{}, 0
+		r.Time, r.Seq, r.NodeSeq = time.Time{}, 0, 0
 		records = append(records, r)
 	}))
 	require.NoError(t, run.Wait(within(t)))

@@ -165,13 +165,21 @@ func Binary(platform, path string) Option {
 }
 
 // LogTo sends what the hosts' processes print and log to h, with the
-// attributes "host", "stream" ("log", "stdout", "stderr" or "agent") and, where
+// attributes "host", "stream" ("log", "stdout", "stderr", "agent" or "gap") and, where
 // it is known, "node". Nodes in this process log where the program says.
 func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 
 // OnRecord calls f with each line and log record of the hosts' processes: for
 // each host in order, for several at once. A slow f slows their output down.
 func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f } }
+
+// LogRate sets how many bytes of lines and log records each host may send in a
+// second, and twice as many at once. What is more is dropped on the host, and a
+// record of stream "gap" stands in its place. Zero is [bootstrap.DefaultLogRate];
+// negative lets everything through, and nodes wait for a slow launcher.
+func LogRate(bytesPerSecond int64) Option {
+	return func(s *settings) { s.boot.LogRate = bytesPerSecond }
+}
 
 // OnProgress calls f, from several goroutines, as hosts come up.
 func OnProgress(f func(Progress)) Option { return func(s *settings) { s.progress = f } }

@@ -124,7 +124,7 @@ func (a *agent) readOrders() error {
 	if a.orders.Lease <= 0 {
 		a.orders.Lease = DefaultLease
 	}
-	a.records = newRecorder(records)
+	a.records = newRecorder(records, a.orders.LogRate, a.orders.recordPatience())
 	go a.readControl() // answers pings from here on, however long the start takes
 	return nil
 }

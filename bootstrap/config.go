@@ -48,8 +48,13 @@ type Config struct {
 	// Args are arguments of the started program; usually none, since its orders say it all.
 	Args []string
 
+	// LogRate is how many bytes of records each host may send in a second, and twice as many at once. What is more is dropped on the
+	// host, and declared by a record of stream [Gap]; a process's last lines always come. Zero is [DefaultLogRate]; negative lets
+	// everything through, and processes wait for a slow launcher as long as it takes.
+	LogRate int64
+
 	// Log is called with each record, for each host from one goroutine at a time and in order. Nil drops them.
-	// A slow Log slows the hosts' output down; nothing is lost.
+	// A slow Log slows the hosts' output down; after Lease and [LeaseNotice] without progress, lines are dropped and declared.
 	Log func(Record)
 
 	// Progress is called, from several goroutines, as hosts come up. Nil is nobody.
@@ -117,6 +122,9 @@ func (c *Config) validate() error {
 	}
 	if c.Lease < minLease {
 		return fmt.Errorf("bootstrap: a Lease of %v would lose hosts that only wait for their turn; give at least %v", c.Lease, minLease)
+	}
+	if c.LogRate == 0 {
+		c.LogRate = DefaultLogRate
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 64

@@ -89,7 +89,7 @@ func (r Record) write(b *bytes.Buffer, clock string, color bool) {
 	case Log:
 		b.WriteString(r.Time.UTC().Format(clock))
 		b.WriteString(levelText(r.Level, color))
-	case Agent:
+	case Agent, Gap:
 		b.WriteString(levelText(r.Level, color))
 	}
 	b.WriteString(Printable(r.Text))

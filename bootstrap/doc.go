@@ -16,9 +16,11 @@
 //
 // Streams carry bytes unchanged and in order, in both directions, and push back when their reader is slow.
 //
-// Lines of output and log records are numbered for each process, in the order in which the agent read them, and arrive in
-// that order and without gaps while the link lasts ([Guest.Output] has the same for what the worker reads from others), to the last byte that was written before the worker's death.
-// A slow [Config].Log slows the worker's output down; it loses nothing.
+// Lines of output and log records are numbered for each node, in the order in which the agent read them, and arrive in
+// that order while the link lasts, to the last byte that was written before the worker's death. What a host sends in a second is
+// bounded by [Config].LogRate; what is over it, or was not taken by a slow [Config].Log for a long time, is dropped, and a [Gap]
+// stands in its place that says how many lines and bytes of which node are missing. Lines received and lines declared missing are
+// together the lines written. [Guest.Output] has the same for what the worker reads from others.
 //
 // The process is gone soon after its launcher: when nothing was heard for the length of the lease the guest's context
 // ends with [ErrLeaseLost], [LeaseNotice] later everything is killed, and the work folder is removed. On Linux that
@@ -37,6 +39,7 @@
 // # Limits
 //
 // Orders have at most [MaxOrders] bytes, lines and log records [MaxLine]; what is longer is cut, and says so. Records that
-// wait for the launcher take at most 256 KiB in the agent; then the worker's pipes fill. A link that breaks is not taken up
-// again: the lease runs out.
+// wait for the launcher take at most 256 KiB in the agent; then the worker's pipes fill, and its writers wait for as long as the
+// lease and [LeaseNotice] last. Of lines that are dropped the last 16 KiB of each node, and 256 KiB in all, are kept for the end. A link that breaks is not taken
+// up again: the lease runs out.
 package bootstrap

@@ -36,7 +36,7 @@ type lastLines struct {
 const maxLastLine = 4096
 
 func (l *lastLines) add(r Record) {
-	if r.Stream == Log || r.Node != "" { // a node's words are not the process's
+	if r.Stream == Log || r.Stream == Gap || r.Node != "" { // a node's words are not the process's
 		return
 	}
 	if len(l.kept) == l.max {

@@ -13,7 +13,10 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// pipeHandler writes log records, length and CBOR each, to a pipe.
+// maxNode is how much of a node's name tells it from others.
+const maxNode = 1 << 10
+
+// pipeHandler writes log records to a pipe; see readLogs for their form.
 type pipeHandler struct {
 	out    *pipeWriter
 	node   string
@@ -60,7 +63,10 @@ func (w *pipeWriter) record(body logPayload) error {
 			return fmt.Errorf("bootstrap: encode a log record: %w", err)
 		}
 	}
-	frame := append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload))), payload...)
+	node := body.Node[:min(len(body.Node), maxNode)] // by which the agent counts
+	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+2+len(node)+len(payload)), uint32(2+len(node)+len(payload)))
+	frame = append(binary.BigEndian.AppendUint16(frame, uint16(len(node))), node...)
+	frame = append(frame, payload...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, err = w.w.Write(frame)

@@ -74,7 +74,7 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 		return nil, err
 	}
 	p, err := newProcess(ctx, &l.cfg, h, link, agentOrders{
-		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, Bases: link.bases, Env: l.env, Files: link.bring != nil, Orders: orders,
+		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, LogRate: l.cfg.LogRate, Bases: link.bases, Env: l.env, Files: link.bring != nil, Orders: orders,
 	})
 	if err != nil {
 		return nil, err

@@ -111,7 +111,7 @@ func TestLongLines(t *testing.T) {
 	for _, size := range []int{maxPiece - 1, maxPiece, maxPiece + 1, 1 << 20, MaxLine, MaxLine + 5} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
-			p, j := launchLocal(t, Config{}, fmt.Sprintf("long %d", size))
+			p, j := launchLocal(t, Config{LogRate: -1}, fmt.Sprintf("long %d", size))
 			succeeds(t, p)
 			texts := j.texts(Stdout)
 			require.Len(t, texts, 2)

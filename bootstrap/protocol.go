@@ -52,13 +52,23 @@ const (
 
 // agentOrders tell an agent what to start.
 type agentOrders struct {
-	Run    string
-	Host   string
-	Lease  time.Duration
-	Bases  []string // folders in which the work folder may be made, the first that works is taken
-	Env    []string // NAME=VALUE for the worker
-	Files  bool     // the launcher brings files into the work folder before the worker starts
-	Orders []byte
+	Run     string
+	Host    string
+	Lease   time.Duration
+	LogRate int64    // bytes per second; negative: all
+	Bases   []string // folders in which the work folder may be made, the first that works is taken
+	Env     []string // NAME=VALUE for the worker
+	Files   bool     // the launcher brings files into the work folder before the worker starts
+	Orders  []byte
+}
+
+// recordPatience is how long the worker's output waits for a launcher that does not take it: as long as a broken link may be
+// repaired. Where no line may be lost it is for ever.
+func (o *agentOrders) recordPatience() time.Duration {
+	if o.LogRate < 0 {
+		return -1
+	}
+	return o.Lease + LeaseNotice
 }
 
 // readyReport says where the work folder is.

@@ -73,7 +73,7 @@ func FuzzReadFrame(f *testing.F) {
 
 func FuzzPiece(f *testing.F) {
 	for _, p := range []piece{
-		{stream: Stdout, seq: 1, time: 2, data: []byte("line")},
+		{stream: Stdout, seq: 1, nodeSeq: 3, time: 2, data: []byte("line")},
 		{stream: Log, more: true},
 		{stream: Agent, drop: true, level: -4},
 	} {
@@ -94,17 +94,22 @@ func FuzzAssembler(f *testing.F) {
 	f.Add([]byte("abc"), byte(Log), byte(0))
 	f.Add([]byte{0xa1, 0x64, 'T', 'e', 'x', 't', 0x61, 0xff}, byte(Log), byte(0))
 	f.Add([]byte("line"), byte(Stdout), byte(1))
+	f.Add([]byte{0xa2, 0x64, 'N', 'o', 'd', 'e', 0x61, 'x', 0x65, 'L', 'i', 'n', 'e', 's', 0x03}, byte(Gap), byte(0))
 	f.Fuzz(func(t *testing.T, data []byte, stream, flags byte) {
 		a := assembler{host: "h"}
 		for range 3 {
-			p, err := parsePiece(append([]byte{stream, flags, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, data...))
+			p, err := parsePiece(append([]byte{stream, flags, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, data...))
 			if err != nil {
 				return
 			}
 			r, complete, err := a.add(p)
+			if p.stream == Gap && err != nil {
+				require.ErrorIs(t, err, errFrame)
+				return
+			}
 			require.NoError(t, err)
 			require.Equal(t, flags == 0, complete)
-			if complete && p.stream != Log {
+			if complete && p.stream != Log && p.stream != Gap {
 				require.Equal(t, string(data), r.Text)
 			}
 		}

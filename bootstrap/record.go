@@ -25,9 +25,11 @@ const (
 	Log
 	// Agent is what the supervisor of the process has to say.
 	Agent
+	// Gap says that lines are missing here: more was written than [Config].LogRate lets through, or the launcher was too slow for too long.
+	Gap
 )
 
-// String returns "stdout", "stderr", "log" or "agent".
+// String returns "stdout", "stderr", "log", "agent" or "gap".
 func (s Stream) String() string {
 	switch s {
 	case Stdout:
@@ -38,6 +40,8 @@ func (s Stream) String() string {
 		return "log"
 	case Agent:
 		return "agent"
+	case Gap:
+		return "gap"
 	}
 	return fmt.Sprintf("stream(%d)", byte(s))
 }
@@ -58,6 +62,14 @@ type Record struct {
 	Level  slog.Level // Log and Agent; Info for lines of output
 	Text   string     // without its newline; any bytes
 	Attrs  []Attr     // Log only
+
+	// NodeSeq numbers the lines of each node as its process has written them: 1, 2, 3…, and likewise those that are no node's. What is
+	// missing in between is declared by a Gap, whose NodeSeq is the last number that is missing. Zero: not numbered, as the agent's are.
+	NodeSeq uint64
+	// Missing is how many lines a Gap stands for.
+	Missing uint64
+	// MissingBytes is how long they were, without their newlines.
+	MissingBytes uint64
 }
 
 // SlogRecord returns the record as one of log/slog, with the attributes host, stream and, where known, node added,
@@ -67,6 +79,9 @@ func (r Record) SlogRecord() slog.Record {
 	out.AddAttrs(slog.String("host", r.Host), slog.String("stream", r.Stream.String()))
 	if r.Node != "" {
 		out.AddAttrs(slog.String(NodeKey, r.Node))
+	}
+	if r.Stream == Gap {
+		out.AddAttrs(slog.Uint64("missing_lines", r.Missing), slog.Uint64("missing_bytes", r.MissingBytes))
 	}
 	for _, a := range r.Attrs {
 		out.AddAttrs(slog.String(a.Key, a.Value))
@@ -93,10 +108,13 @@ type piece struct {
 	seq    uint64 // of the last piece only
 	time   int64  // of the last piece only; Unix nanoseconds
 	data   []byte
+
+	nodeSeq uint64 // of the last piece only
+	node    string // whose line it is; on its way it is part of the data
 }
 
 const (
-	pieceHeader = 1 + 1 + 1 + 8 + 8
+	pieceHeader = 1 + 1 + 1 + 8 + 8 + 8
 	maxPiece    = 64 << 10
 )
 
@@ -112,6 +130,7 @@ func appendPiece(b []byte, p piece) []byte {
 	}
 	b = append(b, flags, byte(p.level))
 	b = binary.BigEndian.AppendUint64(b, p.seq)
+	b = binary.BigEndian.AppendUint64(b, p.nodeSeq)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.time))
 	return append(b, p.data...)
 }
@@ -127,10 +146,12 @@ func parsePiece(payload []byte) (piece, error) {
 		drop:   payload[1]&2 != 0,
 		level:  int8(payload[2]),
 		seq:    binary.BigEndian.Uint64(payload[3:]),
-		time:   int64(binary.BigEndian.Uint64(payload[11:])),
+		time:   int64(binary.BigEndian.Uint64(payload[19:])),
 		data:   payload[pieceHeader:],
+
+		nodeSeq: binary.BigEndian.Uint64(payload[11:]),
 	}
-	if p.stream < Stdout || p.stream > Agent || payload[1] > 3 {
+	if p.stream < Stdout || p.stream > Gap || payload[1] > 3 {
 		return piece{}, fmt.Errorf("%w: piece of stream %d with flags %#x", errFrame, payload[0], payload[1])
 	}
 	return p, nil
@@ -163,7 +184,15 @@ func (a *assembler) add(p piece) (Record, bool, error) {
 		return Record{}, false, nil
 	}
 	delete(a.open, p.stream)
-	r := Record{Host: a.host, Seq: p.seq, Time: time.Unix(0, p.time).UTC(), Stream: p.stream, Level: slog.Level(p.level)}
+	r := Record{Host: a.host, Seq: p.seq, Time: time.Unix(0, p.time).UTC(), Stream: p.stream, Level: slog.Level(p.level), NodeSeq: p.nodeSeq}
+	if p.stream == Gap {
+		var m missing
+		if err := decode(data, &m); err != nil {
+			return Record{}, false, fmt.Errorf("%w: a gap that cannot be read: %w", errFrame, err)
+		}
+		r.Level, r.Node, r.Text, r.Missing, r.MissingBytes = slog.LevelWarn, m.Node, m.text(), m.Lines, m.Bytes
+		return r, true, nil
+	}
 	if p.stream != Log {
 		r.Text = string(data)
 		return r, true, nil

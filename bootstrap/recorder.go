@@ -1,70 +1,219 @@
 package bootstrap
 
 import (
-	"bytes"
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
-// recorder numbers the records of a process and sends them to the launcher. Writers block while more than maxPending bytes wait,
-// which is how a slow launcher slows the worker down rather than losing its output. After cut nothing is kept, so that the
-// worker can still stop in peace.
+// recorder numbers the lines of a process and sends them to the launcher, as far as its ration goes. Writers block while more than
+// maxPending bytes wait, but not longer than its patience: then lines are dropped until some have been sent. What is dropped
+// is declared where it would have been. After cut nothing is kept, so that the worker can still stop in peace.
 type recorder struct {
-	w    io.Writer
-	done chan struct{} // closed when send has returned
+	w        io.Writer
+	patience time.Duration // negative: for ever
+	done     chan struct{} // closed when send has returned
 
 	mu      sync.Mutex
 	changed sync.Cond
-	seq     uint64
+	seq     uint64            // of records sent
+	numbers map[string]uint64 // of lines written, by node
+	current [Log + 1]current
+	ration  ration
+	stalled bool // a writer's patience ran out, and nothing was sent since
+	gaps    gaps
+	declare *time.Timer // declares gaps where no further line does; nil while there are none
 	pending []byte
 	ended   bool
 	cut     bool
 }
 
+// current is the line that a stream is in the middle of.
+type current struct {
+	begun   bool
+	dropped bool   // it does not fit
+	bytes   int    // of it so far
+	data    []byte // of it so far, where it is dropped and short
+}
+
 const maxPending = 256 << 10
 
-func newRecorder(w io.Writer) *recorder {
-	r := &recorder{w: w, done: make(chan struct{})}
+// maxNumbered is how many nodes have numbers of their own. The names of nodes are whatever the worker says.
+const maxNumbered = 4096
+
+// declareAfter is how often a gap that no further line has declared is looked at.
+const declareAfter = 500 * time.Millisecond
+
+// newRecorder returns a recorder that lets rate bytes through in a second; zero and less: all. Writers wait for patience.
+func newRecorder(w io.Writer, rate int64, patience time.Duration) *recorder {
+	r := &recorder{w: w, patience: patience, done: make(chan struct{}), numbers: map[string]uint64{}, ration: ration{rate: rate}}
 	r.changed.L = &r.mu
 	go r.send()
 	return r
 }
 
-// add queues a piece; the number and, where it has none, the time are given here.
+// add takes a piece of a line of output or of a log record.
 func (r *recorder) add(p piece) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.pending) >= maxPending && !r.cut {
-		r.changed.Wait()
-	}
-	if r.cut {
+	c := &r.current[p.stream]
+	if p.drop {
+		if c.begun && !c.dropped {
+			r.pending = appendPiece(r.pending, p)
+		}
+		*c = current{}
 		return
 	}
-	if !p.more && !p.drop {
+	if !c.begun {
+		c.begun = true
+		c.dropped = r.stalled || !r.ration.fits(time.Now())
+	}
+	c.bytes += len(p.data)
+	if !c.dropped && !r.awaitRoomLocked() {
+		c.dropped = true
+		if c.bytes > len(p.data) {
+			r.pending = appendPiece(r.pending, piece{stream: p.stream, drop: true})
+		}
+	}
+	switch {
+	case r.cut:
+	case c.dropped:
+		r.dropLocked(c, p)
+	default:
+		if !p.more {
+			r.declareLocked() // so that numbers stay in order
+			p.nodeSeq = r.numberLocked(&p)
+			r.ration.take(time.Now(), recordCost)
+		}
+		r.ration.take(time.Now(), len(p.data))
+		r.sendLocked(p)
+	}
+	if !p.more {
+		*c = current{}
+	}
+}
+
+// awaitRoomLocked waits until pieces can be taken, and reports whether they can; when r.cut is set it is of no matter.
+func (r *recorder) awaitRoomLocked() bool {
+	if len(r.pending) < maxPending || r.cut {
+		return true
+	}
+	late := false
+	if r.patience >= 0 {
+		alarm := time.AfterFunc(r.patience, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			late = true
+			r.changed.Broadcast()
+		})
+		defer alarm.Stop()
+	}
+	for len(r.pending) >= maxPending && !r.cut && !r.stalled {
+		if late {
+			r.stalled = true
+			break
+		}
+		r.changed.Wait()
+	}
+	return !r.stalled
+}
+
+// numberLocked gives a line its number.
+func (r *recorder) numberLocked(p *piece) uint64 {
+	if _, known := r.numbers[p.node]; !known && len(r.numbers) >= maxNumbered {
+		p.node = ""
+	}
+	r.numbers[p.node]++
+	return r.numbers[p.node]
+}
+
+// dropLocked drops a piece, and at its end counts the line.
+func (r *recorder) dropLocked(c *current, p piece) {
+	if len(c.data)+len(p.data) == c.bytes && c.bytes+recordCost <= maxTail {
+		c.data = append(c.data, p.data...)
+	}
+	if p.more {
+		return
+	}
+	p.data, p.time = c.data, time.Now().UnixNano()
+	p.nodeSeq = r.numberLocked(&p)
+	r.gaps.add(p, c.bytes, len(c.data) == c.bytes)
+	if r.declare == nil {
+		r.declare = time.AfterFunc(declareAfter, r.tryDeclare)
+	}
+}
+
+// tryDeclare declares the gaps once lines fit again.
+func (r *recorder) tryDeclare() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.declare == nil || r.cut || r.ended:
+	case r.stalled || len(r.pending) >= maxPending || !r.ration.fits(time.Now()):
+		r.declare.Reset(declareAfter)
+	default:
+		r.declareLocked()
+	}
+}
+
+// declareLocked says which lines are missing, and sends those that were kept.
+func (r *recorder) declareLocked() {
+	if r.declare == nil {
+		return
+	}
+	r.declare.Stop()
+	r.declare = nil
+	now := time.Now()
+	for _, g := range r.gaps.nodes {
+		if g.Lines > 0 {
+			data, err := cbor.Marshal(g.missing)
+			if err != nil {
+				panic(err) // a text and two numbers
+			}
+			r.sendLocked(piece{stream: Gap, nodeSeq: g.last, data: data})
+		}
+		for _, p := range g.tail {
+			r.ration.take(now, len(p.data)+recordCost)
+			r.sendLocked(p)
+		}
+	}
+	r.gaps = gaps{}
+}
+
+// sendLocked queues a piece; the number and, where it has none, the time are given here.
+func (r *recorder) sendLocked(p piece) {
+	if !p.more {
 		r.seq++
-		p.seq, p.time = r.seq, time.Now().UnixNano()
+		p.seq = r.seq
+		if p.time == 0 {
+			p.time = time.Now().UnixNano()
+		}
 	}
 	r.pending = appendPiece(r.pending, p)
 	r.changed.Broadcast()
 }
 
-// say records a line of the agent itself.
+// say records a line of the agent itself, which has no number of a node's and always fits.
 func (r *recorder) say(level slog.Level, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.awaitRoomLocked(); r.cut {
+		return
+	}
 	for len(text) > maxPiece {
-		r.add(piece{stream: Agent, more: true, data: []byte(text[:maxPiece])})
+		r.sendLocked(piece{stream: Agent, more: true, data: []byte(text[:maxPiece])})
 		text = text[maxPiece:]
 	}
-	r.add(piece{stream: Agent, level: int8(level), data: []byte(text)})
+	r.sendLocked(piece{stream: Agent, level: int8(level), data: []byte(text)})
 }
 
 // finish sends what is pending and the last frame, and waits for that.
 func (r *recorder) finish(last []byte) {
 	r.mu.Lock()
+	r.declareLocked()
 	r.pending = append(r.pending, last...)
 	r.ended = true
 	r.changed.Broadcast()
@@ -75,10 +224,17 @@ func (r *recorder) finish(last []byte) {
 // stop gives up: from here on records are dropped.
 func (r *recorder) stop() {
 	r.mu.Lock()
-	r.cut = true
-	r.pending = nil
-	r.changed.Broadcast()
+	r.stopLocked()
 	r.mu.Unlock()
+}
+
+func (r *recorder) stopLocked() {
+	r.cut = true
+	r.pending, r.gaps = nil, gaps{}
+	if r.declare != nil {
+		r.declare.Stop()
+	}
+	r.changed.Broadcast()
 }
 
 // send owns the writer. It returns when the recorder is finished or stopped, or when the writer fails.
@@ -96,6 +252,7 @@ func (r *recorder) send() {
 		}
 		batch := r.pending
 		r.pending = spare[:0]
+		r.stalled = false
 		r.changed.Broadcast()
 		r.mu.Unlock()
 		if _, err := r.w.Write(batch); err != nil {
@@ -103,91 +260,5 @@ func (r *recorder) send() {
 			return
 		}
 		spare = batch
-	}
-}
-
-// readLines records r line by line until it ends. A last line without a newline is recorded as it is.
-func (r *recorder) readLines(stream Stream, in io.Reader) {
-	buf := make([]byte, maxPiece)
-	length := 0 // of the line so far, the part that is dropped included
-	fill := 0
-	emit := func(data []byte, more bool) {
-		before := length
-		length += len(data)
-		if keep := max(MaxLine-before, 0); keep < len(data) {
-			data = data[:keep]
-		}
-		if more {
-			if len(data) > 0 {
-				r.add(piece{stream: stream, more: true, data: data})
-			}
-			return
-		}
-		if cut := length - MaxLine; cut > 0 {
-			if len(data) > 0 {
-				r.add(piece{stream: stream, more: true, data: data})
-			}
-			data = []byte(fmt.Sprintf(" [line cut: %d more bytes]", cut))
-		}
-		r.add(piece{stream: stream, data: data})
-		length = 0
-	}
-	for {
-		n, err := in.Read(buf[fill:])
-		fill += n
-		rest := buf[:fill]
-		for {
-			end := bytes.IndexByte(rest, '\n')
-			if end < 0 {
-				break
-			}
-			emit(rest[:end], false)
-			rest = rest[end+1:]
-		}
-		if len(rest) == len(buf) {
-			emit(rest, true)
-			rest = nil
-		}
-		fill = copy(buf, rest)
-		if err != nil {
-			if fill > 0 || length > 0 {
-				emit(buf[:fill], false)
-			}
-			return
-		}
-	}
-}
-
-// readLogs records the log records of r (length and bytes each) until it ends.
-func (r *recorder) readLogs(in io.Reader) {
-	buf := make([]byte, maxPiece)
-	for {
-		var header [4]byte
-		if _, err := io.ReadFull(in, header[:]); err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				r.say(slog.LevelWarn, "the last log record was cut short")
-			}
-			return
-		}
-		left := int64(binary.BigEndian.Uint32(header[:]))
-		if left > MaxLine+(1<<19) {
-			r.say(slog.LevelError, "the worker's log pipe carries something else than log records; the rest of it is dropped")
-			_, _ = io.Copy(io.Discard, in)
-			return
-		}
-		for {
-			chunk := buf[:min(left, maxPiece)]
-			n, err := io.ReadFull(in, chunk)
-			if err != nil {
-				r.add(piece{stream: Log, drop: true})
-				r.say(slog.LevelWarn, fmt.Sprintf("the last log record was cut short: %d bytes are missing", left-int64(n)))
-				return
-			}
-			left -= int64(len(chunk))
-			r.add(piece{stream: Log, more: left > 0, data: chunk})
-			if left == 0 {
-				break
-			}
-		}
 	}
 }

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -60,7 +59,7 @@ func TestLinesAgainstSplit(t *testing.T) {
 			in = iotest.HalfReader(in)
 		}
 		var sent bytes.Buffer
-		r := newRecorder(&sent)
+		r := newRecorder(&sent, 0, -1)
 		r.readLines(Stderr, in)
 		r.finish(nil)
 		var got []string
@@ -79,7 +78,7 @@ func TestLinesAgainstSplit(t *testing.T) {
 func TestRecorderPushesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out, in := io.Pipe()
-		r := newRecorder(in)
+		r := newRecorder(in, 0, -1)
 		written := 0
 		go func() {
 			line := bytes.Repeat([]byte{'x'}, 1000)
@@ -101,7 +100,7 @@ func TestRecorderPushesBack(t *testing.T) {
 
 func TestRecorderWithoutLauncherBlocksNobody(t *testing.T) {
 	out, in := io.Pipe()
-	r := newRecorder(in)
+	r := newRecorder(in, 0, -1)
 	require.NoError(t, out.CloseWithError(io.ErrClosedPipe))
 	for range 10_000 {
 		r.add(piece{stream: Stdout, data: make([]byte, 1000)})
@@ -126,11 +125,11 @@ func TestLogPipe(t *testing.T) {
 		{"cut in the text", pipe.Bytes()[:pipe.Len()-1], []string{"first", "second", "the last log record was cut short: 1 bytes are missing"}},
 		{"cut in the length", pipe.Bytes()[:whole+2], []string{"first", "second", "the last log record was cut short"}},
 		{"no records", append(bytes.Clone(pipe.Bytes()[:whole]), "Hello, world!"...), []string{"first", "second", "the worker's log pipe carries something else than log records; the rest of it is dropped"}},
-		{"not CBOR", append(bytes.Clone(pipe.Bytes()[:whole]), binary.BigEndian.AppendUint32(nil, 0)...), []string{"first", "second", "a log record that cannot be read: EOF"}},
+		{"not CBOR", append(bytes.Clone(pipe.Bytes()[:whole]), 0, 0, 0, 2, 0, 0), []string{"first", "second", "a log record that cannot be read: EOF"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sent bytes.Buffer
-			r := newRecorder(&sent)
+			r := newRecorder(&sent, 0, -1)
 			r.readLogs(bytes.NewReader(c.bytes))
 			r.finish(nil)
 			records := recordsIn(t, &sent)

@@ -1,0 +1,177 @@
+package bootstrap
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// throttle is a launcher that takes so many bytes in a second.
+type throttle struct {
+	bytes.Buffer
+	rate int
+}
+
+func (w *throttle) Write(b []byte) (int, error) {
+	time.Sleep(time.Duration(len(b)) * time.Second / time.Duration(w.rate))
+	return w.Buffer.Write(b)
+}
+
+// account checks that of each node what came and what was declared missing is what was written, and returns how many lines were missing.
+func account(t *testing.T, records []Record, written map[string][]string) (missing int) {
+	t.Helper()
+	at := map[string]uint64{}
+	for i, r := range records {
+		require.EqualValues(t, i+1, r.Seq)
+		switch r.Stream {
+		case Agent:
+			require.Zero(t, r.NodeSeq)
+			continue
+		case Gap:
+			require.Equal(t, slog.LevelWarn, r.Level)
+			require.Equal(t, at[r.Node]+r.Missing, r.NodeSeq, "a gap is where lines are missing")
+			var size int
+			for _, text := range written[r.Node][at[r.Node]:r.NodeSeq] {
+				size += len(text)
+			}
+			if r.Node == "" { // log records are counted as they travel
+				require.EqualValues(t, size, r.MissingBytes)
+			}
+			missing += int(r.Missing)
+		default:
+			require.Equal(t, at[r.Node]+1, r.NodeSeq)
+			require.True(t, written[r.Node][at[r.Node]] == r.Text, "line %d", r.NodeSeq)
+		}
+		at[r.Node] = r.NodeSeq
+	}
+	for node, texts := range written {
+		require.Len(t, texts, int(at[node]), "node %q", node)
+	}
+	return missing
+}
+
+// Writers with bursts and pauses, a launcher that is fast or slow, lines of all lengths: received and declared is written.
+func TestReceivedAndDeclaredIsWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate     int64
+		patience time.Duration
+		launcher int // bytes per second
+		missing  bool
+		within   time.Duration // in which the writers must be done
+	}{
+		"everything fits":       {100 << 20, time.Minute, 100 << 20, false, time.Hour},
+		"over the rate":         {256 << 10, time.Minute, 100 << 20, true, 30 * time.Second},
+		"far over the rate":     {1 << 10, time.Minute, 100 << 20, true, 30 * time.Second},
+		"a slow launcher":       {-1, -1, 64 << 10, false, time.Hour},
+		"one that slows down":   {0, 10 * time.Second, 256 << 10, false, time.Hour},
+		"one that hardly moves": {0, 2 * time.Second, 1 << 10, true, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const seed = 11
+				out := &throttle{rate: c.launcher}
+				r := newRecorder(out, c.rate, c.patience)
+				began := time.Now()
+				written := make([]map[string][]string, 2)
+				for i, random := range []*rand.Rand{rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))} {
+					written[i] = map[string][]string{}
+					in, to := io.Pipe()
+					if i == 0 {
+						go func() { // ends with its reader's pipe
+							for n := range 3000 {
+								size := random.IntN(300)
+								if random.IntN(500) == 0 {
+									size = random.IntN(1 << 20)
+								}
+								text := fmt.Sprint(n, " ", strings.Repeat("x", size))
+								written[i][""] = append(written[i][""], text)
+								_, _ = io.WriteString(to, text+"\n")
+								if random.IntN(200) == 0 {
+									time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+								}
+							}
+							_ = to.Close()
+						}()
+						r.readLines(Stdout, in)
+						continue
+					}
+					log := slog.New(newPipeHandler(&pipeWriter{w: to}))
+					go func() {
+						for n := range 3000 {
+							node := fmt.Sprintf("x/%d", random.IntN(3))
+							text := fmt.Sprint(n, " ", strings.Repeat("y", random.IntN(300)))
+							written[i][node] = append(written[i][node], text)
+							log.Info(text, NodeKey, node)
+							if random.IntN(200) == 0 {
+								time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+							}
+						}
+						_ = to.Close()
+					}()
+					r.readLogs(in)
+				}
+				require.LessOrEqual(t, time.Since(began), c.within)
+				r.say(slog.LevelInfo, "that is all")
+				r.finish(nil)
+				all := map[string][]string{}
+				for _, w := range written {
+					for node, texts := range w {
+						all[node] = texts
+					}
+				}
+				records := recordsIn(t, &out.Buffer)
+				missing := account(t, records, all)
+				require.Equal(t, c.missing, missing > 0, "%d are missing", missing)
+				for node, texts := range all {
+					for i := range records {
+						if r := records[len(records)-1-i]; r.Node == node && r.Stream != Agent {
+							require.Equal(t, texts[len(texts)-1], r.Text, "the last line of %q came", node)
+							break
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A gap is declared although nothing more is written.
+func TestGapsAreDeclaredInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		r := newRecorder(&out, 10_000, time.Minute)
+		r.readLines(Stdout, strings.NewReader(strings.Repeat(strings.Repeat("x", 999)+"\n", 200)))
+		synctest.Wait()
+		before := len(recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes()))))
+		time.Sleep(10 * time.Second)
+		records := recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes())))
+		require.Equal(t, Gap, records[before].Stream)
+		require.EqualValues(t, 200, records[len(records)-1].NodeSeq)
+		require.Regexp(t, `^\d+ lines \(\d+ bytes\) missing here`, records[before].Text)
+		r.finish(nil)
+	})
+}
+
+func TestManyNamesOfNodes(t *testing.T) {
+	var out bytes.Buffer
+	r := newRecorder(&out, 0, -1)
+	for i := range maxNumbered + 10 {
+		r.add(piece{stream: Stdout, node: fmt.Sprint(i), data: []byte("x")})
+	}
+	r.finish(nil)
+	require.LessOrEqual(t, len(r.numbers), maxNumbered+1)
+	records := recordsIn(t, &out)
+	require.EqualValues(t, 10, records[len(records)-1].NodeSeq, "they are numbered together")
+}
+
+func TestGapText(t *testing.T) {
+	require.Equal(t, "1 line (7 bytes) missing here: more was written than the launcher lets through or could take", missing{Lines: 1, Bytes: 7}.text())
+}
