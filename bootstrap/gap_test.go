@@ -152,6 +152,7 @@ func TestGapsAreDeclaredInTime(t *testing.T) {
 		synctest.Wait()
 		before := len(recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes()))))
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		records := recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes())))
 		require.Equal(t, Gap, records[before].Stream)
 		require.EqualValues(t, 200, records[len(records)-1].NodeSeq)
