@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,17 +144,35 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 	}
 }
 
+// sent is what a recorder has sent so far.
+type sent struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *sent) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(b)
+}
+
+func (s *sent) records(t *testing.T) []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return recordsIn(t, bytes.NewBuffer(bytes.Clone(s.buf.Bytes())))
+}
+
 // A gap is declared although nothing more is written.
 func TestGapsAreDeclaredInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		r := newRecorder(&out, 10_000, time.Minute)
+		out := &sent{}
+		r := newRecorder(out, 10_000, time.Minute)
 		r.readLines(Stdout, strings.NewReader(strings.Repeat(strings.Repeat("x", 999)+"\n", 200)))
 		synctest.Wait()
-		before := len(recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes()))))
+		before := len(out.records(t))
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		records := recordsIn(t, bytes.NewBuffer(bytes.Clone(out.Bytes())))
+		records := out.records(t)
 		require.Equal(t, Gap, records[before].Stream)
 		require.EqualValues(t, 200, records[len(records)-1].NodeSeq)
 		require.Regexp(t, `^\d+ lines \(\d+ bytes\) missing here`, records[before].Text)
