@@ -32,14 +32,14 @@ type agent struct {
 	records *recorder
 	dir     string
 
-	cmd    *exec.Cmd
+	ward   *ward
 	worker *yamux.Session // with the worker
 	notify *yamux.Stream  // orders and notices to the worker; nil when it ended at once
 
 	controlMu sync.Mutex // orders frames on control
 	terminate chan time.Duration
 	proceed   chan struct{} // closed when the launcher has brought its files
-	exited    chan struct{} // closed when the worker has been waited for
+	exited    chan struct{} // closed when the worker has ended
 	relaying  chan struct{} // closed when no more streams come from the worker
 	readers   sync.WaitGroup
 	pipes     []*os.File // the worker's output
@@ -131,9 +131,6 @@ func (a *agent) readOrders() error {
 
 // start makes the work folder and starts the worker in it.
 func (a *agent) start() error {
-	if err := becomeReaper(); err != nil {
-		return fmt.Errorf("become the reaper of the worker's children: %w", err)
-	}
 	if err := a.makeDir(); err != nil {
 		return err
 	}
@@ -159,18 +156,17 @@ func (a *agent) start() error {
 		}
 	}
 	a.pipes = near[2:]
-	a.cmd = &exec.Cmd{
-		Path:        exe,
-		Args:        os.Args,
-		Env:         append(hostEnv(), append(a.orders.Env, marker+"="+markerWorker)...),
-		Dir:         a.dir,
-		Stdout:      far[2],
-		Stderr:      far[3],
-		ExtraFiles:  []*os.File{far[0], far[1], far[4]},
-		SysProcAttr: workerAttr(),
-	}
-	if err := a.cmd.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
+	a.ward, err = startWard(exec.Cmd{
+		Path:       exe,
+		Args:       os.Args,
+		Env:        append(hostEnv(), a.orders.Env...),
+		Dir:        a.dir,
+		Stdout:     far[2],
+		Stderr:     far[3],
+		ExtraFiles: []*os.File{far[0], far[1], far[4]},
+	}, a.orders.Lease+LeaseNotice, a.exited)
+	if err != nil {
+		return err
 	}
 	for _, f := range far {
 		_ = f.Close()
@@ -202,7 +198,7 @@ func (a *agent) send(kind frameKind, message any) error {
 func (a *agent) supervise(signals <-chan os.Signal) int {
 	go func() {
 		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
-		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: held})
+		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: a.ward.how})
 		if a.notify != nil {
 			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		}
@@ -222,10 +218,6 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		close(a.relaying)
 	}()
 	go a.watchSignals(signals)
-	go func() {
-		_ = a.cmd.Wait() // the state says how it ended
-		close(a.exited)
-	}()
 	s := supervisor{
 		lease:     lease{length: a.orders.Lease, heard: a.pulse.at()},
 		heard:     a.pulse.at,
@@ -236,11 +228,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 			_ = a.session.Close()
 		},
 		warn: func(cause stopCause) { go a.warn(cause) },
-		kill: func(stopCause) {
-			_ = unix.Kill(-a.cmd.Process.Pid, unix.SIGKILL)
-			_ = a.cmd.Process.Kill()
-			killDescendants(a.cmd.Process.Pid)
-		},
+		kill: func(stopCause) { a.ward.kill() },
 	}
 	s.run()
 	return a.finish()
@@ -293,7 +281,7 @@ func (a *agent) watchSignals(signals <-chan os.Signal) {
 				}
 			}
 		case <-children:
-			reapOrphans(a.cmd.Process.Pid)
+			a.ward.reap()
 		case <-a.exited:
 			return
 		}
@@ -308,7 +296,7 @@ func (a *agent) warn(cause stopCause) {
 
 // finish follows the worker's end: no process, no bytes and no files are left behind, then the launcher hears how it ended.
 func (a *agent) finish() int {
-	left := killDescendants(0)
+	report, left := a.ward.finish()
 	if left > 0 || !holdsOrphans {
 		// Somebody may hold the pipes for ever: what is in them now is all that is waited for.
 		for _, p := range a.pipes {
@@ -319,7 +307,6 @@ func (a *agent) finish() int {
 	a.readers.Wait()
 	a.drainRelays()
 	a.cleanUp()
-	report := exitOf(a.cmd.ProcessState)
 	report.Left = left
 	payload, err := cbor.Marshal(report)
 	if err == nil {

@@ -9,6 +9,15 @@ import (
 // hostVariables are what a process keeps of the host's own environment; all others come from [Config].Env.
 var hostVariables = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES"}
 
+// namespaceVariable is set on a host by those who want its processes held otherwise than it is usual: see the package's documentation.
+const namespaceVariable = "TLAUNCH_PIDNS"
+
+// What [namespaceVariable] may be; anything else, and nothing, is the usual.
+const (
+	namespacesOff  = "off"
+	namespacesUser = "user"
+)
+
 // hostEnv returns those that are set here.
 func hostEnv() []string {
 	env := make([]string, 0, len(hostVariables)+8)

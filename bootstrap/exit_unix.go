@@ -3,25 +3,24 @@
 package bootstrap
 
 import (
-	"os"
 	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// exitOf says how a worker ended.
-func exitOf(state *os.ProcessState) exitReport {
-	var r exitReport
-	r.Code = state.ExitCode()
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		r.Code, r.Signal = 128+int(ws.Signal()), unix.SignalName(ws.Signal())
+// statusOf says how a worker ended.
+func statusOf(status syscall.WaitStatus) exitReport {
+	if status.Signaled() {
+		return exitReport{Code: 128 + int(status.Signal()), Signal: unix.SignalName(status.Signal())}
 	}
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		r.MaxRSS = int64(usage.Maxrss)
-		if runtime.GOOS != "darwin" {
-			r.MaxRSS *= 1024 // kilobytes there, bytes on macOS
-		}
+	return exitReport{Code: status.ExitStatus()}
+}
+
+// maxRSS is the largest resident memory in bytes.
+func maxRSS(usage *syscall.Rusage) int64 {
+	if runtime.GOOS == "darwin" {
+		return int64(usage.Maxrss) // kilobytes elsewhere
 	}
-	return r
+	return int64(usage.Maxrss) * 1024
 }

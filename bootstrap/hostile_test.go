@@ -132,5 +132,5 @@ func TestStartIsLogged(t *testing.T) {
 	await(t, p)
 	require.Contains(t, out.String(), "level=DEBUG")
 	require.Contains(t, out.String(), "host=host1")
-	require.Contains(t, out.String(), held)
+	require.Contains(t, out.String(), "children=")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -146,7 +147,7 @@ func work(g *Guest) {
 		_ = conn.Close()
 		_, _ = io.Copy(io.Discard, conn)
 	case "wait":
-		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		fmt.Println("ready", os.Getpid(), g.Dir())
 		<-g.Context().Done()
 		fmt.Println("cause:", context.Cause(g.Context()))
 		g.Exit(3)
@@ -158,7 +159,7 @@ func work(g *Guest) {
 		if err := cmd.Start(); err != nil {
 			panic(err)
 		}
-		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		fmt.Println("ready", os.Getpid(), g.Dir())
 		<-g.Context().Done()
 		fmt.Println("cause:", context.Cause(g.Context()))
 		if arg != "" {
@@ -169,9 +170,9 @@ func work(g *Guest) {
 		_ = os.MkdirAll("a/b", 0o700)
 		_ = os.WriteFile("a/b/c", nil, 0o400)
 		_ = os.Chmod("a", 0o500)
-		fmt.Println("ready", 0, 0, g.Dir())
+		fmt.Println("ready", os.Getpid(), g.Dir())
 	case "memory":
-		fmt.Println("ready", os.Getpid(), os.Getppid(), g.Dir())
+		fmt.Println("ready", os.Getpid(), g.Dir())
 		<-g.Context().Done()
 	}
 	g.Exit(0)
@@ -232,15 +233,49 @@ func (j *journal) await(t *testing.T, prefix string) []string {
 	}
 }
 
-// ids returns the worker's and the agent's process ids and the work folder.
+// ids returns the process ids of worker and agent, as seen from here, and the work folder.
 func (j *journal) ids(t *testing.T) (worker, agent int, dir string) {
 	t.Helper()
 	f := j.await(t, "ready")
-	worker, err := strconv.Atoi(f[1])
+	worker = outside(t, f[2], f[1])
+	init := parent(t, worker)
+	return worker, parent(t, init), f[2]
+}
+
+// number returns the process id that the host's line "what id" tells, as seen from here.
+func (j *journal) number(t *testing.T, what string) int {
+	t.Helper()
+	return outside(t, j.await(t, "ready")[2], j.await(t, what)[1])
+}
+
+// outside returns our number of a process in a work folder, which may have a number of its own there.
+func outside(t *testing.T, dir, inside string) int {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
-	agent, err = strconv.Atoi(f[2])
+	for _, folder := range all {
+		status, _ := os.ReadFile(filepath.Join(folder, "status"))
+		_, after, _ := bytes.Cut(status, []byte("NSpid:"))
+		line, _, _ := bytes.Cut(after, []byte("\n"))
+		numbers := strings.Fields(string(line))
+		if cwd, err := os.Readlink(filepath.Join(folder, "cwd")); err != nil || cwd != dir || numbers[len(numbers)-1] != inside {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(folder))
+		require.NoError(t, err)
+		return pid
+	}
+	require.FailNow(t, "no such process", "%s in %s", inside, dir)
+	return 0
+}
+
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	require.NoError(t, err)
-	return worker, agent, f[3]
+	p, ok := hold.ParseStat(stat)
+	require.True(t, ok)
+	return p.Parent
 }
 
 // launchLocal starts one local process with the given orders.

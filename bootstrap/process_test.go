@@ -331,7 +331,7 @@ func TestDescendantsAreKilled(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "ignore")
 	worker, _, dir := j.ids(t)
-	pids := []int{worker, number(t, j.await(t, "child")), number(t, j.await(t, "grandchild"))}
+	pids := []int{worker, j.number(t, "child"), j.number(t, "grandchild")}
 	p.Terminate(0)
 	exit := await(t, p)
 	require.Zero(t, exit.Left)
@@ -341,19 +341,13 @@ func TestDescendantsAreKilled(t *testing.T) {
 	require.NoDirExists(t, dir)
 }
 
-func number(t *testing.T, fields []string) int {
-	n, err := strconv.Atoi(fields[1])
-	require.NoError(t, err)
-	return n
-}
-
 // The launcher falls silent: the worker gets its notice, and nothing is left when that is over.
 func TestLeaseLost(t *testing.T) {
 	t.Parallel()
 	told := filepath.Join(t.TempDir(), "told")
 	p, j := launchLocal(t, Config{Lease: 300 * time.Millisecond}, "ignore "+told)
 	worker, agent, dir := j.ids(t)
-	child, grandchild := number(t, j.await(t, "child")), number(t, j.await(t, "grandchild"))
+	child, grandchild := j.number(t, "child"), j.number(t, "grandchild")
 	begin := time.Now()
 	p.cut(errors.New("the test cuts the link"))
 	exit := await(t, p)
@@ -469,7 +463,7 @@ func TestCloseWhileStarting(t *testing.T) {
 func TestUnwritableFoldersAreRemoved(t *testing.T) {
 	t.Parallel()
 	p, j := launchLocal(t, Config{}, "unwritable")
-	_, _, dir := j.ids(t)
+	dir := j.await(t, "ready")[2]
 	await(t, p)
 	require.NoDirExists(t, dir)
 }

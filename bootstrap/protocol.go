@@ -11,10 +11,12 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/hashicorp/yamux"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
 )
 
 // marker is the one variable by which a started process knows that it is part of a host. It carries no secret.
-const marker = "TLAUNCH_HOST"
+const marker = hold.Variable
 
 const (
 	markerAgent  = "agent"

@@ -217,7 +217,7 @@ func TestLeaseLostOverSSH(t *testing.T) {
 	p, j, err := launchRemote(t, cfg, h, "ignore")
 	require.NoError(t, err)
 	worker, agent, dir := j.ids(t)
-	child, grandchild := number(t, j.await(t, "child")), number(t, j.await(t, "grandchild"))
+	child, grandchild := j.number(t, "child"), j.number(t, "grandchild")
 	m.cut()
 	exit := await(t, p)
 	require.True(t, exit.Lost)

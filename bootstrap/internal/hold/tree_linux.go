@@ -1,0 +1,110 @@
+package hold
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// KillBound is how long descendants are hunted for before those that resist are reported.
+const KillBound = 2 * time.Second
+
+// Process is a line of /proc/PID/stat.
+type Process struct {
+	PID    int
+	Parent int
+	Zombie bool
+}
+
+// ParseStat reads pid, state and parent; the name between them may hold anything, brackets and newlines included.
+func ParseStat(stat []byte) (Process, bool) {
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 1 || end < open {
+		return Process{}, false
+	}
+	fields := bytes.Fields(stat[end+1:])
+	if len(fields) < 2 {
+		return Process{}, false
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(stat[:open])))
+	parent, err2 := strconv.Atoi(string(fields[1]))
+	if err != nil || err2 != nil {
+		return Process{}, false
+	}
+	return Process{PID: pid, Parent: parent, Zombie: fields[0][0] == 'Z' || fields[0][0] == 'X'}, true
+}
+
+// Descendants lists all processes below root, in no order.
+func Descendants(root int) []Process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	children := make(map[int][]Process)
+	for _, e := range entries {
+		if c := e.Name()[0]; c < '0' || c > '9' {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		if p, ok := ParseStat(stat); ok {
+			children[p.Parent] = append(children[p.Parent], p)
+		}
+	}
+	var all []Process
+	for todo := []int{root}; len(todo) > 0; {
+		below := children[todo[0]]
+		todo = todo[1:]
+		all = append(all, below...)
+		for _, p := range below {
+			todo = append(todo, p.PID)
+		}
+	}
+	return all
+}
+
+// KillDescendants kills all of our descendants and waits for them, except that keep (zero: none) is waited for elsewhere.
+// It looks again until nobody is left, because the dying may have forked. It returns how many resist.
+func KillDescendants(keep int) int {
+	self := os.Getpid()
+	deadline := time.Now().Add(KillBound)
+	for {
+		left := 0
+		for _, p := range Descendants(self) {
+			switch {
+			case p.Zombie && p.Parent == self && p.PID != keep:
+				_, _ = syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
+			case !p.Zombie:
+				left++
+				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+		}
+		if left == 0 || time.Now().After(deadline) {
+			return left
+		}
+		time.Sleep(2 * time.Millisecond) // the kernel tells nobody when somebody else's child is gone
+	}
+}
+
+// ReapOrphans collects our children that ended, except keep.
+func ReapOrphans(keep int) {
+	self := os.Getpid()
+	for _, p := range Descendants(self) {
+		if p.Zombie && p.Parent == self && p.PID != keep {
+			_, _ = syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
+		}
+	}
+}
+
+// BecomeReaper makes orphans among our descendants our children, so that none can hide by forking twice.
+func BecomeReaper() error {
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
