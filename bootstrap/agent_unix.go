@@ -159,7 +159,7 @@ func (a *agent) start() error {
 	a.ward, err = startWard(exec.Cmd{
 		Path:       exe,
 		Args:       os.Args,
-		Env:        append(hostEnv(), a.orders.Env...),
+		Env:        append(append(hostEnv(), a.orders.Env...), markVariable+"="+os.Getenv(markVariable)),
 		Dir:        a.dir,
 		Stdout:     far[2],
 		Stderr:     far[3],

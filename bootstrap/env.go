@@ -29,6 +29,15 @@ func hostEnv() []string {
 	return env
 }
 
+// agentEnv returns those, and what an agent on this machine needs beside them to be p.
+func agentEnv(p part) []string {
+	env := append(hostEnv(), p.env()...)
+	if how, ok := os.LookupEnv(namespaceVariable); ok {
+		env = append(env, namespaceVariable+"="+how)
+	}
+	return env
+}
+
 // Environment returns what a process on this machine, started as a host with the entries env of [Config].Env, would have for
 // its environment. The error is that of [NewLauncher].
 func Environment(env []string) ([]string, error) {
@@ -47,7 +56,7 @@ func resolveEnv(entries []string) ([]string, error) {
 		switch {
 		case name == "" || strings.ContainsRune(entry, 0):
 			return nil, fmt.Errorf("bootstrap: Env entry %q: want NAME=VALUE or NAME", entry)
-		case name == marker:
+		case name == marker, name == markVariable:
 			return nil, fmt.Errorf("bootstrap: Env entry %s: the name is reserved, choose another", name)
 		case !given:
 			var set bool

@@ -21,6 +21,7 @@ type Launcher struct {
 	mu       sync.Mutex
 	starting sync.WaitGroup
 	running  map[*Process]struct{}
+	starts   map[string]int // by host
 }
 
 // NewLauncher returns a launcher. It reads the SSH configuration, but reaches nobody yet.
@@ -32,7 +33,7 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Launcher{cfg: cfg, env: env, slots: make(chan struct{}, cfg.Parallel), running: make(map[*Process]struct{})}
+	l := &Launcher{cfg: cfg, env: env, slots: make(chan struct{}, cfg.Parallel), running: make(map[*Process]struct{}), starts: make(map[string]int)}
 	l.open, l.shut = context.WithCancelCause(context.Background())
 	if cfg.SSH == nil {
 		l.starter = newLocalStarter(&l.cfg)
@@ -57,6 +58,8 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 		return nil, ErrClosed
 	}
 	l.starting.Add(1)
+	l.starts[h.Name]++
+	mark := NewMark(l.cfg.Run, h.Name, l.starts[h.Name])
 	l.mu.Unlock()
 	defer l.starting.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -69,7 +72,7 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	link, err := l.starter.start(ctx, h)
+	link, err := l.starter.start(ctx, h, part{markerAgent, mark.String()})
 	if err != nil {
 		return nil, err
 	}

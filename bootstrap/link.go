@@ -53,9 +53,9 @@ func (l *link) heed(line string, noise func(string)) {
 // bring makes the folders of [Config].Ship appear in the work folder dir.
 type bring func(ctx context.Context, dir string) error
 
-// starter starts agents.
+// starter starts the program on hosts.
 type starter interface {
-	start(ctx context.Context, h inventory.Host) (*link, error)
+	start(ctx context.Context, h inventory.Host, p part) (*link, error)
 	close() error
 }
 

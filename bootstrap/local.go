@@ -23,7 +23,7 @@ func newLocalStarter(cfg *Config) *localStarter {
 
 func (s *localStarter) close() error { return nil }
 
-func (s *localStarter) start(ctx context.Context, h inventory.Host) (*link, error) {
+func (s *localStarter) start(ctx context.Context, h inventory.Host, p part) (*link, error) {
 	if !localSupported {
 		return nil, &HostError{Host: h.Name, Op: "start", Err: ErrUnsupported, Remedy: "use hosts over SSH, or run in one process"}
 	}
@@ -43,7 +43,7 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host) (*link, erro
 		return nil, &HostError{Host: h.Name, Op: "start", Err: err, Remedy: "name the executable in Binary"}
 	}
 	cmd := exec.Command(path, s.cfg.Args...)
-	cmd.Env = append(hostEnv(), marker+"="+markerAgent)
+	cmd.Env = agentEnv(p)
 	cmd.SysProcAttr = agentAttr()
 	var near, far [3]*os.File
 	for i := range near {

@@ -21,7 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -125,6 +124,12 @@ func work(g *Guest) {
 		fmt.Print("last words")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
+	case "term-self":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		select {}
+	case "self":
+		self, _ := os.Readlink("/proc/self")
+		fmt.Println("self", os.Getpid(), self, os.Getppid())
 	case "echo":
 		for {
 			in, err := g.Accept()
@@ -254,11 +259,8 @@ func outside(t *testing.T, dir, inside string) int {
 	all, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
 	for _, folder := range all {
-		status, _ := os.ReadFile(filepath.Join(folder, "status"))
-		_, after, _ := bytes.Cut(status, []byte("NSpid:"))
-		line, _, _ := bytes.Cut(after, []byte("\n"))
-		numbers := strings.Fields(string(line))
-		if cwd, err := os.Readlink(filepath.Join(folder, "cwd")); err != nil || cwd != dir || numbers[len(numbers)-1] != inside {
+		numbers := statusField(t, filepath.Base(folder), "NSpid:")
+		if cwd, err := os.Readlink(filepath.Join(folder, "cwd")); err != nil || cwd != dir || len(numbers) == 0 || numbers[len(numbers)-1] != inside {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(folder))
@@ -271,11 +273,18 @@ func outside(t *testing.T, dir, inside string) int {
 
 func parent(t *testing.T, pid int) int {
 	t.Helper()
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	id, err := strconv.Atoi(statusField(t, strconv.Itoa(pid), "PPid:")[0])
 	require.NoError(t, err)
-	p, ok := hold.ParseStat(stat)
-	require.True(t, ok)
-	return p.Parent
+	return id
+}
+
+// statusField returns the words of a line in /proc/PID/status; nil where there is no such process.
+func statusField(t *testing.T, pid, name string) []string {
+	t.Helper()
+	status, _ := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	_, after, _ := bytes.Cut(status, []byte(name))
+	line, _, _ := bytes.Cut(after, []byte("\n"))
+	return strings.Fields(string(line))
 }
 
 // launchLocal starts one local process with the given orders.

@@ -193,7 +193,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("TLAUNCH_TEST_SECRET", "stays here")
 	p, j := launchLocal(t, Config{Env: []string{"A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED"}}, "env")
 	succeeds(t, p)
-	want := append(hostEnv(), "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
+	want := append(hostEnv(), "TLAUNCH_MARK=test/host1/1", "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
 	require.ElementsMatch(t, want, j.texts(Stdout))
 	require.Equal(t, []string{"true"}, j.texts(Stderr))
 }
@@ -207,6 +207,7 @@ func TestBadConfig(t *testing.T) {
 		"unset":    {Env: []string{"TLAUNCH_TEST_NOT_SET"}},
 		"noname":   {Env: []string{"=x"}},
 		"marker":   {Env: []string{marker + "=agent"}},
+		"mark":     {Env: []string{markVariable + "=a/b/1"}},
 		"nul":      {Env: []string{"A=\x00"}},
 		"ship":     {Ship: []string{"/nonexistent"}},
 		"no dir":   {Ship: []string{"/dev/null"}},

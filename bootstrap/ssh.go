@@ -37,14 +37,14 @@ func newSSHStarter(cfg *Config) (*sshStarter, error) {
 
 func (s *sshStarter) close() error { return errors.Join(s.dialer.Close(), s.cargo.close()) }
 
-func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error) {
+func (s *sshStarter) start(ctx context.Context, h inventory.Host, p part) (*link, error) {
 	s.cfg.Progress(Event{Host: h.Name, Stage: StageConnecting})
 	conn, err := s.dialer.Dial(ctx, sshconn.Target{Name: h.Name, User: h.User, Address: h.Address, Port: h.Port})
 	if err != nil {
 		return nil, hostFailure(ctx, h, "connect", err)
 	}
 	s.cfg.Progress(Event{Host: h.Name, Stage: StageConnected})
-	l, err := s.enter(ctx, h, conn)
+	l, err := s.enter(ctx, h, conn, p)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -53,12 +53,12 @@ func (s *sshStarter) start(ctx context.Context, h inventory.Host) (*link, error)
 }
 
 // enter starts the program on a host that was reached, and brings it there first where the host does not have it.
-func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.Conn) (*link, error) {
+func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.Conn, p part) (*link, error) {
 	files, err := s.cargo.bring(h, conn.Client)
 	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
-	l, err := s.startWarm(ctx, conn)
+	l, err := s.startWarm(ctx, conn, p)
 	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
@@ -68,7 +68,7 @@ func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.
 			return nil, hostFailure(ctx, h, "ship", err)
 		}
 		mark := newPidMark()
-		c, err := startCommand(ctx, conn, loginCommand(pathScript, mark, append([]string{load.path}, s.cfg.Args...)...))
+		c, err := startCommand(ctx, conn, loginCommand(pathScript(p), mark, append([]string{load.path}, s.cfg.Args...)...))
 		if err != nil {
 			return nil, hostFailure(ctx, h, "start", fmt.Errorf("run %s: %w", load.path, err))
 		}
@@ -87,8 +87,10 @@ func hostFailure(ctx context.Context, h inventory.Host, op string, err error) er
 	return &HostError{Host: h.Name, Op: op, Err: err}
 }
 
-// pathScript becomes the program at $1. Before, under the same process id, it prints a line of $0 and that id.
-const pathScript = `echo "$0$$"; export ` + marker + "=" + markerAgent + `; exec "$@"`
+// pathScript becomes the program at $1, as p. Before, under the same process id, it prints a line of $0 and that id.
+func pathScript(p part) string {
+	return `echo "$0$$"; export ` + strings.Join(p.env(), " ") + `; exec "$@"`
+}
 
 // loginCommand is a command that every login shell reads alike, csh and fish included: a script for sh, its $0, and further words.
 func loginCommand(script, zeroth string, words ...string) string {

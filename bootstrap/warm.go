@@ -18,13 +18,13 @@ const maxNoise = 256 << 10
 
 // startWarm starts the program where the host has it. To look for it and to become it is one session, the only one of a warm start.
 // Where the host does not have the program, link and error are nil.
-func (s *sshStarter) startWarm(ctx context.Context, conn *sshconn.Conn) (*link, error) {
+func (s *sshStarter) startWarm(ctx context.Context, conn *sshconn.Conn, p part) (*link, error) {
 	wanted, err := s.cargo.wanted()
 	if err != nil {
 		return nil, err
 	}
 	mark := newPidMark()
-	c, err := startCommand(ctx, conn, loginCommand(ship.EnterScript(marker+"="+markerAgent, wanted), mark, s.cfg.Args...))
+	c, err := startCommand(ctx, conn, loginCommand(ship.EnterScript(strings.Join(p.env(), " "), wanted), mark, s.cfg.Args...))
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ type Wanted struct {
 // EnterNone is what the script of [EnterScript] prints after its $0 where the host has none of the executables.
 const EnterNone = "none"
 
-// EnterScript returns a line of POSIX sh that becomes the executable for the host's platform, where the host has it: with the words after $0 as its arguments and env (NAME=VALUE, one word) in its environment.
+// EnterScript returns a line of POSIX sh that becomes the executable for the host's platform, where the host has it: with the words after $0 as its arguments and env (NAME=VALUE, words apart by blanks that mean nothing to sh) in its environment.
 // Before, under the same process id, it prints a line of $0, its process id, ';', $SSH_CONNECTION, ';' and the executable's path. Where the host has none it prints $0 and [EnterNone], and ends.
 //
 // It begins as few processes as it can: a launch is mostly what its hosts' processors do, and each process is a millisecond of that.

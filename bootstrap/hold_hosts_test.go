@@ -1,0 +1,79 @@
+//go:build linux && hosts
+
+package bootstrap
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
+	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
+)
+
+// launchOn starts a family on a host of a net.
+func launchOn(t *testing.T, n *hosts.Net, cfg Config) (*Process, family) {
+	cfg.Run, cfg.SSH = "far away", &sshconn.Config{ConfigFile: n.Config}
+	p, j, err := launchRemote(t, cfg, inventory.Host{Name: "host1", Slots: 1}, "ignore")
+	require.NoError(t, err)
+	var f family
+	f.worker, f.agent, f.dir = j.ids(t)
+	f.init = parent(t, f.worker)
+	f.child, f.grandchild = j.number(t, "child"), j.number(t, "grandchild")
+	return p, f
+}
+
+// Accounts of all kinds, however their host holds processes: what is killed leaves nothing behind.
+func TestNothingIsLeftOnHosts(t *testing.T) {
+	for name, c := range map[string]struct {
+		user, setting, held string
+		all                 bool // agent, init and worker may be killed together
+	}{
+		"root":                          {user: "root", held: heldByNamespace, all: true},
+		"root, off":                     {user: "root", setting: namespacesOff, held: heldByReapers},
+		"plain account":                 {user: "ada", held: heldByReapers},
+		"plain account, user namespace": {user: "ada", setting: namespacesUser, held: heldByUser, all: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := []hosts.Option{hosts.User(c.user)}
+			if c.setting != "" {
+				opts = append(opts, hosts.SSHDConfig("SetEnv "+namespaceVariable+"="+c.setting))
+			}
+			n := hosts.Up(t, 1, opts...)
+			victims := map[string]func(f family) []int{
+				"agent and worker": func(f family) []int { return []int{f.agent, f.worker} },
+				"session":          func(f family) []int { return []int{parent(t, f.agent)} },
+			}
+			if c.all {
+				victims["agent, init and worker"] = func(f family) []int { return []int{f.agent, f.init, f.worker} }
+			}
+			for victim, pids := range victims {
+				t.Run(victim, func(t *testing.T) {
+					p, f := launchOn(t, n, Config{})
+					require.Equal(t, c.held, p.report.Held)
+					uid := statusField(t, strconv.Itoa(f.worker), "Uid:")[0]
+					require.Equal(t, c.user == "root", uid == "0")
+					require.Equal(t, "0000000000000000", statusField(t, strconv.Itoa(f.worker), "CapAmb:")[0])
+					require.Equal(t, c.user == "root", statusField(t, strconv.Itoa(f.worker), "CapEff:")[0] != "0000000000000000")
+					mark := []byte(markVariable + "=far_away/host1/1\x00")
+					require.Eventually(t, func() bool { // it may be about to become sleep
+						environ, err := os.ReadFile("/proc/" + strconv.Itoa(f.grandchild) + "/environ")
+						return err == nil && bytes.Contains(environ, mark)
+					}, 5*time.Second, 5*time.Millisecond)
+					for _, pid := range pids(f) {
+						_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone with the one before
+					}
+					gone(t, 9*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+					require.True(t, await(t, p).Lost)
+				})
+			}
+		})
+	}
+}

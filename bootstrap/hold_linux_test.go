@@ -1,0 +1,149 @@
+package bootstrap
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWaysToHold(t *testing.T) {
+	for _, c := range []struct {
+		uid     int
+		setting string
+		want    []string
+	}{
+		{0, "", []string{heldByNamespace, heldByReapers}},
+		{0, "user", []string{heldByNamespace, heldByReapers}},
+		{0, "off", []string{heldByReapers}},
+		{1000, "", []string{heldByReapers}},
+		{1000, "user", []string{heldByUser, heldByReapers}},
+		{1000, "off", []string{heldByReapers}},
+		{1000, "anything", []string{heldByReapers}},
+	} {
+		require.Equal(t, c.want, waysToHold(c.uid, c.setting), "%d %q", c.uid, c.setting)
+	}
+}
+
+// family is a worker that ignores SIGTERM, with a child in a session of its own and a grandchild that has been forked twice.
+type family struct {
+	worker, init, agent, child, grandchild int
+	dir                                    string
+}
+
+func startFamily(t *testing.T, cfg Config) (*Process, family) {
+	p, j := launchLocal(t, cfg, "ignore")
+	var f family
+	f.worker, f.agent, f.dir = j.ids(t)
+	f.init = parent(t, f.worker)
+	f.child, f.grandchild = j.number(t, "child"), j.number(t, "grandchild")
+	return p, f
+}
+
+// eachHold runs a test once in each way to hold a worker that this user has here.
+func eachHold(t *testing.T, test func(t *testing.T, namespace bool)) {
+	settings := map[string]bool{namespacesOff: false}
+	if os.Geteuid() == 0 {
+		settings["on"] = true
+	}
+	for setting, namespace := range settings {
+		t.Run(setting, func(t *testing.T) {
+			t.Setenv(namespaceVariable, setting)
+			test(t, namespace)
+		})
+	}
+}
+
+// Whoever is killed, nothing is left.
+func TestNothingIsLeftWhenKilled(t *testing.T) {
+	for name, c := range map[string]struct {
+		victims       func(family) []int
+		status        string // empty: lost
+		namespaceOnly bool
+	}{
+		"agent":                  {victims: func(f family) []int { return []int{f.agent} }},
+		"init":                   {victims: func(f family) []int { return []int{f.init} }, status: "SIGKILL"},
+		"worker":                 {victims: func(f family) []int { return []int{f.worker} }, status: "SIGKILL"},
+		"agent and worker":       {victims: func(f family) []int { return []int{f.agent, f.worker} }},
+		"worker and agent":       {victims: func(f family) []int { return []int{f.worker, f.agent} }},
+		"init and worker":        {victims: func(f family) []int { return []int{f.init, f.worker} }, status: "SIGKILL"},
+		"agent, worker and init": {victims: func(f family) []int { return []int{f.agent, f.worker, f.init} }, namespaceOnly: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachHold(t, func(t *testing.T, namespace bool) {
+				if c.namespaceOnly && !namespace {
+					return
+				}
+				p, f := startFamily(t, Config{})
+				for _, pid := range c.victims(f) {
+					_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone with the one before
+				}
+				exit := await(t, p)
+				require.Equal(t, c.status == "", exit.Lost, "%v", exit)
+				if c.status != "" {
+					require.Equal(t, c.status, exit.Signal)
+					require.Zero(t, exit.Left)
+				}
+				gone(t, 9*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+				require.NoDirExists(t, f.dir)
+			})
+		})
+	}
+}
+
+// An agent that is stopped keeps nobody from ending: its silence is enough.
+func TestNothingIsLeftWhenTheAgentIsStopped(t *testing.T) {
+	eachHold(t, func(t *testing.T, _ bool) {
+		p, f := startFamily(t, Config{Lease: time.Second})
+		require.NoError(t, syscall.Kill(f.agent, syscall.SIGSTOP))
+		gone(t, 9*time.Second, f.worker, f.child, f.grandchild)
+		require.NoError(t, syscall.Kill(f.agent, syscall.SIGCONT))
+		await(t, p)
+		gone(t, 9*time.Second, f.agent, f.init)
+	})
+}
+
+// A worker that is stopped is killed like any other.
+func TestNothingIsLeftWhenTheWorkerIsStopped(t *testing.T) {
+	eachHold(t, func(t *testing.T, _ bool) {
+		p, f := startFamily(t, Config{})
+		require.NoError(t, syscall.Kill(f.worker, syscall.SIGSTOP))
+		p.Terminate(time.Second)
+		require.Equal(t, "SIGKILL", await(t, p).Signal)
+		gone(t, 5*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+	})
+}
+
+// The worker's end is told as it was, and its own numbers are good in it.
+func TestWorkerInItsHold(t *testing.T) {
+	eachHold(t, func(t *testing.T, namespace bool) {
+		p, j := launchLocal(t, Config{}, "self")
+		succeeds(t, p)
+		f := j.await(t, "self")
+		require.Equal(t, f[1], f[2], "/proc/self is the worker as it sees itself")
+		require.NotEqual(t, "1", f[1])
+		require.NotEqual(t, strconv.Itoa(os.Getpid()), f[1])
+		require.Equal(t, namespace, f[3] == "1", "the parent is process 1: %q", f)
+		for _, orders := range []string{"exit 7", "kill-self", "term-self"} {
+			p, _ := launchLocal(t, Config{}, orders)
+			exit := await(t, p)
+			require.Equal(t, map[string]int{"exit 7": 7, "kill-self": 137, "term-self": 143}[orders], exit.Code)
+			require.Positive(t, exit.MaxRSS)
+		}
+	})
+}
+
+// What holds the processes is said.
+func TestHoldIsTold(t *testing.T) {
+	eachHold(t, func(t *testing.T, namespace bool) {
+		p, _ := launchLocal(t, Config{}, "wait")
+		want := heldByReapers
+		if namespace {
+			want = heldByNamespace
+		}
+		require.Equal(t, want, p.report.Held)
+	})
+}
