@@ -1,7 +1,7 @@
 // Package bootstrap reaches hosts and starts one process of this very program on each: on this machine, or over SSH.
 // It knows nothing of nodes: what the process is to do is in the orders, which are bytes to it.
 //
-//	launcher ──stdio of one command── agent ── worker
+//	launcher ──stdio of one command── agent ── (init, on Linux) ── worker
 //
 // A [Launcher] starts, for each host, an agent: the same executable again, which supervises one worker, the executable
 // once more. Both call [Enter] first thing in main. There the agent's life is spent, and the worker gets its [Guest]:
@@ -24,12 +24,28 @@
 //
 // The process is gone soon after its launcher: when nothing was heard for the length of the lease the guest's context
 // ends with [ErrLeaseLost], [LeaseNotice] later everything is killed, and the work folder is removed. On Linux that
-// includes all descendants, whatever sessions they made for themselves: orphans become the agent's children, which looks
-// until none is left. If the agent itself is killed, the kernel kills the worker with it, but not what the worker had
-// started. On macOS only the worker's process group is killed. Windows can launch, but not be a host.
+// includes all descendants, whatever sessions they made for themselves: see Holding. On macOS only the worker's process group
+// is killed. Windows can launch, but not be a host.
 //
 // A status is reported for what it is: the process exited, a signal ended it, or the link was lost before a status came
 // ([ErrNoStatus]).
+//
+// # Holding
+//
+// On Linux an init, the same executable again, stands between agent and worker. Where the user is root it is process 1 of a PID
+// namespace: agent, init and worker may be killed with SIGKILL in any order or all at once, and the kernel kills whatever they had
+// started. The namespace has a /proc of its own; its processes have other numbers than the host shows. Mounts that the host makes
+// later appear in it, mounts made in it stay there. Nothing else is changed: files, users, network and limits are the host's.
+//
+// Elsewhere agent and init are both subreapers: orphans become children of one of them. When one is killed the other kills all
+// that is left, also together with the worker. Only who kills both at once leaves processes behind, and these carry a [Mark]
+// in their environment. An init also ends everything when its agent, because it was stopped, says nothing for the length of
+// the lease and [LeaseNotice].
+//
+// An unprivileged account could have a PID namespace only inside a user namespace of its own, in which files of other users
+// belong to nobody, sudo and other setuid programs have no power, and ssh refuses its own configuration for its owner. So it is
+// not the default. TLAUNCH_PIDNS in the host's environment decides: "user" for namespaces also so, "off" for none at all.
+// Which one is active is said to [Config].Logger at level debug, with the reason where a better one was refused.
 //
 // # Cancellation
 //
