@@ -80,7 +80,8 @@ func (h *Host) accounts(path, root, plain string) (string, error) {
 
 func (h *Host) sshdConfig() string {
 	dir := filepath.Join(h.dir, "ssh")
-	return strings.Join(append(append([]string{}, h.net.cfg.SSHD...),
+	lines := append([]string{"MaxStartups 200"}, h.net.cfg.SSHD...) // of MaxStartups alone sshd takes the last value
+	return strings.Join(append(lines,
 		"Port 22",
 		"HostKey "+filepath.Join(dir, "hostkey"),
 		"PidFile "+filepath.Join(dir, "pid"),
@@ -91,7 +92,6 @@ func (h *Host) sshdConfig() string {
 		"UsePAM no",
 		"UseDNS no",
 		"PrintMotd no",
-		"MaxStartups 200",
 		"MaxSessions 100",
 		"Subsystem sftp internal-sftp",
 	), "\n") + "\n"
