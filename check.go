@@ -122,6 +122,7 @@ func failedCheck(err error) string {
 		key      *sshconn.HostKeyError
 		login    *sshconn.AuthError
 		platform *ship.PlatformError
+		shell    *ship.ScriptError
 		dynamic  *ship.DynamicError
 		host     *bootstrap.HostError
 	)
@@ -130,7 +131,7 @@ func failedCheck(err error) string {
 		return checkKey
 	case errors.As(err, &login):
 		return checkLogin
-	case errors.As(err, &platform), errors.As(err, &dynamic), errors.Is(err, ship.ErrNoSource), errors.Is(err, ship.ErrNotExecutable):
+	case errors.As(err, &platform), errors.As(err, &shell), errors.As(err, &dynamic), errors.Is(err, ship.ErrNoSource), errors.Is(err, ship.ErrNotExecutable):
 		return checkArch
 	case errors.As(err, &host):
 		switch host.Op {

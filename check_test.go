@@ -94,6 +94,7 @@ func TestWhichCheckFailed(t *testing.T) {
 		{host("connect", &sshconn.AuthError{}), checkLogin},
 		{host("ship", &ship.PlatformError{}), checkArch},
 		{host("ship", &ship.DynamicError{}), checkArch},
+		{host("ship", &ship.ScriptError{}), checkArch},
 		{host("ship", fmt.Errorf("%w: go", ship.ErrNoSource)), checkArch},
 		{host("ship", &ship.SpaceError{}), checkSpace},
 		{host("ship", &ship.UnpackError{}), checkSpace},
@@ -151,7 +152,7 @@ good  ok     ok        ok     ok linux/arm64  ok 500 GB  ok     ok 20000  ok ±1
 bad   ok     FAIL      -      -               -          -      -         -        -         -         -     -
 cut   ok     ok        ok     ok linux/arm64  ok 500 GB  ok     ok 20000  ok ±1ms  warn 512  FAIL 0/1  8     32 GB
 warn: good, cut: files: it may have 512 files open, of which the run itself may need 50; raise the limit of its user: nofile in /etc/security/limits.conf, or LimitNOFILE= of its sshd
-FAIL: bad: host key: connect: another key; look
+FAIL: bad: host key: another key; look
 FAIL: good cannot reach cut at c:1: no answer; a firewall?
 p: 1 node on 3 hosts, 2 pairs that must reach each other, 1 of them not tried
 `, r.String())

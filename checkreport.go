@@ -1,6 +1,7 @@
 package tlaunch
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -79,13 +80,18 @@ func (h *HostCheck) pass(name string) {
 
 // fail marks a check as failed, and those before it as passed.
 func (h *HostCheck) fail(name string, err error) {
-	h.set(Check{Name: name, State: CheckFail, Problem: problemOf(h.Host, err)})
+	problem, remedy := problemOf(err)
+	h.set(Check{Name: name, State: CheckFail, Problem: problem, Remedy: remedy})
 	h.pass(name)
 }
 
 // problemOf leaves out of an error what the line of the report says already.
-func problemOf(host string, err error) string {
-	return strings.TrimPrefix(bootstrap.Printable(strings.ReplaceAll(err.Error(), "\n", "\n    ")), "host "+host+": ")
+func problemOf(err error) (problem, remedy string) {
+	var h *bootstrap.HostError
+	if errors.As(err, &h) {
+		err, remedy = h.Err, h.Remedy
+	}
+	return bootstrap.Printable(strings.ReplaceAll(err.Error(), "\n", "\n    ")), remedy
 }
 
 // countPeers enters with how many others the host was linked.

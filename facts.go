@@ -3,6 +3,7 @@ package tlaunch
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 )
@@ -23,9 +24,9 @@ type hostFacts struct {
 
 func (w *worker) facts() *hostFacts {
 	f := &hostFacts{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Free: -1, Heard: w.heard.UnixNano()}
-	folders := []string{w.guest.Dir()}
+	folders := []string{filepath.Dir(w.guest.Dir())} // the work folder itself is this run's
 	if exe, err := os.Executable(); err == nil {
-		folders = append(folders, exe)
+		folders = append(folders, filepath.Dir(exe))
 		if info, err := os.Stat(exe); err == nil {
 			f.Executable = info.Size()
 		}

@@ -282,6 +282,8 @@ func describeSSH(ended error) error {
 		return fmt.Errorf("the host may not run the program: %w", ended)
 	case errors.As(ended, &exited) && exited.ExitStatus() == 127:
 		return fmt.Errorf("the host cannot find or load the program: %w", ended)
+	case errors.As(ended, &exited) && (exited.Signal() != "" || exited.ExitStatus() > 128):
+		return fmt.Errorf("the program was ended by a signal before its main was reached: the host has no memory for it, or its copy there is damaged; remove that (~/.cache/tlaunch) and it is sent again: %w", ended)
 	}
 	return nil
 }

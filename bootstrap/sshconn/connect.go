@@ -1,12 +1,14 @@
 package sshconn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -35,7 +37,7 @@ func (d *Dialer) connect(ctx context.Context, s settings, via *jump) (*ssh.Clien
 			return nil, err
 		}
 		reach.Attempts = attempt
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && reach.Kind != ReachSilent {
 			reach.Kind = ReachTimeout
 		}
 		if reach.Kind != ReachClosed || attempt > d.cfg.Retries {
@@ -86,7 +88,7 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 	if err != nil {
 		return nil, h.reach(err)
 	}
-	conn := &countingConn{Conn: raw}
+	conn := &overheard{Conn: raw}
 	type result struct {
 		client *ssh.Client
 		err    error
@@ -106,7 +108,7 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, h.explain(r.err, conn.read.Load())
+			return nil, h.explain(r.err, conn)
 		}
 		if ctx.Err() != nil {
 			r.client.Close()
@@ -120,6 +122,9 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 				r.client.Close()
 			}
 		})
+		if conn.silent() {
+			return nil, h.reachAs(ReachSilent, ctx.Err())
+		}
 		return nil, h.reach(ctx.Err())
 	}
 }
@@ -137,16 +142,38 @@ func dialRaw(ctx context.Context, s settings, via *jump) (net.Conn, error) {
 	return quickened(conn), nil
 }
 
-// countingConn knows whether the peer has said anything.
-type countingConn struct {
+// overheard keeps the beginning of what the peer says.
+type overheard struct {
 	net.Conn
-	read atomic.Int64
+
+	mu    sync.Mutex
+	first []byte // at most maxOverheard
 }
 
-func (c *countingConn) Read(p []byte) (int, error) {
+const maxOverheard = 80
+
+func (c *overheard) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.read.Add(int64(n))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = append(c.first, p[:min(n, maxOverheard-len(c.first))]...)
 	return n, err
+}
+
+func (c *overheard) silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.first) == 0
+}
+
+// alien is what the peer has said where that is not how SSH begins.
+func (c *overheard) alien() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bytes.HasPrefix(c.first, []byte("SSH-")) {
+		return ""
+	}
+	return string(bytes.TrimRight(c.first, "\r\n"))
 }
 
 // handshake is how far one connection has come.
@@ -207,8 +234,8 @@ func keyExchanges() []string {
 	return out
 }
 
-// explain makes a failed handshake one of this package's errors. read is how many bytes the host has sent.
-func (h *handshake) explain(err error, read int64) error {
+// explain makes a failed handshake one of this package's errors.
+func (h *handshake) explain(err error, conn *overheard) error {
 	var (
 		key  *HostKeyError
 		algo *ssh.AlgorithmNegotiationError
@@ -222,11 +249,15 @@ func (h *handshake) explain(err error, read int64) error {
 	case errors.As(err, &algo):
 		return h.reachAs(ReachProtocol, err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		return h.reachAs(ReachClosed, err)
-	case read == 0 || h.keyed.Load():
+		e := h.reachAs(ReachClosed, err)
+		e.Said = conn.alien()
+		return e
+	case conn.silent() || h.keyed.Load():
 		return h.reach(err)
 	}
-	return h.reachAs(ReachProtocol, err)
+	e := h.reachAs(ReachProtocol, err)
+	e.Said = conn.alien()
+	return e
 }
 
 // reach finds out from the error how a host was not reached.
@@ -256,7 +287,7 @@ func (h *handshake) reach(err error) error {
 	return h.reachAs(kind, err)
 }
 
-func (h *handshake) reachAs(kind ReachKind, err error) error {
+func (h *handshake) reachAs(kind ReachKind, err error) *ReachError {
 	e := &ReachError{Host: h.s.name, Addr: h.s.addr(), Kind: kind, Attempts: 1, Err: err}
 	if h.via != nil {
 		e.Via = h.via.name

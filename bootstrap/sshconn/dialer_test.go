@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,13 +91,19 @@ func TestUnfriendlyServers(t *testing.T) {
 		serve    func(net.Conn)
 		kind     ReachKind
 		attempts int
+		said     string
 	}{
-		{"black hole", swallow, ReachTimeout, 1},
-		{"hangs up", func(net.Conn) {}, ReachClosed, 3},
+		{"black hole", swallow, ReachSilent, 1, ""},
+		{"half a greeting", func(c net.Conn) {
+			fmt.Fprint(c, "SSH-2.0-")
+			swallow(c)
+		}, ReachTimeout, 1, ""},
+		{"hangs up", func(net.Conn) {}, ReachClosed, 3, ""},
+		{"another service that hangs up", func(c net.Conn) { fmt.Fprint(c, "220 mail\r\n") }, ReachClosed, 3, "220 mail"},
 		{"another protocol", func(c net.Conn) {
 			fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\n\x00\r\n"+string(make([]byte, 70000)))
 			swallow(c)
-		}, ReachProtocol, 1},
+		}, ReachProtocol, 1, "HTTP/1.1 400 Bad Request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDialer(t, Config{ConfigFile: "none", Timeout: 300 * time.Millisecond, Retries: 2, Rand: func() float64 { return 0 }})
@@ -105,6 +112,8 @@ func TestUnfriendlyServers(t *testing.T) {
 			require.ErrorAs(t, err, &reach)
 			require.Equal(t, c.kind, reach.Kind, err)
 			require.Equal(t, c.attempts, reach.Attempts)
+			require.True(t, strings.HasPrefix(reach.Said, c.said), reach.Said)
+			require.Equal(t, c.said != "", reach.Said != "", reach.Said)
 		})
 	}
 }

@@ -31,11 +31,12 @@ const (
 	ReachOther    ReachKind = iota // none of the below; see Err
 	ReachDNS                       // the name is not known
 	ReachRefused                   // nothing listens there
-	ReachTimeout                   // no answer in time
+	ReachTimeout                   // no answer in time, or not the whole of one
 	ReachNoRoute                   // the network knows no way
 	ReachClosed                    // it hung up before the login, after all retries
 	ReachJump                      // the jump host could not connect to it, or is not allowed to
 	ReachProtocol                  // what answers does not speak SSH, or shares no algorithm with us
+	ReachSilent                    // it accepts connections and says nothing
 )
 
 var reachText = map[ReachKind][2]string{
@@ -46,6 +47,7 @@ var reachText = map[ReachKind][2]string{
 	ReachNoRoute:  {"no route to it", "check the network and the address"},
 	ReachClosed:   {"it hung up before the login", "check MaxStartups and the log of its sshd, or raise the number of retries"},
 	ReachJump:     {"the jump host does not get there", "check the name and port as seen from the jump host, that sshd runs, and that the jump host's sshd has AllowTcpForwarding yes"},
+	ReachSilent:   {"it accepts connections and says nothing", "check that its sshd is not stuck (memory, disk) and that no other service has that port, or raise the timeout"},
 	ReachProtocol: {"no SSH connection could be agreed on", "check that an SSH server listens on that port"},
 }
 
@@ -56,6 +58,7 @@ type ReachError struct {
 	Via      string    // the jump host through which, empty when directly
 	Kind     ReachKind // how it failed
 	Attempts int       // how many connections were tried, at least 1
+	Said     string    // the beginning of what it sent, where that is not SSH; may be empty
 	Err      error     // cause
 }
 
@@ -69,8 +72,12 @@ func (e *ReachError) Error() string {
 	if e.Attempts > 1 {
 		tries = fmt.Sprintf(" (%d attempts)", e.Attempts)
 	}
+	said := ""
+	if e.Said != "" {
+		said = fmt.Sprintf(", after it had said %q", e.Said)
+	}
 	text := reachText[e.Kind]
-	return fmt.Sprintf("sshconn: %s at %s%s: %s%s; %s: %v", e.Host, e.Addr, via, text[0], tries, text[1], e.Err)
+	return fmt.Sprintf("sshconn: %s at %s%s: %s%s%s; %s: %v", e.Host, e.Addr, via, text[0], tries, said, text[1], e.Err)
 }
 
 // Unwrap returns the cause.
