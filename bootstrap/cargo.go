@@ -46,6 +46,7 @@ type openBinary struct {
 func newCargo(cfg *Config) *cargo {
 	c := &cargo{cfg: cfg, dirs: newLuggage(cfg), binaries: make(map[string]*openBinary), builds: make(map[string]*build)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.building.Go(func() { _, _ = c.wanted() }) // hashes while hosts are being reached; who needs it is told what went wrong
 	return c
 }
 

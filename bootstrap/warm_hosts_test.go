@@ -56,7 +56,7 @@ func TestWarmStart(t *testing.T) {
 	require.False(t, os.SameFile(before, replaced), "it was sent anew")
 	info, err := os.Stat(filepath.Dir(exe))
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	require.Equal(t, os.ModeDir|os.ModeSticky|0o700, info.Mode())
 }
 
 // A host that never does as it is told is given up, with what it printed.

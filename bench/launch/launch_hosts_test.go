@@ -39,8 +39,8 @@ func testMeasure(t *testing.T, exe string) {
 	err := measure(t.Context(), config{hosts: 2, rounds: 1, modes: []string{warm, cold}, profiles: profiles, binary: exe}, &out, &errs)
 	require.NoError(t, err, "%s", errs.String())
 	table := out.String()
-	require.Contains(t, table, "warm  tlaunch, all nodes running  curve25519-sha256  ")
-	require.Contains(t, table, "cold  tlaunch, all nodes running  curve25519-sha256  ")
+	require.Contains(t, table, "warm  tlaunch, all nodes running  ecdh-sha2-nistp256  ")
+	require.Contains(t, table, "cold  tlaunch, all nodes running  ecdh-sha2-nistp256  ")
 	own := lineWith(t, table, "cold: ")
 	require.NotContains(t, own, "sent 0.0 MB", "a cold launch ships")
 	require.NotContains(t, own, figures.Unknown)
@@ -70,7 +70,7 @@ func testInventoryAndCaches(t *testing.T, exe string) {
 	require.NoFileExists(t, copied)
 	require.NoError(t, f.close())
 
-	require.Equal(t, curve25519, keyExchange(t.Context(), []string{"-F", n.Config, "-o", "KexAlgorithms=" + curve25519}, "host1"))
+	require.Equal(t, preferred, keyExchange(t.Context(), []string{"-F", n.Config, "-o", "KexAlgorithms=" + preferred}, "host1"))
 }
 
 func lineWith(t *testing.T, text, prefix string) string {

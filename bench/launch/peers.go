@@ -27,8 +27,8 @@ func installed(program string) bool {
 	return err == nil
 }
 
-// curve25519 is the key exchange that we prefer, by OpenSSH's name.
-const curve25519 = "curve25519-sha256"
+// preferred is the key exchange that we prefer, by OpenSSH's name.
+const preferred = "ecdh-sha2-nistp256"
 
 // peer is a way to run one of the peers.
 type peer struct {
@@ -45,7 +45,7 @@ func peersFor(mode string) []peer {
 	}
 	return []peer{
 		{program: pdsh, what: "pdsh true", run: runPdsh},
-		{program: pdsh, what: "pdsh true, our key exchange", options: []string{"-o", "KexAlgorithms=" + curve25519}, run: runPdsh},
+		{program: pdsh, what: "pdsh true, our key exchange", options: []string{"-o", "KexAlgorithms=" + preferred}, run: runPdsh},
 		{program: clush, what: "clush true", run: runClush},
 		{program: mpirun, what: "mpirun true", run: runMPI},
 	}

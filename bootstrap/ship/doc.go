@@ -6,7 +6,7 @@
 //
 // # Guarantees
 //
-// Files are kept on the host under their SHA-256, in the first of $XDG_CACHE_HOME/tlaunch (~/.cache/tlaunch), /var/tmp/tlaunch-UID and /tmp/tlaunch-UID that belongs to the user alone (mode 0700, no link), has room, and lets
+// Files are kept on the host under their SHA-256, in the first of $XDG_CACHE_HOME/tlaunch (~/.cache/tlaunch), /var/tmp/tlaunch-UID and /tmp/tlaunch-UID that belongs to the user alone (mode 01700, no link), has room, and lets
 // programs run. A file is sent compressed, checked on the host (sha256sum or shasum; a host without either: the CRC of cksum and the length), and put in place by rename: what stands under its hash is
 // whole. A file that is there already costs nothing but its mention, below 1 KB.
 //

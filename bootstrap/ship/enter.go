@@ -13,13 +13,17 @@ type Wanted struct {
 	SHA256   string // in hexadecimal
 }
 
+// guarded holds for a file $f in a folder $d, no link, that are both the user's own, where the folder has the sticky bit: nobody else can put another file
+// in the place of this one, whatever the folder's mode. It says less than private, but begins no process; what puts files there sees to the bit.
+const guarded = `[ -O "$f" ] && [ -O "$d" ] && [ ! -h "$d" ] && [ -k "$d" ]`
+
 // EnterNone is what the script of [EnterScript] prints after its $0 where the host has none of the executables.
 const EnterNone = "none"
 
 // EnterScript returns a line of POSIX sh that becomes the executable for the host's platform, where the host has it: with the words after $0 as its arguments and env (NAME=VALUE, words apart by blanks that mean nothing to sh) in its environment.
 // Before, under the same process id, it prints a line of $0, its process id, ';', $SSH_CONNECTION, ';' and the executable's path. Where the host has none it prints $0 and [EnterNone], and ends.
 //
-// It begins as few processes as it can: a launch is mostly what its hosts' processors do, and each process is a millisecond of that.
+// It begins as few processes as it can, on most hosts none: a launch is mostly what its hosts' processors do, and each process is a millisecond of that.
 func EnterScript(env string, wanted []Wanted) string {
 	var cases strings.Builder
 	for _, w := range wanted {
@@ -29,7 +33,7 @@ func EnterScript(env string, wanted []Wanted) string {
 	}
 	return script(`
 k=$0; h=; { read -r m </proc/sys/kernel/arch; } 2>/dev/null && m="Linux $m" || m=$(uname -sm); case $m in ` + cases.String() + `esac;
-t() { d=$1; f=$d/$h; [ -x "$f" ] && ` + private + ` && echo "$k$$;$SSH_CONNECTION;$f" && shift && export ` + env + ` && exec "$f" "$@"; };
+t() { d=$1; f=$d/$h; [ -x "$f" ] && ` + guarded + ` && echo "$k$$;$SSH_CONNECTION;$f" && shift && export ` + env + ` && exec "$f" "$@"; };
 if [ -n "$h" ]; then t "${XDG_CACHE_HOME:-$HOME/.cache}/tlaunch" "$@"; t ~/.cache/tlaunch "$@"; u=$(id -u); t /var/tmp/tlaunch-$u "$@"; t /tmp/tlaunch-$u "$@"; fi;
 echo "${k}` + EnterNone + `"`)
 }

@@ -22,6 +22,8 @@ func TestEnterScript(t *testing.T) {
 			home := filepath.Join(t.TempDir(), "it's $HOME; home")
 			cache := filepath.Join(home, ".cache/tlaunch")
 			require.NoError(t, os.MkdirAll(cache, 0o700))
+			closed := func() { require.NoError(t, os.Chmod(cache, 0o700|os.ModeSticky)) }
+			closed()
 			enter := func(wanted ...Wanted) string {
 				cmd := exec.Command(sh, "-c", EnterScript("A=b", wanted), "mark-", "one", "two words")
 				cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "SSH_CONNECTION=10.0.0.1 4711 10.0.0.2 22"}
@@ -42,8 +44,22 @@ func TestEnterScript(t *testing.T) {
 			require.Equal(t, none, enter(Wanted{platform, "ff"}))
 
 			require.NoError(t, os.Chmod(cache, 0o770))
-			require.Equal(t, none, enter(Wanted{platform, hash}), "others may write there")
-			require.NoError(t, os.Chmod(cache, 0o700))
+			require.Equal(t, none, enter(Wanted{platform, hash}), "others may replace it")
+			closed()
+			require.NoError(t, os.Chown(file, 12345, 12345))
+			require.Equal(t, none, enter(Wanted{platform, hash}), "it is somebody else's")
+			require.NoError(t, os.Chown(file, 0, 0))
+			require.NoError(t, os.Chmod(file, 0o700))
+			require.NoError(t, os.Chown(cache, 12345, 12345))
+			require.Equal(t, none, enter(Wanted{platform, hash}), "the folder is somebody else's")
+			require.NoError(t, os.Chown(cache, 0, 0))
+			closed()
+			require.NoError(t, os.Rename(cache, cache+"-real"))
+			require.NoError(t, os.Symlink(cache+"-real", cache))
+			require.Equal(t, none, enter(Wanted{platform, hash}), "the folder is a link")
+			require.NoError(t, os.Remove(cache))
+			require.NoError(t, os.Rename(cache+"-real", cache))
+			require.Equal(t, entered, enter(Wanted{platform, hash}))
 			require.NoError(t, os.Chmod(file, 0o600))
 			require.Equal(t, none, enter(Wanted{platform, hash}))
 		})

@@ -29,14 +29,14 @@ func (p Platform) Cached(sha256 string) (path string, ok bool) {
 	return path, ok
 }
 
-// private holds for a folder $d that is the user's own, is no link, and closed to others.
-const private = `[ -O "$d" ] && case $(ls -ld "$d") in drwx------*) ;; *) false;; esac`
+// private holds for a folder $d that is the user's own, is no link, and closed to others. The folder may have the sticky bit.
+const private = `[ -O "$d" ] && case $(ls -ld "$d") in drwx-----[-T]*) ;; *) false;; esac`
 
 // probeScript wants the hashes in $w. It must stay short: with the hash it is all that a warm start sends.
 var probeScript = script(`
 u=$(id -u); echo; echo ` + begin + `; uname -s; uname -m; echo "$u"; echo "$HOME"; echo "$XDG_CACHE_HOME"; echo "$SSH_CONNECTION";
 for d in "${XDG_CACHE_HOME:-$HOME/.cache}/tlaunch" ~/.cache/tlaunch /var/tmp/tlaunch-$u /tmp/tlaunch-$u; do
-` + private + ` && for h in $w; do [ -x "$d/$h" ] && touch -c "$d/$h" && echo "$h $d"; done; done 2>/dev/null; echo ` + end)
+` + private + ` && for h in $w; do [ -x "$d/$h" ] && touch -c "$d/$h" && chmod 1700 "$d" && echo "$h $d"; done; done 2>/dev/null; echo ` + end)
 
 // Probe asks a host what it is, and which of the files with these SHA-256 (hexadecimal) it has; those count as used now. A host that runs no POSIX sh is a [*ScriptError].
 func Probe(ctx context.Context, c *ssh.Client, hashes ...string) (Platform, error) {

@@ -23,7 +23,7 @@ umask 077; echo; echo ` + begin + `; x=; p=; trap 'rm -f "$x" "$p"; echo; echo `
 [ -z "$I" ] || [ -e "$I" ] || { echo "lacks $I"; exit; }; t=;
 for d do
 e=$(mkdir -p "$d" 2>&1) || { echo "skip $d: $e"; continue; };
-[ -O "$d" ] && [ ! -h "$d" ] && chmod 700 "$d" 2>/dev/null && ` + private + ` || { echo "skip $d: not a folder of this user alone"; continue; };
+[ -O "$d" ] && [ ! -h "$d" ] && chmod 1700 "$d" 2>/dev/null && ` + private + ` || { echo "skip $d: not a folder of this user alone"; continue; };
 a=$(df -Pk "$d" 2>/dev/null | { read -r a; read -r a b c k r; echo "$k"; }); [ "${a:-0}" -ge "$K" ] || { echo "skip $d: ${a:-0} KiB free, $K needed"; continue; };
 x=$d/.try.$$; e=$({ { echo '#!/bin/sh'; echo exit 0; } >"$x" && chmod 700 "$x" && "$x"; } 2>&1) || { rm -f "$x"; echo "skip $d: programs cannot run there: $e"; continue; };
 rm -f "$x"; t=$d; break; done;

@@ -69,12 +69,13 @@ func TestPutColdAndWarm(t *testing.T) {
 	require.Equal(t, "hello from linux\n", output(t, c, path))
 	info, err := os.Stat(filepath.Dir(path))
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	require.Equal(t, os.ModeDir|os.ModeSticky|0o700, info.Mode())
 	files, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, files, 1, "nothing else is left")
 
 	require.NoError(t, os.Chtimes(path, time.Now(), time.Now().Add(-2*time.Hour)))
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o700))
 	p = probe(t, c, b.SHA256)
 	again, err := Put(t.Context(), c, p, b, func(int64, int64) { t.Error("nothing is to be sent") })
 	require.NoError(t, err)
@@ -82,6 +83,9 @@ func TestPutColdAndWarm(t *testing.T) {
 	info, err = os.Stat(path)
 	require.NoError(t, err)
 	require.Less(t, time.Since(info.ModTime()), time.Hour, "it counts as used")
+	info, err = os.Stat(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Equal(t, os.ModeDir|os.ModeSticky|0o700, info.Mode())
 }
 
 // meter counts what a connection writes.

@@ -221,10 +221,11 @@ func (d *Dialer) clientConfig(ctx context.Context, h *handshake) (*ssh.ClientCon
 	return config, nil
 }
 
-// keyExchanges prefers curve25519: a launcher pays for the exchange once per host, and what OpenSSH prefers costs ten times as much.
+// keyExchanges prefers those that cost servers little. A launch waits for one exchange on each host, and the first choice of OpenSSH takes ten times as long as these; of
+// two of the same strength, sshd computes P-256 with OpenSSL in a fraction of the 5 ms that its own code takes for curve25519.
 func keyExchanges() []string {
 	all := ssh.SupportedAlgorithms().KeyExchanges
-	fast := []string{ssh.KeyExchangeCurve25519, "curve25519-sha256@libssh.org"}
+	fast := []string{ssh.KeyExchangeECDHP256, ssh.KeyExchangeCurve25519, "curve25519-sha256@libssh.org"}
 	out := slices.Clone(fast)
 	for _, a := range all {
 		if !slices.Contains(fast, a) {

@@ -53,7 +53,7 @@ func TestDial(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello\n", run(t, c, "echo hello"))
 	require.Equal(t, "box", c.Name)
-	require.Contains(t, c.KeyExchange, "curve25519-sha256")
+	require.Contains(t, c.KeyExchange, "ecdh-sha2-nistp256")
 	require.Nil(t, c.Jumps)
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close())
