@@ -14,7 +14,7 @@ import (
 type blame uint8
 
 const (
-	// blameDeath: a process was killed, or its host lost, before it had heard of the end.
+	// blameDeath: a process or a command was killed, or its host lost, before it had heard of the end.
 	blameDeath blame = iota + 1
 	// blameExit: a process exited before it had heard of the end. It may have done so because it lost another.
 	blameExit
@@ -47,6 +47,10 @@ type failure struct {
 func nodeBlame(err error) blame {
 	if errors.Is(err, actor.ErrPanic) {
 		return blameOwn
+	}
+	var command *CommandError
+	if errors.As(err, &command) && command.Signal != "" {
+		return blameDeath
 	}
 	for _, lost := range []error{
 		actor.ErrUnreachable, actor.ErrPeerGone, actor.ErrStopped, actor.ErrOverloaded, context.Canceled, context.DeadlineExceeded,

@@ -139,6 +139,12 @@ func (c *crew) stop(ctx context.Context, cause error) []error {
 
 func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
 	if started && !c.over(ctx, m) {
+		if _, ok := m.value.(*commandNode); ok {
+			c.stage.commands.kill(m.key)
+			bounded, cancel := context.WithTimeout(context.Background(), killPatience)
+			c.over(bounded, m)
+			cancel()
+		}
 		return &NodeError{Node: m.key, Host: c.host, Phase: "run", Err: fmt.Errorf("%w: it has not returned", ErrKilled)}
 	}
 	var err error
@@ -155,6 +161,9 @@ func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
 	}
 	return newNodeError(outcome{m.key, c.host, "stop", err})
 }
+
+// killPatience is how long a command that was killed is waited for.
+const killPatience = 2 * time.Second
 
 // over waits under ctx until Start and Run have returned, and reports whether
 // they have, even where ctx has ended as well.
@@ -193,8 +202,9 @@ func withNotice(ctx context.Context, notice time.Duration) (context.Context, con
 // stage is where the nodes of a context run: what package functions that take
 // a node's context need to know of it.
 type stage struct {
-	stop  func(node string)
-	names map[string]string // display names by key
+	stop     func(node string)
+	names    map[string]string // display names by key
+	commands *commandSite
 }
 
 type stageKey struct{}

@@ -192,14 +192,15 @@ var ErrKilled = errors.New("tlaunch: killed before the end of its own")
 
 // ExitStatus is the status with which a script should exit after err: 0 for
 // nil, [StatusUsage] where nothing was started, [StatusLaunch] for a failed
-// launch, for a [*ProcessError] that of the process (128 + n after signal n), and
-// [StatusFailed] for everything else: nodes that failed, lost hosts, processes
-// that exited with 0 before they should.
+// launch, for a [*ProcessError] or a [*CommandError] that of the process (128 + n
+// after signal n), and [StatusFailed] for everything else: nodes that failed, lost
+// hosts, processes that exited with 0 before they should.
 func ExitStatus(err error) int {
 	var launch *LaunchError
 	var program *ProgramError
 	var usage *UsageError
 	var process *ProcessError
+	var command *CommandError
 	switch {
 	case err == nil:
 		return 0
@@ -209,6 +210,8 @@ func ExitStatus(err error) int {
 		return StatusUsage
 	case errors.As(err, &process) && process.Exit.Code > 0:
 		return process.Exit.Code
+	case errors.As(err, &command):
+		return command.Code
 	}
 	return StatusFailed
 }

@@ -110,6 +110,7 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 	f.sys.Attach(f.endpoint)
 
 	boot := s.boot
+	boot.Files = f.run.graph.filesByHost()
 	boot.Run, boot.Log, boot.Progress, boot.Logger = id, f.record, s.progress, s.logger
 	if s.kind == overSSH {
 		boot.SSH = &s.ssh
@@ -184,7 +185,7 @@ func launchError(program string, hosts int, errs []error) error {
 func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host) error {
 	o := orders{
 		Version: ordersVersion, Run: f.run.id, Program: d.name, Config: config, Hosts: f.run.hosts, Host: h.Name,
-		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, OwnTLS: d.tls != nil,
+		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
 	}
 	if f.settings.consul != nil {
 		o.Consul, o.ConsulTTL = &f.settings.consul.Settings, f.settings.consul.TTL
@@ -266,18 +267,7 @@ func (f *fleet) progress(host string, stage bootstrap.Stage) {
 }
 
 // record hands on what a host printed or logged.
-func (f *fleet) record(r Record) {
-	f.settings.lines.add(r)
-	if f.settings.record != nil {
-		f.settings.record(r)
-	}
-	ctx := context.Background()
-	if h := f.settings.handler; h != nil && h.Enabled(ctx, r.Level) {
-		if err := h.Handle(ctx, r.SlogRecord()); err != nil {
-			f.settings.logger.Warn("a record was not taken", "host", r.Host, "error", err)
-		}
-	}
-}
+func (f *fleet) record(r Record) { f.settings.hand(r) }
 
 // start lets the nodes start, unless a host has failed since it was ready.
 func (f *fleet) start() error {
@@ -289,12 +279,27 @@ func (f *fleet) start() error {
 		f.close()
 		return launchError(f.run.program.name, hosts, early)
 	}
+	begin := command{Start: true, Groups: f.commandGroups()}
 	for _, p := range f.all() {
 		f.run.ledger.nodesStarted(p.name)
-		p.command(command{Start: true})
+		p.command(begin)
 		f.progress(p.name, StageRunning)
 	}
 	return nil
+}
+
+// commandGroups is what commands are told of each other, once all hosts are in.
+func (f *fleet) commandGroups() map[string]commandGroup {
+	address := func(host string) string { return f.hosts[host].proc.DataAddress() }
+	port := func(host, label string) int {
+		p := f.hosts[host]
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.masters[label]
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.run.graph.groupCommands(address, port)
 }
 
 func (f *fleet) all() []*hostProcess {

@@ -19,6 +19,10 @@ type graph struct {
 	summary []summary
 	needs   map[hostPair]bool // between whose nodes there are refs
 	errs    []error
+
+	commands map[string]*commandPlace // by key
+	folders  []string                 // that commands bring along, in the order in which nodes name them
+	gpuBase  map[string]int           // by host: where its GPUs begin, where all hosts are one machine
 }
 
 // summary is what two processes compare of a node. It holds no configuration
@@ -55,6 +59,7 @@ func newGraph(p *Program) *graph {
 		}
 		g.summary = append(g.summary, s)
 	}
+	g.placeCommands(p.hosts)
 	return g
 }
 

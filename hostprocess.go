@@ -31,6 +31,7 @@ type hostProcess struct {
 	welcomed int64           // when the welcome was sent, in Unix nanoseconds
 	facts    *hostFacts      // nil until it is ready
 	clock    clockReading    // valid with facts
+	masters  map[string]int  // ports held for rank 0 of commands, by label
 	told     bool            // the host has said that it knows of the run's end
 	killed   bool            // its process was ended from here: the notice was over
 	ended    bool            // the host has said that its nodes have ended
@@ -81,14 +82,19 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 		switch {
 		case r.Ready != "":
 			p.mu.Lock()
-			p.address = r.Ready
+			p.address, p.masters = r.Ready, r.Masters
 			p.noteLocked(r.Facts, time.Now())
 			p.mu.Unlock()
 			p.settle(nil)
 		case r.Different != nil:
 			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
-		case r.Refused != nil:
-			err := &bootstrap.HostError{Host: p.name, Op: cmp.Or(r.Step, "join"), Err: errors.New(r.Refused.Text)}
+		case r.Refused != nil, r.Unfit != nil:
+			err := &bootstrap.HostError{Host: p.name, Op: cmp.Or(r.Step, "join")}
+			if r.Unfit != nil {
+				err.Op, err.Err, err.Remedy = r.Unfit.Op, errors.New(r.Unfit.Text), r.Unfit.Remedy
+			} else {
+				err.Err = errors.New(r.Refused.Text)
+			}
 			if !p.settle(err) {
 				f.failed(failure{blameOwn, p.name, "", err})
 			}

@@ -13,9 +13,10 @@ import (
 // local is a run in this process: one actor system, and a crew for each host
 // name, of a program built for it alone, so that hosts share no values.
 type local struct {
-	run   *Run
-	sys   *actor.System
-	crews []*crew
+	run      *Run
+	sys      *actor.System
+	crews    []*crew
+	commands *commandSite
 }
 
 func launchInProcess(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
@@ -38,7 +39,10 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	if ctx.Err() != nil {
 		return nil, failedLaunch(d.name, context.Cause(ctx))
 	}
-	st := &stage{stop: func(string) { r.beginEnd(true) }, names: g.names()}
+	if e.commands, err = prepareHere(ctx, r, s); err != nil {
+		return nil, failedLaunch(d.name, err)
+	}
+	st := &stage{stop: func(string) { r.beginEnd(true) }, names: g.names(), commands: e.commands}
 	e.sys = actor.NewSystem(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
 	})
@@ -46,6 +50,7 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	for _, h := range g.usedHosts(hosts) {
 		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })
 		if err != nil {
+			e.commands.close()
 			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
 		}
 		c.again, c.logger = again, s.logger
@@ -79,6 +84,7 @@ func (e *local) end(ctx context.Context, drain bool) []failure {
 		group.Go(func() { errs[i] = c.stop(ctx, actor.ErrStopped) })
 	}
 	group.Wait()
+	e.commands.close()
 	var all []failure
 	for _, err := range slices.Concat(errs...) {
 		all = append(all, endFailure(err))

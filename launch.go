@@ -2,6 +2,7 @@ package tlaunch
 
 import (
 	"context"
+	"os"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
@@ -18,6 +19,13 @@ func planRun(d *program, config []byte, s *settings) (*Run, map[string]inventory
 	g, err := d.newGraph(config, hosts, table)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, folder := range g.folders {
+		if info, err := os.Stat(folder); err != nil {
+			return nil, nil, usagef("the Files of a command: %v", err)
+		} else if !info.IsDir() {
+			return nil, nil, usagef("the Files of a command: %s is no folder", folder)
+		}
 	}
 	return newRun(d, g, hosts, table, s), lines, nil
 }

@@ -46,6 +46,11 @@ func TestMain(m *testing.M) {
 		flag.StringVar(&cfg.Run, "run", "", "")
 		flag.StringVar(&cfg.Bystander, "bystander", "", "")
 		Main(troubleProgram, &cfg)
+	case "meet":
+		if err := meet(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case "conflict":
 		flag.CommandLine = flag.NewFlagSet("conflict", flag.ExitOnError)
 		flag.Bool("notice", false, "the script's own")
@@ -54,7 +59,7 @@ func TestMain(m *testing.M) {
 }
 
 // asScript names the variable that says as which script to run.
-const asScript = "TLAUNCH_TEST_SCRIPT"
+const asScript = "TEST_TLAUNCH_SCRIPT"
 
 var rewrite = flag.Bool("rewrite", false, "write the files under testdata anew")
 

@@ -1,6 +1,7 @@
 package tlaunch
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -166,11 +167,13 @@ func Binary(platform, path string) Option {
 
 // LogTo sends what the hosts' processes print and log to h, with the
 // attributes "host", "stream" ("log", "stdout", "stderr", "agent" or "gap") and, where
-// it is known, "node". Nodes in this process log where the program says.
+// it is known, "node". Nodes in this process log where the program says, apart
+// from commands, whose lines go to h too.
 func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 
-// OnRecord calls f with each line and log record of the hosts' processes: for
-// each host in order, for several at once. A slow f slows their output down.
+// OnRecord calls f with each line and log record of the hosts' processes, and
+// with the lines of commands in a run in this process: for each host in order,
+// for several at once. A slow f slows their output down.
 func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f } }
 
 // LogRate sets how many bytes of lines and log records each host may send in a
@@ -179,6 +182,20 @@ func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f }
 // negative lets everything through, and nodes wait for a slow launcher.
 func LogRate(bytesPerSecond int64) Option {
 	return func(s *settings) { s.boot.LogRate = bytesPerSecond }
+}
+
+// hand gives a record to whoever has asked for them.
+func (s *settings) hand(r Record) {
+	s.lines.add(r)
+	if s.record != nil {
+		s.record(r)
+	}
+	ctx := context.Background()
+	if h := s.handler; h != nil && h.Enabled(ctx, r.Level) {
+		if err := h.Handle(ctx, r.SlogRecord()); err != nil {
+			s.logger.Warn("a record was not taken", "host", r.Host, "error", err)
+		}
+	}
 }
 
 // OnProgress calls f, from several goroutines, as hosts come up.

@@ -29,6 +29,7 @@ type orders struct {
 	Incarnation uint64
 	Summary     []summary // of the graph, to be compared
 	Ports       portRange
+	OneMachine  bool // all hosts are processes of the launcher's machine
 	Credentials remote.Credentials
 	OwnTLS      bool                    // the program brings its own *tls.Config
 	Consul      *cluster.ConsulSettings // nil: the embedded registry
@@ -52,6 +53,8 @@ const (
 type report struct {
 	Ready     string           `cbor:",omitempty"` // its endpoint's address: it is registered and waits for the start
 	Facts     *hostFacts       `cbor:",omitempty"` // with Ready
+	Masters   map[string]int   `cbor:",omitempty"` // with Ready: the ports held for rank 0 of commands, by label
+	Unfit     *unfitReport     `cbor:",omitempty"` // it lacks something that its nodes need
 	Refused   *actor.Error     `cbor:",omitempty"` // it cannot take part
 	Step      string           `cbor:",omitempty"` // with Refused: what it was about to do; empty: see the error
 	Reached   *reachReport     `cbor:",omitempty"` // the answer to one order of Reach
@@ -66,14 +69,21 @@ type report struct {
 
 type remoteOutcome struct {
 	Node, Phase string
-	Killed      bool         // it had not ended when the notice was over
-	Err         *actor.Error // nil: well
+	Killed      bool          // it had not ended when the notice was over
+	Err         *actor.Error  // nil: well
+	Command     *CommandError `cbor:",omitempty"` // where that is the failure of a command
 }
+
+// unfitReport is a [*bootstrap.HostError] that a host has found out about itself.
+type unfitReport struct{ Op, Text, Remedy string }
 
 func (o remoteOutcome) outcome(host string) outcome {
 	local := outcome{node: o.Node, host: host, phase: o.Phase}
 	if o.Err != nil {
 		local.err = o.Err
+		if o.Command != nil {
+			local.err = o.Command
+		}
 		if o.Killed {
 			local.err = fmt.Errorf("%w: %w", ErrKilled, o.Err)
 		}
@@ -83,13 +93,14 @@ func (o remoteOutcome) outcome(host string) outcome {
 
 // command is what the launcher says to a host's process.
 type command struct {
-	Welcome *welcome     `cbor:",omitempty"` // the first
-	Reach   []reachOrder `cbor:",omitempty"` // before Start
-	Start   bool         `cbor:",omitempty"`
-	End     *endOrder    `cbor:",omitempty"`
-	Joined  *joinAnswer  `cbor:",omitempty"`
-	Restart *nodeOrder   `cbor:",omitempty"` // a node that has failed is to be started again
-	GiveUp  *nodeOrder   `cbor:",omitempty"` // or stopped
+	Welcome *welcome                `cbor:",omitempty"` // the first
+	Reach   []reachOrder            `cbor:",omitempty"` // before Start
+	Start   bool                    `cbor:",omitempty"`
+	Groups  map[string]commandGroup `cbor:",omitempty"` // with Start: what commands are told of each other, by label
+	End     *endOrder               `cbor:",omitempty"`
+	Joined  *joinAnswer             `cbor:",omitempty"`
+	Restart *nodeOrder              `cbor:",omitempty"` // a node that has failed is to be started again
+	GiveUp  *nodeOrder              `cbor:",omitempty"` // or stopped
 }
 
 // nodeOrder is about one node of the host.

@@ -1,6 +1,7 @@
 package tlaunch
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,8 +50,8 @@ type How string
 const (
 	HowError  How = "error"       // a node: Start, Run or Stop returned one
 	HowPanic  How = "panic"       // a node
-	HowExit   How = "exit status" // a process
-	HowSignal How = "signal"      // a process
+	HowExit   How = "exit status" // a process, or a node that is a command
+	HowSignal How = "signal"      // the same
 	HowLost   How = "host lost"   // nobody knows how the process ended
 	HowKilled How = "killed"      // it had not ended when the notice was over
 )
@@ -61,7 +62,7 @@ type Ending struct {
 	Phase  string `json:"phase,omitempty"`  // a node's: start, run or stop
 	Reason string `json:"reason,omitempty"` // the error or panic, or what else is known
 	Stack  string `json:"stack,omitempty"`  // of a panic
-	Status int    `json:"status,omitempty"` // a process's; 128 + n after signal n; -1 where nobody knows
+	Status int    `json:"status,omitempty"` // a process's or a command's; 128 + n after signal n; -1 where nobody knows
 	Signal string `json:"signal,omitempty"` // as in "SIGKILL"
 }
 
@@ -140,9 +141,15 @@ func endingOf(o outcome, killed bool) Ending {
 	}
 	e := newNodeError(o)
 	ending := Ending{How: HowError, Phase: o.phase, Reason: e.reason(), Stack: e.Stack}
+	var command *CommandError
 	switch {
 	case killed:
 		ending.How = HowKilled
+	case errors.As(o.err, &command):
+		ending.How, ending.Status, ending.Signal = HowExit, command.Code, command.Signal
+		if command.Signal != "" {
+			ending.How = HowSignal
+		}
 	case e.Stack != "" && isPanic(o.err):
 		ending.How = HowPanic
 	}

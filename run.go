@@ -191,8 +191,11 @@ func (r *Run) kindOf(key string) (kind, error) {
 	if n.props != nil {
 		return kind{typ: reflect.TypeFor[actor.PropsNode]()}, nil
 	}
-	if _, ok := n.value.(interface{ isFunc() }); ok {
+	switch n.value.(type) {
+	case interface{ isFunc() }:
 		return kind{typ: reflect.TypeFor[Func]()}, nil
+	case *commandNode:
+		return kind{typ: reflect.TypeFor[CommandNode]()}, nil
 	}
 	return kind{typ: reflect.TypeOf(n.value)}, nil
 }

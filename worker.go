@@ -8,6 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +44,7 @@ type worker struct {
 	endpoint *remote.Endpoint
 	registry cluster.Registry
 	crew     *crew
+	commands *commandSite
 	address  string
 	heard    time.Time      // when the launcher's welcome came
 	group    sync.WaitGroup // of goroutines that end with the process's streams
@@ -82,7 +86,7 @@ func serveHost(guest *bootstrap.Guest) int {
 		err = w.build(d)
 	}
 	if err == nil {
-		st := &stage{stop: func(string) { w.send(report{Stop: true}) }, names: w.graph.names()}
+		st := &stage{stop: func(string) { w.send(report{Stop: true}) }, names: w.graph.names(), commands: w.newCommandSite()}
 		w.logger = slog.New(newNodeHandler(handler))
 		slog.SetDefault(w.logger) // a host's process is ours: its main never went on
 		err = w.open(d, st)
@@ -107,9 +111,13 @@ func (w *worker) send(r report) {
 // refuse says why this host cannot take part.
 func (w *worker) refuse(err error) {
 	var d *DifferenceError
-	if errors.As(err, &d) {
+	var unfit *bootstrap.HostError
+	switch {
+	case errors.As(err, &d):
 		w.send(report{Different: d})
-	} else {
+	case errors.As(err, &unfit):
+		w.send(report{Unfit: &unfitReport{unfit.Op, unfit.Err.Error(), unfit.Remedy}})
+	default:
 		refused := report{Refused: actor.Flatten("", w.orders.Host, err)}
 		var s *stepError
 		if errors.As(err, &s) {
@@ -175,7 +183,9 @@ func (w *worker) open(d *program, st *stage) error {
 		})
 	}
 	crew, err := newCrew(w.orders.Host, w.graph.on(w.orders.Host), w.sys, st, func(o outcome) {
-		w.send(report{Outcome: &remoteOutcome{Node: o.node, Phase: o.phase, Err: flatten(o)}})
+		sent := &remoteOutcome{Node: o.node, Phase: o.phase, Err: flatten(o)}
+		_ = errors.As(o.err, &sent.Command) // nil where it is no command's
+		w.send(report{Outcome: sent})
 	})
 	if err != nil {
 		return err
@@ -185,7 +195,31 @@ func (w *worker) open(d *program, st *stage) error {
 		return d.freshValue(w.orders.Config, w.orders.Hosts, w.table, w.graph.summary, key)
 	}
 	w.crew = crew
+	if err := st.commands.prepare(w.guest.Context(), w.host(), w.orders.OneMachine, w.orders.Ports); err != nil {
+		return err
+	}
+	w.commands = st.commands
 	return w.register()
+}
+
+// newCommandSite is where the commands of this host run: below the work folder.
+func (w *worker) newCommandSite() *commandSite {
+	s := newCommandSite(w.orders.Run, w.graph)
+	s.env, s.work = os.Environ(), w.guest.Dir() // the environment has what a host's process is meant to have
+	s.files = func(p *commandPlace) string { return filepath.Join(w.guest.Dir(), folderPlace(p.files)) }
+	s.output = func(_ context.Context, node string, stream bootstrap.Stream) io.WriteCloser {
+		return w.guest.Output(node, stream)
+	}
+	return s
+}
+
+// host is what the inventory says of this one.
+func (w *worker) host() Host {
+	i := slices.IndexFunc(w.orders.Hosts, func(h Host) bool { return h.Name == w.orders.Host })
+	if i < 0 {
+		return Host{Name: w.orders.Host}
+	}
+	return w.orders.Hosts[i]
 }
 
 func flatten(o outcome) *actor.Error {
@@ -264,7 +298,7 @@ const registerPatience = 30 * time.Second
 
 // serve lives until the launcher orders the end, or the agent does.
 func (w *worker) serve() int {
-	w.send(report{Ready: w.address, Facts: w.facts()})
+	w.send(report{Ready: w.address, Masters: w.commands.held(), Facts: w.facts()})
 	w.group.Go(w.obey)
 	var order endOrder
 	select {
@@ -319,6 +353,7 @@ func (w *worker) obey() {
 		case c.Reach != nil:
 			w.reach(c.Reach)
 		case c.Start:
+			w.commands.tell(c.Groups)
 			w.group.Go(w.begin)
 		case c.End != nil:
 			w.send(report{Told: true}) // before anything that the end brings about
