@@ -104,11 +104,21 @@ func TestCommandStatus(t *testing.T) {
 		} {
 			t.Run(script, func(t *testing.T) {
 				t.Parallel()
-				err := launched(t, commandProgram, []placedCommand{shellCommand("host1", "true"), shellCommand("host2", script)}, kind).Wait(within(t))
+				run := launched(t, commandProgram, []placedCommand{shellCommand("host1", "true"), shellCommand("host2", "echo so far; "+script)}, kind, newNotes().option())
+				err := run.Wait(within(t))
+				report := run.Report()
 				if want == nil {
 					require.NoError(t, err)
+					require.Equal(t, StateEnded, report.Nodes[1].State)
 					return
 				}
+				require.Equal(t, "script/1", report.FirstCause.Node)
+				require.Equal(t, []string{"so far"}, report.FirstCause.Last)
+				ending := Ending{How: HowExit, Phase: "run", Reason: want.Error(), Status: want.Code, Signal: want.Signal}
+				if want.Signal != "" {
+					ending.How = HowSignal
+				}
+				require.Equal(t, ending, report.FirstCause.Ending)
 				var failed *NodeError
 				require.ErrorAs(t, err, &failed)
 				require.Equal(t, "script/1 host2 run", failed.Node+" "+failed.Host+" "+failed.Phase)
@@ -275,6 +285,26 @@ func TestCommandFailureEndsOthers(t *testing.T) {
 		program := []placedCommand{shellCommand("host1", "sleep 1000"), shellCommand("host2", "exit 9")}
 		run := launched(t, commandProgram, program, kind)
 		require.Equal(t, 9, ExitStatus(run.Wait(within(t))))
+		require.Empty(t, withMark(t, run.ID()))
+	})
+}
+
+// flakyProgram has a command that fails twice, and leaves something behind each time.
+var flakyProgram = Define("test-flaky-command", func(p *Program, dir string) error {
+	AddCommand(p, "flaky", Command{Path: "sh", Args: []string{"-c", `(setsid sh -c 'echo left; sleep 1000' &); echo x >>tries; [ "$(wc -l <tries)" = 3 ]`}, Dir: dir},
+		OnFailure(Restart(Restarts{Backoff: -1})))
+	return nil
+}, LocalHosts(1))
+
+func TestCommandIsStartedAgain(t *testing.T) {
+	here(t, func(t *testing.T, kind Option) {
+		dir := t.TempDir()
+		run := launched(t, flakyProgram, dir, kind, newNotes().option())
+		require.NoError(t, run.Wait(within(t)))
+		require.Equal(t, 2, run.Report().Nodes[0].Restarts)
+		tries, err := os.ReadFile(filepath.Join(dir, "tries"))
+		require.NoError(t, err)
+		require.Equal(t, "x\nx\nx\n", string(tries))
 		require.Empty(t, withMark(t, run.ID()))
 	})
 }

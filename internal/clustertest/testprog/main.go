@@ -44,6 +44,16 @@ func main() {
 		tlaunch.Main(programs.Unsendable, &programs.UnsendableConfig{Notify: make(chan int)})
 	case "luggage":
 		tlaunch.Main(programs.Luggage, &struct{}{})
+	case "commands":
+		cfg := programs.CommandsConfig{Path: "sh"}
+		flag.StringVar(&cfg.Path, "path", cfg.Path, "executable")
+		flag.StringVar(&cfg.Files, "files", "", "folder to bring along")
+		flag.StringVar(&cfg.Odd, "odd", "", "executable on the second host")
+		flag.Func("arg", "argument; may be repeated", func(a string) error {
+			cfg.Args = append(cfg.Args, a)
+			return nil
+		})
+		tlaunch.Main(programs.Commands, &cfg)
 	case "join":
 		os.Exit(join())
 	case "stock":
