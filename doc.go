@@ -57,5 +57,5 @@
 //
 // Tells that are still under way between processes when the last Run returns
 // may not be handled; use Do for what must be. Starting failed
-// hosts again, commands as nodes and detached runs are not part of this version.
+// hosts again and detached runs are not part of this version.
 package tlaunch

@@ -23,6 +23,8 @@ nsenter util-linux
 ps procps
 tcpdump tcpdump
 tmux tmux
+/usr/bin/python3 python3
+/usr/lib/python3/dist-packages/torch python3-torch
 zsh zsh
 fish fish
 /etc/ssl/certs/ca-certificates.crt ca-certificates"

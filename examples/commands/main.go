@@ -1,4 +1,5 @@
-// Commands: every host reports its load, memory, disk and GPUs to one node, which draws a table.
+// Commands: every host reports its load, memory, disk and GPUs to one node, which draws a table; or runs a command, such
+// as nvidia-smi.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 type Config struct {
 	Rounds int           // tables to draw; 0 or less: until stopped
 	Every  time.Duration // from one table to the next
+	Run    string        // a line for the shell of every host, in place of all this
 }
 
 // Reporter says how its host is.
@@ -94,6 +96,12 @@ func (b *Board) Stop(ctx context.Context) error {
 }
 
 var commands = tlaunch.Define("commands", func(p *tlaunch.Program, cfg Config) error {
+	if cfg.Run != "" {
+		for _, h := range p.Hosts() {
+			tlaunch.AddCommand(p, "command", tlaunch.Command{Path: "sh", Args: []string{"-c", cfg.Run}}, tlaunch.On(h))
+		}
+		return nil
+	}
 	board := &Board{rounds: cfg.Rounds, every: cfg.Every}
 	for _, h := range p.Hosts() {
 		board.hosts = append(board.hosts, h.Name)
@@ -107,5 +115,6 @@ func main() {
 	cfg := Config{Rounds: 1, Every: 2 * time.Second}
 	flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "tables to draw; 0: until stopped")
 	flag.DurationVar(&cfg.Every, "every", cfg.Every, "time from one table to the next")
+	flag.StringVar(&cfg.Run, "run", "", "`line` for the shell of every host to run, in place of the table")
 	tlaunch.Main(commands, &cfg)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,30 @@ func TestCommands(t *testing.T) {
 			log, err := capture.Run(t.Context(), commands, c.cfg, c.launch)
 			require.NoError(t, err)
 			require.Equal(t, 1, strings.Count(log, c.want), log)
+		})
+	}
+}
+
+func TestRunOnEveryHost(t *testing.T) {
+	for name, launch := range map[string]tlaunch.Option{"in process": tlaunch.InProcess(nil), "processes": tlaunch.Processes(nil)} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var lines []string
+			record := tlaunch.OnRecord(func(r tlaunch.Record) {
+				mu.Lock()
+				defer mu.Unlock()
+				if r.Node != "" {
+					lines = append(lines, r.Node+"@"+r.Host+" "+r.Text)
+				}
+			})
+			run, err := commands.Launch(t.Context(), Config{Run: `echo "$RANK of $WORLD_SIZE"; exit $((RANK == 3))`}, launch, record)
+			require.NoError(t, err)
+			err = run.Wait(t.Context())
+			require.Equal(t, 1, tlaunch.ExitStatus(err))
+			var failed *tlaunch.CommandError
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, "command/3", failed.Node)
+			require.Contains(t, lines, "command/3@host4 3 of 4")
 		})
 	}
 }
