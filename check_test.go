@@ -118,12 +118,12 @@ func TestExplainObstacle(t *testing.T) {
 	}{
 		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), obstacleRefused, "connection refused"},
 		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), obstacleNoRoute, "no route to host"},
-		{dial(os.ErrDeadlineExceeded), obstacleSilence, "no answer within 5s"},
+		{dial(os.ErrDeadlineExceeded), obstacleSilence, "no answer within 4s"},
 		{dial(&net.DNSError{Err: "no such host", Name: "h"}), obstacleOther, "lookup h: no such host"},
 		{fmt.Errorf("%w: h:1: %w", remote.ErrUnreachable, fmt.Errorf("%w: %w", remote.ErrRefused, errors.New("not h"))), obstacleStranger, "not h"},
 		{fmt.Errorf("%w: h:1: %w", remote.ErrUnreachable, errors.New("garbage")), obstacleMute, "garbage"},
 	} {
-		o, text := explainObstacle(c.err, 5*time.Second+10*time.Millisecond)
+		o, text := explainObstacle(c.err, 4*time.Second+10*time.Millisecond)
 		require.Equal(t, c.want, o, "%v", c.err)
 		require.Equal(t, c.text, text)
 		require.NotEmpty(t, o.remedy("h"))

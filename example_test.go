@@ -272,3 +272,18 @@ func ExampleSecret() {
 	// {User:ada Password:(secret)}
 	// swordfish
 }
+
+// A service looks at its hosts before it launches. In one process there is
+// nothing to look at but the program.
+func ExampleDefinition_Check() {
+	report, err := counting.Check(context.Background(), 100)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(report)
+	fmt.Println(report.Err())
+	// Output:
+	// counting: 1 node in this process: there is nothing to reach
+	// <nil>
+}

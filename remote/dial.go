@@ -6,10 +6,15 @@ import (
 	"time"
 )
 
+// connectPatience bounds a TCP connection's coming up: three tries of the kernel, one and two seconds apart. It is
+// shorter than a handshake may take, so that a peer who does not answer is told apart from one who does not speak.
+const connectPatience = 4 * time.Second
+
 // dialTCP is the default Config.Dial. Keepalive finds peers that vanished while nothing was under way, deadPeers those
 // that vanished in the middle of something.
 func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	d := net.Dialer{
+		Timeout:         connectPatience,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 5},
 		ControlContext:  deadPeers,
 	}
