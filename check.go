@@ -26,6 +26,7 @@ func (d *Definition[C]) Check(ctx context.Context, cfg C, opts ...Option) (*Chec
 	if err != nil {
 		return nil, err
 	}
+	s.logs = "" // nothing is said that could be kept
 	if s.kind == inProcess {
 		return checkInProcess(d.program, config, s)
 	}

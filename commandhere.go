@@ -58,7 +58,7 @@ func outputHere(s *settings) func(context.Context, string, bootstrap.Stream) io.
 		return bootstrap.NewLines(func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
-			s.hand(Record{Host: host, Time: time.Now().UTC(), Stream: stream, Node: node, Text: line})
+			s.hand(s.tap.number(Record{Host: host, Time: time.Now().UTC(), Stream: stream, Node: node, Text: line}))
 			if s.record == nil && s.handler == nil {
 				slog.InfoContext(ctx, line, "stream", stream.String())
 			}

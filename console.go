@@ -19,14 +19,15 @@ import (
 type mainConsole struct {
 	console *bootstrap.Console
 	level   slog.Level
-	lines   *lastLines // of what is logged in this process
+	tap     *tap   // of what is logged in this process
+	only    string // the host whose records are printed; empty: all
 	node    string
 	attrs   []bootstrap.Attr
 	prefix  string
 }
 
 func newMainConsole(w io.Writer, color bool, level slog.Level) *mainConsole {
-	return &mainConsole{console: bootstrap.NewConsole(w, bootstrap.ConsoleOptions{Color: color, Level: level}), level: level, lines: newLastLines()}
+	return &mainConsole{console: bootstrap.NewConsole(w, bootstrap.ConsoleOptions{Color: color, Level: level}), level: level, tap: newTap()}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -35,6 +36,9 @@ func isTerminal(w io.Writer) bool {
 }
 
 func (c *mainConsole) record(r Record) {
+	if c.only != "" && r.Host != c.only {
+		return
+	}
 	_ = c.console.Print(r) // a terminal that is gone ends the process by SIGHUP or SIGPIPE
 }
 
@@ -52,7 +56,7 @@ func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	out.Node, out.Attrs = one.node, one.attrs
-	c.lines.add(out)
+	c.tap.add(c.tap.number(out))
 	c.record(out)
 	return nil
 }

@@ -15,12 +15,15 @@ import (
 // mainFlags are the flags that Main adds.
 type mainFlags struct {
 	launch, hosts, registry, ports, flagfile, sshConfig string
+	logs, terminal                                      string
 	notice, lease                                       time.Duration
 	parallel                                            int
 	logRate                                             int64
 	ship, env, binary                                   stringList
 	insecure, encoded, quiet, summary, check            bool
 	level                                               slog.Level
+
+	tmux *tmux // nil but for -terminal tmux
 }
 
 type stringList []string
@@ -46,6 +49,8 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.BoolVar(&f.check, "check", false, "start no nodes: check the hosts and whether they reach each other, and print a table")
 	own.BoolVar(&f.quiet, "quiet", false, "do not show how hosts come up")
 	own.Int64Var(&f.logRate, "log-rate", 0, "`bytes` of output that each host may send in a second; more is dropped there, and the gap shown; negative: all (default 8388608)")
+	own.StringVar(&f.logs, "logs", "", "`folder` in which what is said is kept: a file for each node, and one for each host")
+	own.StringVar(&f.terminal, "terminal", "lines", "how it is shown what is said: `lines` here, or tmux: a session with a window for each node, which follows its log file")
 	own.BoolVar(&f.summary, "summary", false, "print what has become of each node also after a run that ended well")
 	own.TextVar(&f.level, "log-level", slog.LevelInfo, "least `level` of log records shown: DEBUG, INFO, WARN, ERROR")
 	own.StringVar(&f.flagfile, "flagfile", "", "`file` with more flags, one -name=value a line")
@@ -136,9 +141,9 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 		}
 	}
 	opts := []Option{
-		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), LogRate(f.logRate), Env(f.env...), Ship(f.ship...),
+		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), LogRate(f.logRate), Logs(f.logs), Env(f.env...), Ship(f.ship...),
 		OnRecord(con.record), WithSSH(SSHConfig{ConfigFile: f.sshConfig, InsecureIgnoreHostKey: f.insecure}),
-		Logger(slog.New(con)), keepLines(con.lines),
+		Logger(slog.New(con)), through(con.tap),
 	}
 	switch f.launch {
 	case "inproc":
@@ -169,6 +174,23 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 			return nil, nil, usagef("-binary %s: write os/arch=path", b)
 		}
 		opts = append(opts, Binary(platform, path))
+	}
+	switch {
+	case f.terminal == "tmux" && !f.check:
+		t, err := newTmux(f.logs)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.tmux, con.only = t, launcherName
+		opts = append(opts, Logs(t.logs), whenOpened(func(run string, files *logFiles) error {
+			err := t.open(run, files)
+			if err == nil {
+				fmt.Fprintf(stderr, "to look at it: %s\n", t.howTo())
+			}
+			return err
+		}))
+	case f.terminal != "lines" && f.terminal != "tmux":
+		return nil, nil, usagef("-terminal %s: choose lines or tmux", f.terminal)
 	}
 	if f.launch != "inproc" && !f.quiet && (!f.check || isTerminal(stderr)) { // a table follows
 		up := newUpDisplay(stderr)

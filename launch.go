@@ -27,7 +27,31 @@ func planRun(d *program, config []byte, s *settings) (*Run, map[string]inventory
 			return nil, nil, usagef("the Files of a command: %s is no folder", folder)
 		}
 	}
-	return newRun(d, g, hosts, table, s), lines, nil
+	r := newRun(d, g, hosts, table, s)
+	if err := s.openLogs(r); err != nil {
+		return nil, nil, err
+	}
+	return r, lines, nil
+}
+
+// openLogs makes the log files that were asked for, before anything is started.
+func (s *settings) openLogs(r *Run) error {
+	if s.logs == "" {
+		return nil
+	}
+	hosts := r.graph.usedHosts(r.hosts)
+	if s.kind == inProcess {
+		hosts = nil // they print nothing that is not this process's
+	}
+	files, err := openLogs(s.logs, r.id, r.graph, hosts, s.logger)
+	if err != nil {
+		return err
+	}
+	s.tap.fill(files)
+	if s.opened != nil {
+		return s.opened(r.id, files)
+	}
+	return nil
 }
 
 func launch(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
@@ -36,10 +60,11 @@ func launch(ctx context.Context, d *program, config []byte, s *settings) (*Run, 
 		start = launchInProcess
 	}
 	r, err := start(ctx, d, config, s)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = r.engine.start()
 	}
-	if err := r.engine.start(); err != nil {
+	if err != nil {
+		s.tap.close()
 		return nil, err
 	}
 	return r, nil

@@ -97,6 +97,15 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	case err != nil && (!errors.Is(err, context.Canceled) || len(first) == 0):
 		fmt.Fprintln(stderr, err)
 	}
+	if f.tmux != nil {
+		text, lost := f.tmux.close(err == nil && len(first) == 0)
+		if lost != nil {
+			fmt.Fprintln(stderr, lost)
+		}
+		if text != "" {
+			fmt.Fprintln(stderr, text)
+		}
+	}
 	select {
 	case s := <-first:
 		return 128 + int(s.(syscall.Signal))

@@ -78,11 +78,13 @@ type settings struct {
 	record    func(Record)
 	logger    *slog.Logger
 	progress  func(Progress)
-	lines     *lastLines
+	tap       *tap
+	logs      string                                  // folder; empty: no log files
+	opened    func(run string, files *logFiles) error // called when they are open
 }
 
 func newSettings(opts []Option) *settings {
-	s := &settings{notice: DefaultNotice, logger: slog.New(slog.DiscardHandler), lines: newLastLines()}
+	s := &settings{notice: DefaultNotice, logger: slog.New(slog.DiscardHandler), tap: newTap()}
 	for _, o := range opts {
 		o(s)
 	}
@@ -176,6 +178,13 @@ func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 // for several at once. A slow f slows their output down.
 func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f } }
 
+// Logs keeps what is said in the run in a folder, with times in UTC and the
+// numbers of lines: a file for each node ("worker-0.log"), for what is no node's
+// one for each host ("@host1.log"), and "@launcher.log". They are made before
+// anything is started; files that are there are added to. Of nodes in this
+// process they have what goes through [Main]'s logger.
+func Logs(dir string) Option { return func(s *settings) { s.logs = dir } }
+
 // LogRate sets how many bytes of lines and log records each host may send in a
 // second, and twice as many at once. What is more is dropped on the host, and a
 // record of stream "gap" stands in its place. Zero is [bootstrap.DefaultLogRate];
@@ -186,7 +195,7 @@ func LogRate(bytesPerSecond int64) Option {
 
 // hand gives a record to whoever has asked for them.
 func (s *settings) hand(r Record) {
-	s.lines.add(r)
+	s.tap.add(r)
 	if s.record != nil {
 		s.record(r)
 	}
@@ -212,8 +221,13 @@ func Logger(l *slog.Logger) Option {
 	}
 }
 
-// keepLines shares what keeps the nodes' last lines with whoever logs for nodes in this process.
-func keepLines(l *lastLines) Option { return func(s *settings) { s.lines = l } }
+// whenOpened calls f when the log files are open, before anything is started.
+func whenOpened(f func(run string, files *logFiles) error) Option {
+	return func(s *settings) { s.opened = f }
+}
+
+// through shares the tap with whoever logs for nodes in this process.
+func through(t *tap) Option { return func(s *settings) { s.tap = t } }
 
 // portRange bounds a listener's port; the zero value does not.
 type portRange struct{ First, Last int }

@@ -170,6 +170,9 @@ func do(ctx context.Context, what string) error {
 		panic("too late")
 	case "ignore":
 		<-ignored
+	case "chat-fail":
+		_ = do(ctx, "chat") // it has no error
+		return errTrouble
 	case "chat":
 		fmt.Println("plain\x1b[2J")
 		slog.WarnContext(ctx, "said", "n", 1, slog.Group("g", "k", "v"))

@@ -24,6 +24,7 @@ type Run struct {
 	engine  engine
 	started time.Time
 	ledger  *ledger
+	tap     *tap
 	logger  *slog.Logger
 
 	mu       sync.Mutex
@@ -56,7 +57,7 @@ func newRun(d *program, g *graph, hosts []Host, table *actor.Table, s *settings)
 	id := newRunID(d.name)
 	r := &Run{
 		id: id, program: d, graph: g, hosts: hosts, table: table, notice: s.notice, started: time.Now(),
-		ledger: newLedger(id, d.name, g, s.lines), logger: s.logger,
+		ledger: newLedger(id, d.name, g, s.tap.lines), tap: s.tap, logger: s.logger,
 		active: map[string]bool{}, troubles: newTroubles(g.nodes), done: make(chan struct{}),
 	}
 	for _, n := range g.nodes {
@@ -170,6 +171,7 @@ func (r *Run) end(drain, well bool) {
 				r.ledger.note(f)
 			}
 		}
+		r.tap.close()
 		r.ledger.close()
 	}()
 }

@@ -83,6 +83,16 @@ func (r Record) Line() string {
 	return b.String()
 }
 
+// LogLine returns the record as a line of a log file: time in UTC, number, stream, and what [Record.Line] has. A text of several
+// lines stays one.
+func (r Record) LogLine() string {
+	var b bytes.Buffer
+	b.WriteString(r.Time.UTC().Format("2006-01-02T15:04:05.000Z "))
+	b.WriteString(strconv.FormatUint(r.NodeSeq, 10) + " " + r.Stream.String() + " ")
+	r.write(&b, "", false)
+	return b.String()
+}
+
 // write writes the record but for its name; clock is the layout of the time of log records.
 func (r Record) write(b *bytes.Buffer, clock string, color bool) {
 	switch r.Stream {
