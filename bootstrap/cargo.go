@@ -8,11 +8,11 @@ import (
 	"path"
 	"slices"
 	"sync"
-
-	"golang.org/x/crypto/ssh"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/ship"
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
 
 // cargo brings the program to hosts. Each executable is read and hashed once, however many hosts there are.
@@ -108,21 +108,29 @@ func (c *cargo) wanted() ([]ship.Wanted, error) {
 }
 
 // deliver brings the executable to a host that may not have it.
-func (c *cargo) deliver(ctx context.Context, h inventory.Host, client *ssh.Client) (load, error) {
+func (c *cargo) deliver(ctx context.Context, h inventory.Host, conn *sshconn.Conn) (load, error) {
 	hashes, err := c.hashes()
 	if err != nil {
 		return load{}, err
 	}
-	platform, err := ship.Probe(ctx, client, hashes...)
+	platform, err := ship.Probe(ctx, conn.Client, hashes...)
 	if err != nil {
 		return load{}, err
 	}
+	platform.Near = near(conn)
 	binary, err := c.binary(ctx, platform)
 	if err != nil {
 		return load{}, err
 	}
-	remote, err := ship.Put(ctx, client, platform, binary, c.progress(h))
+	remote, err := ship.Put(ctx, conn.Client, platform, binary, c.progress(h))
 	return load{path: remote, addr: platform.Addr}, err
+}
+
+// near says whether a host is in the same building. A link of there takes an executable in less time than the host takes to expand it.
+func near(conn *sshconn.Conn) bool {
+	const building = 2 * time.Millisecond
+	took, known := conn.RoundTrip()
+	return known && took < building
 }
 
 // progress tells of a transfer to a host.
@@ -133,18 +141,19 @@ func (c *cargo) progress(h inventory.Host) func(sent, total int64) {
 }
 
 // bring returns what brings a host its folders; nil when it has none.
-func (c *cargo) bring(h inventory.Host, client *ssh.Client) (bring, error) {
+func (c *cargo) bring(h inventory.Host, conn *sshconn.Conn) (bring, error) {
 	dirs, err := c.dirs.of(h.Name)
 	if err != nil || len(dirs) == 0 {
 		return nil, err
 	}
 	return func(ctx context.Context, dir string) error {
-		platform, err := ship.Probe(ctx, client)
+		platform, err := ship.Probe(ctx, conn.Client)
 		if err != nil {
 			return err
 		}
+		platform.Near = near(conn)
 		for name, d := range dirs {
-			if err := ship.PutDir(ctx, client, platform, d, path.Join(dir, name), c.progress(h)); err != nil {
+			if err := ship.PutDir(ctx, conn.Client, platform, d, path.Join(dir, name), c.progress(h)); err != nil {
 				return err
 			}
 		}

@@ -54,7 +54,7 @@ func (s *sshStarter) start(ctx context.Context, h inventory.Host, p part) (*link
 
 // enter starts the program on a host that was reached, and brings it there first where the host does not have it.
 func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.Conn, p part) (*link, error) {
-	files, err := s.cargo.bring(h, conn.Client)
+	files, err := s.cargo.bring(h, conn)
 	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
@@ -63,7 +63,7 @@ func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
 	if l == nil {
-		load, err := s.cargo.deliver(ctx, h, conn.Client)
+		load, err := s.cargo.deliver(ctx, h, conn)
 		if err != nil {
 			return nil, hostFailure(ctx, h, "ship", err)
 		}

@@ -22,11 +22,17 @@ type blob struct {
 	sha256 string // in hexadecimal
 	open   func() io.Reader
 
-	// What only hosts without the content need is made for the first of them: a launch that finds it everywhere would pay more for this than for all else.
-	once  sync.Once
-	gz    []byte
-	cksum string // what POSIX cksum prints for it on standard input
-	err   error
+	// What only some hosts without the content need is made for the first of them: others would pay more for this than for all else.
+	zip struct {
+		once sync.Once
+		gz   []byte
+		err  error
+	}
+	sum struct {
+		once  sync.Once
+		cksum string // what POSIX cksum prints for it on standard input
+		err   error
+	}
 }
 
 // newBlob hashes the content that open gives.
@@ -41,25 +47,44 @@ func newBlob(open func() io.Reader) (*blob, error) {
 	return b, nil
 }
 
-// compressed returns the content as gzip, and its cksum. They are made at the first call and kept. Content that is no longer what was hashed is [ErrCorrupt].
-func (b *blob) compressed() (gz []byte, sum string, err error) {
-	b.once.Do(func() {
+// compressed returns the content as gzip. It is made at the first call and kept. Content that is no longer what was hashed is [ErrCorrupt].
+func (b *blob) compressed() ([]byte, error) {
+	z := &b.zip
+	z.once.Do(func() {
 		var out bytes.Buffer
-		var crc cksum
-		again := sha256.New()
 		zw, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 		if err == nil {
-			_, err = io.Copy(io.MultiWriter(zw, &crc, again), b.open())
+			err = b.copyTo(zw)
 		}
 		if err == nil {
 			err = zw.Close()
 		}
-		if err == nil && hex.EncodeToString(again.Sum(nil)) != b.sha256 {
-			err = fmt.Errorf("%w: it has changed since it was first read", ErrCorrupt)
-		}
-		b.gz, b.cksum, b.err = out.Bytes(), crc.String(), err
+		z.gz, z.err = out.Bytes(), err
 	})
-	return b.gz, b.cksum, b.err
+	return z.gz, z.err
+}
+
+// cksum returns what POSIX cksum prints for the content, in the same way.
+func (b *blob) cksum() (string, error) {
+	s := &b.sum
+	s.once.Do(func() {
+		var crc cksum
+		s.err = b.copyTo(&crc)
+		s.cksum = crc.String()
+	})
+	return s.cksum, s.err
+}
+
+// copyTo writes the content to w and looks whether it is still what was hashed.
+func (b *blob) copyTo(w io.Writer) error {
+	again := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(w, again), b.open()); err != nil {
+		return err
+	}
+	if hex.EncodeToString(again.Sum(nil)) != b.sha256 {
+		return fmt.Errorf("%w: it has changed since it was first read", ErrCorrupt)
+	}
+	return nil
 }
 
 // Binary is an executable file that can be sent to hosts, by several goroutines at once.

@@ -141,7 +141,7 @@ func PutDir(ctx context.Context, c *ssh.Client, p Platform, dir *Dir, remoteDir 
 		if err != nil || there {
 			return err
 		}
-		u := upload{blob: dir.blob, path: dir.Path, progress: progress}
+		u := upload{blob: dir.blob, path: dir.Path, near: p.Near, progress: progress}
 		if _, err := u.put(ctx, c, p.Dirs); err != nil {
 			return err
 		}

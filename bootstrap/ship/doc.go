@@ -7,7 +7,7 @@
 // # Guarantees
 //
 // Files are kept on the host under their SHA-256, in the first of $XDG_CACHE_HOME/tlaunch (~/.cache/tlaunch), /var/tmp/tlaunch-UID and /tmp/tlaunch-UID that belongs to the user alone (mode 01700, no link), has room, and lets
-// programs run. A file is sent compressed, checked on the host (sha256sum or shasum; a host without either: the CRC of cksum and the length), and put in place by rename: what stands under its hash is
+// programs run. A file is sent compressed, but for hosts that are near ([Platform].Near); it is checked on the host (openssl, sha256sum or shasum; a host without them: the CRC of cksum and the length), and put in place by rename: what stands under its hash is
 // whole. A file that is there already costs nothing but its mention, below 1 KB.
 //
 // After a transfer the folder is cut to the 5 files used last and to 1 GiB; what was used within the last hour stays.

@@ -16,6 +16,7 @@ type Platform struct {
 	Home   string            // home folder of the user
 	UID    string            // number of the user
 	Addr   netip.Addr        // by which the connection reached it, as the host sees that; zero when its sshd does not say
+	Near   bool              // set by the caller: the way there is so short that compressing what is sent would take longer than it saves
 	Dirs   []string          // folders that files may be kept in, the best first; nothing is known of their state
 	cached map[string]string // hash to path
 }

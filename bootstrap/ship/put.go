@@ -16,8 +16,8 @@ const (
 	keepKiB   = 1 << 20 // and their size together
 )
 
-// putScript wants the candidate folders as positional parameters, the interpreter in $I (may be empty), the hash in $H, the output of cksum in $C and the size in KiB in $K. It finds a folder, says so, reads
-// the content from standard input up to its end, checks it and puts it in place.
+// putScript wants the candidate folders as positional parameters, the interpreter in $I (may be empty), the hash in $H, the size in KiB in $K, and in $Z whether the content is to be compressed (1). It finds a
+// folder, says so along with how it will check, reads a line with the output of cksum where it checks with that, then the content up to its end, checks it and puts it in place.
 var putScript = script(`
 umask 077; echo; echo ` + begin + `; x=; p=; trap 'rm -f "$x" "$p"; echo; echo ` + end + `' EXIT; trap 'exit 1' HUP INT TERM PIPE;
 [ -z "$I" ] || [ -e "$I" ] || { echo "lacks $I"; exit; }; t=;
@@ -28,10 +28,10 @@ a=$(df -Pk "$d" 2>/dev/null | { read -r a; read -r a b c k r; echo "$k"; }); [ "
 x=$d/.try.$$; e=$({ { echo '#!/bin/sh'; echo exit 0; } >"$x" && chmod 700 "$x" && "$x"; } 2>&1) || { rm -f "$x"; echo "skip $d: programs cannot run there: $e"; continue; };
 rm -f "$x"; t=$d; break; done;
 [ -n "$t" ] || { echo none; exit; }; p=$t/.part.$$;
-if command -v gzip >/dev/null 2>&1; then echo "ready gzip"; e=$(gzip -dc 2>&1 >"$p"); else echo "ready raw"; e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; };
-if command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum <"$p"); [ "${s%% *}" = "$H" ];
-elif command -v shasum >/dev/null 2>&1; then s=$(shasum -a 256 <"$p"); [ "${s%% *}" = "$H" ];
-else s=$(cksum <"$p"); [ "$s" = "$C" ]; fi || { echo "corrupt $s"; exit; };
+v=cksum; for s in openssl sha256sum shasum; do command -v $s >/dev/null 2>&1 && v=$s && break; done; z=raw; [ "$Z" = 1 ] && command -v gzip >/dev/null 2>&1 && z=gzip; echo "ready $z $v"; IFS= read -r C;
+if [ $z = gzip ]; then e=$(gzip -dc 2>&1 >"$p"); else e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; };
+case $v in openssl) s=$(openssl dgst -sha256 <"$p") && [ "${s##* }" = "$H" ];; sha256sum) s=$(sha256sum <"$p") && [ "${s%% *}" = "$H" ];;
+shasum) s=$(shasum -a 256 <"$p") && [ "${s%% *}" = "$H" ];; *) s=$(cksum <"$p") && [ "$s" = "$C" ];; esac || { echo "corrupt $s"; exit; };
 chmod 700 "$p" || exit;
 if [ -n "$I" ]; then e=$("$I" --list "$p" 2>&1 | grep -e "not found" -e "cannot open") && { echo "$e" | sed "s/^/lacks /"; exit; }; fi;
 mv -f "$p" "$t/$H" && echo "done $t/$H"; cd "$t" || exit; n=0; k=0;
@@ -49,7 +49,7 @@ func Put(ctx context.Context, c *ssh.Client, p Platform, b *Binary, progress fun
 	if path, ok := p.Cached(b.SHA256); ok {
 		return path, nil
 	}
-	u := upload{blob: b.blob, path: b.Path, interp: b.Interp, progress: progress}
+	u := upload{blob: b.blob, path: b.Path, interp: b.Interp, near: p.Near, progress: progress}
 	return u.put(ctx, c, p.Dirs)
 }
 
@@ -58,6 +58,7 @@ type upload struct {
 	*blob
 	path     string // for errors
 	interp   string
+	near     bool // compressing takes longer than it saves
 	progress func(sent, total int64)
 }
 
@@ -101,11 +102,14 @@ type verdict struct {
 
 func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdict, err error) {
 	const kib = 1024
-	gz, sum, err := u.compressed()
-	if err != nil {
-		return v, fmt.Errorf("ship: %s: %w", u.path, err)
+	compress := 0
+	if !u.near {
+		compress = 1
+		if _, err := u.compressed(); err != nil {
+			return v, fmt.Errorf("ship: %s: %w", u.path, err)
+		}
 	}
-	text := fmt.Sprintf("H=%s; C=%s; K=%d; I=%s; set --", u.sha256, quote(sum), (u.size+kib-1)/kib+16, quote(u.interp))
+	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress)
 	for _, d := range dirs {
 		text += " " + quote(d)
 	}
@@ -131,7 +135,7 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 				v.lacks = append(v.lacks, strings.TrimSpace(rest))
 			case "ready":
 				sent = true
-				if err := u.send(r, rest == "gzip", gz); err != nil {
+				if err := u.send(r, rest); err != nil {
 					return err
 				}
 			case "lost":
@@ -146,10 +150,25 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 	return v, err
 }
 
-// send writes the content. A host that stops reading says why in its next line, so that is not an error here.
-func (u *upload) send(r *remote, compress bool, gz []byte) error {
+// send writes the content as the host wants it: "gzip" or "raw", and what it will check it with. A host that stops reading says why in its next line, so that is not an error here.
+func (u *upload) send(r *remote, wants string) error {
+	encoding, check, _ := strings.Cut(wants, " ")
+	sum := ""
+	if check == "cksum" {
+		var err error
+		if sum, err = u.cksum(); err != nil {
+			return fmt.Errorf("ship: %s: %w", u.path, err)
+		}
+	}
+	if _, err := io.WriteString(r.stdin, sum+"\n"); err != nil {
+		return nil
+	}
 	content, total := u.open(), u.size
-	if compress {
+	if encoding == "gzip" {
+		gz, err := u.compressed()
+		if err != nil {
+			return fmt.Errorf("ship: %s: %w", u.path, err)
+		}
 		content, total = bytes.NewReader(gz), int64(len(gz))
 	}
 	const chunk = 32 << 10

@@ -227,7 +227,7 @@ func bare(t *testing.T, without ...string) *sshtest.Server {
 	bin, err := os.MkdirTemp("", "bin")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(bin) })
-	for _, tool := range []string{"sh", "id", "uname", "ls", "df", "wc", "find", "touch", "mkdir", "chmod", "rm", "mv", "cat", "grep", "sed", "gzip", "sha256sum", "cksum", "tar"} {
+	for _, tool := range []string{"sh", "id", "uname", "ls", "df", "wc", "find", "touch", "mkdir", "chmod", "rm", "mv", "cat", "grep", "sed", "gzip", "openssl", "sha256sum", "cksum", "tar"} {
 		if !slices.Contains(without, tool) {
 			path, err := exec.LookPath(tool)
 			require.NoError(t, err)
@@ -239,7 +239,7 @@ func bare(t *testing.T, without ...string) *sshtest.Server {
 
 func TestPutWithoutTools(t *testing.T) {
 	b := openBinary(t, hello)
-	for _, without := range [][]string{nil, {"gzip"}, {"sha256sum"}, {"gzip", "sha256sum"}} {
+	for _, without := range [][]string{nil, {"openssl"}, {"gzip"}, {"openssl", "sha256sum"}, {"openssl", "gzip", "sha256sum"}} {
 		t.Run(fmt.Sprint(without), func(t *testing.T) {
 			s := bare(t, without...)
 			c := s.Client(t)
@@ -255,15 +255,42 @@ func TestPutWithoutTools(t *testing.T) {
 
 			other, err := newBlob(lie.open)
 			require.NoError(t, err)
-			gz, _, err := other.compressed()
+			gz, err := other.compressed()
 			require.NoError(t, err)
-			_, sum, err := b.blob.compressed()
+			sum, err := b.blob.cksum()
 			require.NoError(t, err)
 			u.blob = &blob{size: b.Size, sha256: b.SHA256, open: lie.open}
-			u.once.Do(func() { u.gz, u.cksum = gz, sum })
+			u.zip.once.Do(func() { u.zip.gz = gz })
+			u.sum.once.Do(func() { u.sum.cksum = sum })
 			_, err = u.put(t.Context(), c, []string{filepath.Join(s.Home, "lies")})
 			require.ErrorIs(t, err, ErrCorrupt)
 			files, err := os.ReadDir(filepath.Join(s.Home, "lies"))
+			require.NoError(t, err)
+			require.Empty(t, files)
+		})
+	}
+}
+
+// To a host that is near the content goes as it is, and is checked no less.
+func TestPutNear(t *testing.T) {
+	b := openBinary(t, hello)
+	for _, without := range [][]string{nil, {"openssl"}, {"openssl", "sha256sum"}} {
+		t.Run(fmt.Sprint(without), func(t *testing.T) {
+			s := bare(t, without...)
+			c := s.Client(t)
+			p := probe(t, c)
+			p.Near = true
+			var total int64
+			path, err := Put(t.Context(), c, p, b, func(_, of int64) { total = of })
+			require.NoError(t, err)
+			require.Equal(t, b.Size, total)
+			require.Equal(t, "hello from linux\n", output(t, c, path))
+
+			changed := &blob{size: b.Size, sha256: b.SHA256, open: func() io.Reader { return bytes.NewReader(make([]byte, b.Size)) }}
+			u := upload{blob: changed, path: "lies", near: true}
+			_, err = u.put(t.Context(), c, []string{filepath.Join(s.Home, "lies")})
+			require.ErrorIs(t, err, ErrCorrupt)
+			files, err := filepath.Glob(filepath.Join(s.Home, "lies", "*"))
 			require.NoError(t, err)
 			require.Empty(t, files)
 		})

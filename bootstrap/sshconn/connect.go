@@ -17,7 +17,7 @@ import (
 )
 
 // connect opens a connection to one host, through a jump host's connection if there is one, and logs in. It tries again while the server hangs up before it has shown its key.
-func (d *Dialer) connect(ctx context.Context, s settings, via *jump) (*ssh.Client, error) {
+func (d *Dialer) connect(ctx context.Context, s settings, via *jump) (*ssh.Client, net.Conn, error) {
 	outer := ctx
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -25,23 +25,23 @@ func (d *Dialer) connect(ctx context.Context, s settings, via *jump) (*ssh.Clien
 		defer cancel()
 	}
 	for attempt := 1; ; attempt++ {
-		client, err := d.attempt(ctx, s, via)
+		client, raw, err := d.attempt(ctx, s, via)
 		if err == nil {
-			return client, nil
+			return client, raw, nil
 		}
 		if outer.Err() != nil {
-			return nil, canceled(outer, s.name)
+			return nil, nil, canceled(outer, s.name)
 		}
 		var reach *ReachError
 		if !errors.As(err, &reach) {
-			return nil, err
+			return nil, nil, err
 		}
 		reach.Attempts = attempt
 		if ctx.Err() != nil && reach.Kind != ReachSilent {
 			reach.Kind = ReachTimeout
 		}
 		if reach.Kind != ReachClosed || attempt > d.cfg.Retries {
-			return nil, err
+			return nil, nil, err
 		}
 		pause := backoff(attempt, d.cfg.Rand())
 		d.cfg.Logger.DebugContext(ctx, "connection closed before the login; trying again", "host", s.name, "attempt", attempt, "pause", pause)
@@ -51,9 +51,9 @@ func (d *Dialer) connect(ctx context.Context, s settings, via *jump) (*ssh.Clien
 		case <-ctx.Done():
 			timer.Stop()
 			if outer.Err() != nil {
-				return nil, canceled(outer, s.name)
+				return nil, nil, canceled(outer, s.name)
 			}
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }
@@ -74,11 +74,11 @@ func canceled(ctx context.Context, host string) error {
 }
 
 // attempt makes one connection.
-func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Client, error) {
+func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Client, net.Conn, error) {
 	h := &handshake{s: s, via: via}
 	config, err := d.clientConfig(ctx, h)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if h.agent != nil {
 		defer h.agent.Close()
@@ -86,7 +86,7 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 	}
 	raw, err := dialRaw(ctx, s, via)
 	if err != nil {
-		return nil, h.reach(err)
+		return nil, nil, h.reach(err)
 	}
 	conn := &overheard{Conn: raw}
 	type result struct {
@@ -108,13 +108,13 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, h.explain(r.err, conn)
+			return nil, nil, h.explain(r.err, conn)
 		}
 		if ctx.Err() != nil {
 			r.client.Close()
-			return nil, h.reach(ctx.Err())
+			return nil, nil, h.reach(ctx.Err())
 		}
-		return r.client, nil
+		return r.client, raw, nil
 	case <-ctx.Done():
 		conn.Close()
 		d.jobs.Go(func() {
@@ -123,9 +123,9 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 			}
 		})
 		if conn.silent() {
-			return nil, h.reachAs(ReachSilent, ctx.Err())
+			return nil, nil, h.reachAs(ReachSilent, ctx.Err())
 		}
-		return nil, h.reach(ctx.Err())
+		return nil, nil, h.reach(ctx.Err())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -95,6 +96,7 @@ type Conn struct {
 	KeyExchange string   // algorithm that was agreed on
 	Jumps       []string // names of the jump hosts, nearest to the launcher first; nil when there are none
 
+	raw     net.Conn
 	release func() // of the jump connection
 	once    sync.Once
 	err     error
@@ -115,6 +117,9 @@ func (c *Conn) Close() error {
 	return c.err
 }
 
+// RoundTrip returns the shortest time that an answer has taken on this connection so far. It is not known for a host behind a jump host, nor on other systems than Linux.
+func (c *Conn) RoundTrip() (time.Duration, bool) { return roundTrip(c.raw) }
+
 // Dial connects to a host and logs in. Its errors are *ConfigError, *ReachError, *HostKeyError and *AuthError, [ErrClosed], or the context's, wrapped.
 func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
 	if err := d.begin(); err != nil {
@@ -134,12 +139,12 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := d.connect(ctx, s, via)
+	client, raw, err := d.connect(ctx, s, via)
 	if err != nil {
 		release()
 		return nil, err
 	}
-	c := &Conn{Client: client, Name: s.name, HostName: s.hostName, Port: s.port, KeyExchange: keyExchange(client), release: release}
+	c := &Conn{Client: client, Name: s.name, HostName: s.hostName, Port: s.port, KeyExchange: keyExchange(client), raw: raw, release: release}
 	for _, h := range hops[:len(hops)-1] {
 		c.Jumps = append(c.Jumps, h.name)
 	}

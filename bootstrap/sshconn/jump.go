@@ -92,7 +92,7 @@ func (d *Dialer) hold(ctx context.Context, hops []settings, j *jump) {
 	via, release, err := d.through(ctx, hops[:len(hops)-1])
 	if err == nil {
 		defer release()
-		j.client, err = d.connect(ctx, hops[len(hops)-1], via)
+		j.client, _, err = d.connect(ctx, hops[len(hops)-1], via)
 	}
 	j.err = err
 	if err != nil {
