@@ -31,6 +31,7 @@ type agent struct {
 	control *yamux.Stream
 	records *recorder
 	dir     string
+	claim   *claim // on dir
 
 	ward   *ward
 	worker *yamux.Session // with the worker
@@ -209,6 +210,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 			debug.SetGCPercent(50) // not before: a start would pay for a collection that finds nothing
 			debug.FreeOSMemory()
 			trim()
+			a.sweep()
 		case <-a.exited:
 		}
 	}()

@@ -4,8 +4,8 @@ import "os"
 
 // Enter hands control over in a process that was started as part of a host. Call it first thing in main.
 //
-// In any other process it returns false at once: it starts nothing and touches nothing. As an agent it does the agent's
-// work and never returns. As a worker it returns the guest, once its orders have come.
+// In any other process it returns false at once: it starts nothing and touches nothing. As an agent, and for [Launcher.Clean],
+// it does its work and never returns. As a worker it returns the guest, once its orders have come.
 func Enter() (*Guest, bool) {
 	role, ok := os.LookupEnv(marker)
 	if !ok {
@@ -15,6 +15,8 @@ func Enter() (*Guest, bool) {
 	switch role {
 	case markerAgent:
 		os.Exit(runAgent())
+	case markerClean:
+		os.Exit(runClean())
 	case markerWorker:
 		guest, err := enterWorker()
 		if err != nil {

@@ -12,6 +12,8 @@ func runAgent() int {
 	return exitBroken
 }
 
+func runClean() int { return runAgent() }
+
 func enterWorker() (*Guest, error) {
 	return nil, fmt.Errorf("bootstrap: hosts of a run must be Linux or macOS: %w", ErrUnsupported)
 }

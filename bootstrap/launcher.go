@@ -52,26 +52,15 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 		return nil, &HostError{Host: h.Name, Op: "start", Err: fmt.Errorf("orders of %d bytes, at most %d are allowed", len(orders), MaxOrders),
 			Remedy: "pass large data by a stream or -ship"}
 	}
-	l.mu.Lock()
-	if l.open.Err() != nil {
-		l.mu.Unlock()
-		return nil, ErrClosed
+	ctx, done, err := l.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
-	l.starting.Add(1)
+	defer done()
+	l.mu.Lock()
 	l.starts[h.Name]++
 	mark := NewMark(l.cfg.Run, h.Name, l.starts[h.Name])
 	l.mu.Unlock()
-	defer l.starting.Done()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(l.open, func() { cancel(ErrClosed) })()
-
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 	link, err := l.starter.start(ctx, h, part{markerAgent, mark.String()})
 	if err != nil {
 		return nil, err
@@ -93,6 +82,33 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 	l.cfg.Logger.DebugContext(ctx, "process started", "host", h.Name, "dir", p.report.Dir, "children", p.report.Held)
 	l.cfg.Progress(Event{Host: h.Name, Stage: StageStarted})
 	return p, nil
+}
+
+// enter waits for a turn to reach a host, which ends with done. The context ends with ctx and with the launcher.
+func (l *Launcher) enter(ctx context.Context) (turn context.Context, done func(), err error) {
+	l.mu.Lock()
+	if l.open.Err() != nil {
+		l.mu.Unlock()
+		return nil, nil, ErrClosed
+	}
+	l.starting.Add(1)
+	l.mu.Unlock()
+	turn, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.open, func() { cancel(ErrClosed) })
+	done = func() {
+		stop()
+		cancel(nil)
+		l.starting.Done()
+	}
+	select {
+	case l.slots <- struct{}{}:
+		leave := done
+		return turn, func() { <-l.slots; leave() }, nil
+	case <-turn.Done():
+		err := context.Cause(turn)
+		done()
+		return nil, nil, err
+	}
 }
 
 // Close kills all processes that still run and waits for their end, then gives up what the launcher holds.

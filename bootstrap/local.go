@@ -87,8 +87,11 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host, p part) (*li
 			closeAll(near[:])
 			<-ended
 		},
-		abandon: func(dir string) { _ = os.RemoveAll(dir) },
-		bring:   files,
+		abandon: func(dir string) {
+			_ = os.RemoveAll(dir)
+			_ = os.Remove(dir + claimSuffix)
+		},
+		bring: files,
 	}, nil
 }
 

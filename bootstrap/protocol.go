@@ -21,11 +21,15 @@ const marker = hold.Variable
 const (
 	markerAgent  = "agent"
 	markerWorker = "worker"
+	markerClean  = "clean"
 )
 
 // preamble ends whatever a host's start files and package initialisers print before [Enter] is reached.
 // Its first byte occurs nowhere else in it, which keeps the search for it simple.
 const preamble = "\x1etlaunch host 1 5b0e6a4f\x02\r\n"
+
+// claimSuffix ends the name of a work folder's claim, which lies beside it.
+const claimSuffix = ".claim"
 
 // MaxOrders is the largest number of bytes of orders that a process can be started with.
 const MaxOrders = 64 << 20
@@ -50,6 +54,8 @@ const (
 	frameNotice                         // agent → worker: stopCause
 	framePiece                          // agent → launcher, on the record stream: a piece of a record
 	frameExit                           // agent → launcher, on the record stream: exitReport, the last frame
+	frameClean                          // launcher → cleaner: cleanOrders, the only frame
+	frameCleaned                        // cleaner → launcher: cleanReport, the only frame
 )
 
 // agentOrders tell an agent what to start.

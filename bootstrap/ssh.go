@@ -297,5 +297,5 @@ func removeRemote(conn *sshconn.Conn, dir string) {
 		return
 	}
 	defer session.Close()
-	_ = session.Run("rm -rf -- " + quote(dir)) // the next run does not depend on it
+	_ = session.Run("rm -rf -- " + quote(dir) + " " + quote(dir+claimSuffix)) // the next run does not depend on it
 }

@@ -21,9 +21,9 @@ func (a *agent) makeDir() error {
 			failed = append(failed, err)
 			continue
 		}
-		dir, err := os.MkdirTemp(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-")
+		c, err := newClaim(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-", os.Getenv(markVariable))
 		if err == nil {
-			a.dir = dir
+			a.claim, a.dir = c, c.dir
 			break
 		}
 		failed = append(failed, err)
@@ -61,18 +61,14 @@ func fileName(s string) string {
 	return s[:min(len(s), 40)]
 }
 
-// cleanUp removes the work folder, folders without write permission included.
+// cleanUp removes the work folder and gives up the claim on it. A folder that cannot be removed keeps its claim, for the next who tries.
 func (a *agent) cleanUp() {
-	if a.dir == "" || os.RemoveAll(a.dir) == nil {
+	if a.claim == nil {
 		return
 	}
-	_ = filepath.WalkDir(a.dir, func(path string, d os.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	_ = os.RemoveAll(a.dir)
+	if removeFolder(a.dir) == nil {
+		a.claim.release()
+	}
 }
 
 // noteUse makes the executable exe count as used now, where it lies in the cache that the work folder's first base belongs to: what

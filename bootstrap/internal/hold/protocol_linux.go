@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// RoleInit begins the value of [Variable] in an init; what follows are its [Orders].
-const RoleInit = "init"
-
 // The files that an init inherits. Those below FileWords are the worker's, in which they have the same numbers.
 const (
 	FileWords = 6 // what the init has to say: [Word]s

@@ -1,0 +1,111 @@
+//go:build unix
+
+package bootstrap
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// runClean is the whole life of a cleaner, which looks for what other runs have left and says so; it returns the status to exit with.
+func runClean() int {
+	link, err := claimStdio()
+	if err == nil {
+		err = clean(link)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bootstrap: cleaner:", err)
+		return exitBroken
+	}
+	return 0
+}
+
+func clean(link *stdio) error {
+	if _, err := io.WriteString(link, preamble); err != nil {
+		return fmt.Errorf("greet the launcher: %w", err)
+	}
+	var orders cleanOrders
+	if err := readMessage(link, maxEnvelope, frameClean, &orders); err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	bases := homeBases()
+	for _, base := range orders.Bases {
+		if filepath.IsAbs(base) { // empty is one that we know
+			bases = append(bases, filepath.Clean(base))
+		}
+	}
+	slices.Sort(bases)
+	return writeMessage(link, frameCleaned, cleanHere(slices.Compact(bases), orders))
+}
+
+// cleanHere looks for left-overs on this machine, and on request ends them.
+func cleanHere(bases []string, orders cleanOrders) cleanReport {
+	before := findRemains(bases, "", orders.Run)
+	report := before.report()
+	before.close()
+	if !orders.End {
+		return report
+	}
+	dead := map[Mark]bool{}
+	for _, p := range before.processes {
+		dead[p.mark] = true
+	}
+	left := map[int]bool{}
+	for _, p := range endMarked(func(p marked) bool { return dead[p.mark] }, LeaseNotice) {
+		left[p.pid] = true
+	}
+	problems := map[string]string{}             // of folders that are still there
+	after := findRemains(bases, "", orders.Run) // those of agents that were stopped can be had now
+	for _, f := range after.folders {
+		if f.held {
+			problems[f.dir] = "its agent lives on"
+		} else if err := f.remove(); err != nil {
+			problems[f.dir] = err.Error()
+		}
+	}
+	after.close()
+	for i := range report.Found {
+		f := &report.Found[i]
+		switch {
+		case f.Foreign:
+		case f.PID != 0 && left[f.PID]:
+			f.Problem = "it resists SIGKILL: it waits in the kernel, for a disk or a device"
+		case f.PID == 0 && problems[f.Path] != "":
+			f.Problem = problems[f.Path]
+		default:
+			f.Ended = true
+		}
+	}
+	return report
+}
+
+// report describes what was found.
+func (r remains) report() cleanReport {
+	var report cleanReport
+	for _, p := range r.processes {
+		report.Found = append(report.Found, Leftover{
+			Mark: p.mark, PID: p.pid, Command: p.command, User: userName(p.uid), Age: p.age, Foreign: p.uid != os.Geteuid(),
+		})
+	}
+	for _, f := range r.folders {
+		report.Found = append(report.Found, Leftover{Mark: f.mark, Path: f.dir, User: userName(os.Geteuid()), Age: f.age})
+	}
+	slices.SortFunc(report.Found, compareLeftovers)
+	report.Running = slices.SortedFunc(maps.Keys(r.running), func(a, b Mark) int { return slices.Compare([]byte(a.String()), []byte(b.String())) })
+	return report
+}
+
+// userName returns the name of a user, or the number where it has none.
+func userName(uid int) string {
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}

@@ -1,0 +1,41 @@
+//go:build unix
+
+package bootstrap
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
+)
+
+// marked is a process that carries a mark.
+type marked struct {
+	pid     int
+	uid     int
+	start   uint64 // when it started, in ticks of the machine: with pid it names a process for good
+	age     time.Duration
+	stopped bool
+	role    string // value of marker, as the process was started with it; empty for what workers have started
+	mark    Mark
+	command string
+}
+
+// agent says whether p supervises others of its mark.
+func (p marked) agent() bool { return p.role == markerAgent }
+
+// init says whether p stands between an agent and a worker.
+func (p marked) init() bool { return strings.HasPrefix(p.role, hold.RoleInit+"/") }
+
+// living returns the marks of runs that go on: those with an agent. An agent that is stopped counts for as long as its init does,
+// which ends everything when the agent says nothing for too long. An init without an agent that can be seen is inside of a
+// namespace, as we are, or ends in this moment.
+func living(all []marked) map[Mark]bool {
+	alive := map[Mark]bool{}
+	for _, p := range all {
+		if p.agent() && !p.stopped || p.init() {
+			alive[p.mark] = true
+		}
+	}
+	return alive
+}
