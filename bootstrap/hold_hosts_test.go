@@ -4,6 +4,8 @@ package bootstrap
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"os"
 	"strconv"
 	"syscall"
@@ -19,7 +21,7 @@ import (
 
 // launchOn starts a family on a host of a net.
 func launchOn(t *testing.T, n *hosts.Net, cfg Config) (*Process, family) {
-	cfg.Run, cfg.SSH = "far away", &sshconn.Config{ConfigFile: n.Config}
+	cfg.SSH = &sshconn.Config{ConfigFile: n.Config}
 	p, j, err := launchRemote(t, cfg, inventory.Host{Name: "host1", Slots: 1}, "ignore")
 	require.NoError(t, err)
 	var f family
@@ -56,7 +58,7 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 			}
 			for victim, pids := range victims {
 				t.Run(victim, func(t *testing.T) {
-					p, f := launchOn(t, n, Config{})
+					p, f := launchOn(t, n, Config{Run: "far away"})
 					require.Equal(t, c.held, p.report.Held)
 					uid := statusField(t, strconv.Itoa(f.worker), "Uid:")[0]
 					require.Equal(t, c.user == "root", uid == "0")
@@ -76,4 +78,33 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What outlives agent and init, which two subreapers cannot prevent, is found and ended over SSH.
+func TestCleanOverSSH(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1, hosts.User("ada"))
+	run := "far " + rand.Text()
+	p, f := launchOn(t, n, Config{Run: run})
+	_, beside := launchOn(t, n, Config{Run: "beside " + rand.Text()})
+	orphan(t, p, f)
+
+	l, err := NewLauncher(Config{SSH: &sshconn.Config{ConfigFile: n.Config}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close(context.Background())) }()
+	for _, end := range []bool{false, true} {
+		found, err := l.Clean(t.Context(), inventory.Host{Name: "host1", Slots: 1}, CleanOptions{Run: run, End: end})
+		require.NoError(t, err)
+		require.Len(t, found.Found, 2)
+		for _, left := range found.Found {
+			require.Equal(t, end, left.Ended, left)
+			require.Equal(t, NewMark(run, "host1", 1), left.Mark)
+			require.Equal(t, "ada", left.User)
+			require.Contains(t, []int{f.child, f.grandchild}, left.PID)
+		}
+	}
+	gone(t, time.Second, f.child, f.grandchild)
+	require.True(t, alive(beside.worker))
+	require.True(t, alive(beside.child))
+	require.DirExists(t, beside.dir)
 }

@@ -1,0 +1,9 @@
+package main
+
+import "time"
+
+// How long, and how often, tests look for what is to come.
+const (
+	patience = 20 * time.Second
+	pause    = 20 * time.Millisecond
+)
