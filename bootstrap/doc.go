@@ -47,6 +47,12 @@
 // not the default. TLAUNCH_PIDNS in the host's environment decides: "user" for namespaces also so, "off" for none at all.
 // Which one is active is said to [Config].Logger at level debug, with the reason where a better one was refused.
 //
+// # Left-overs
+//
+// A work folder has a claim beside it, a file that its agent has locked for as long as it lives. Processes with a mark and no
+// agent, and folders whose claim nobody has locked, are left-overs: [Launcher.Clean] lists and ends them, and every agent ends
+// those beside its own folder, two seconds after its start and in the background.
+//
 // # Cancellation
 //
 // The context of [Launcher.Start] covers all of a start, and nothing after it. When it ends, a host that goes on talking but does
