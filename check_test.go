@@ -116,6 +116,7 @@ func TestExplainObstacle(t *testing.T) {
 		want obstacle
 		text string
 	}{
+		{nil, obstacleNone, ""},
 		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), obstacleRefused, "connection refused"},
 		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), obstacleNoRoute, "no route to host"},
 		{dial(os.ErrDeadlineExceeded), obstacleSilence, "no answer within 4s"},

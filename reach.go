@@ -13,9 +13,13 @@ import (
 )
 
 const (
-	// linkPatience is how long a host tries to link with another: longer than
-	// a handshake may take, which includes the time without any answer.
-	linkPatience = 6 * time.Second
+	// linkPatience is how long a host tries to link with another that answers
+	// without completing the handshake, as one does that is busy: a program
+	// whose refs go everywhere has all links made at once. What the network
+	// says, its silence included, is final and comes within 4 s.
+	linkPatience = 30 * time.Second
+	// linkTries is after how many such handshakes it is given up.
+	linkTries = 5
 	// otherWayAfter is when, of two hosts that need each other, the second
 	// tries too.
 	otherWayAfter = time.Second
@@ -45,10 +49,13 @@ func (w *worker) reach(orders []reachOrder) {
 		w.group.Go(func() {
 			ctx, cancel := context.WithTimeout(w.guest.Context(), linkPatience)
 			defer cancel()
-			began := time.Now()
 			r := reachReport{Host: o.Host}
-			if err := w.endpoint.Connect(ctx, o.Address); err != nil {
-				r.Obstacle, r.Cause = explainObstacle(err, time.Since(began))
+			for range linkTries {
+				began := time.Now()
+				err := w.endpoint.Connect(ctx, o.Address)
+				if r.Obstacle, r.Cause = explainObstacle(err, time.Since(began)); r.Obstacle != obstacleMute || ctx.Err() != nil {
+					break
+				}
 			}
 			w.send(report{Reached: &r})
 		})
@@ -56,11 +63,13 @@ func (w *worker) reach(orders []reachOrder) {
 }
 
 // explainObstacle says what kept a host from linking with another, in words
-// that do not repeat the address.
+// that do not repeat the address. A nil error is none.
 func explainObstacle(err error, took time.Duration) (obstacle, string) {
 	var op *net.OpError
 	dialling := errors.As(err, &op) && op.Op == "dial"
 	switch {
+	case err == nil:
+		return obstacleNone, ""
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return obstacleRefused, "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -40,6 +40,15 @@ func TestManyHostsWithDefaultsOfSSHD(t *testing.T) {
 		run(t)
 		require.NotContains(t, gate.SSHDLog(), "Accepted")
 	})
+	t.Run("one host by 32 names", func(t *testing.T) { // here sshd does turn some away
+		var names strings.Builder
+		for i := range n {
+			fmt.Fprintf(&names, "name%d root@%s\n", i, c.Hosts[1].IP)
+		}
+		overwrite(t, c.inventory, names.String())
+		run(t)
+		overwrite(t, c.inventory, inventory.String())
+	})
 	for _, h := range c.Hosts[1:] { // as if it had never run there
 		out, err := h.Command("rm", "-rf", h.Home+"/.cache/tlaunch").CombinedOutput()
 		require.NoError(t, err, string(out))
