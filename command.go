@@ -40,6 +40,9 @@ type Command struct {
 	// GPUs is how many devices of its host the command gets for itself among the commands of the run, as
 	// CUDA_VISIBLE_DEVICES. 0: the variable is the host's; negative is a mistake.
 	GPUs int
+
+	// Limits bound the command. Of what they do not name, those of the run count; see [ProcessLimits].
+	Limits Limits
 }
 
 // CommandNode is the type of refs to nodes that are commands; they have no methods.
@@ -88,6 +91,9 @@ func (c *Command) mistakes() (found []string) {
 	}
 	if c.GPUs < 0 {
 		say("it wants %d GPUs: write 0 for none", c.GPUs)
+	}
+	if err := c.Limits.validate(); err != nil {
+		say("its limits: %v", err)
 	}
 	names := slices.AppendSeq(slices.Collect(maps.Keys(c.Env)), maps.Keys(c.Secrets))
 	slices.Sort(names)

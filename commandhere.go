@@ -33,7 +33,7 @@ func prepareHere(ctx context.Context, r *Run, s *settings) (*commandSite, error)
 		}
 		return filepath.Join(site.work, r.graph.folders[p.files])
 	}
-	site.output = outputHere(s)
+	site.output, site.limits = outputHere(s), s.limits
 	used := r.graph.usedHosts(r.hosts)
 	errs := make([]error, len(used))
 	for i, h := range used {

@@ -22,6 +22,7 @@ import (
 type commandSite struct {
 	run    string // its id
 	graph  *graph
+	limits Limits                                                                    // of commands that this process's own are not
 	env    []string                                                                  // of every command
 	work   string                                                                    // where relative folders count from
 	files  func(*commandPlace) string                                                // where the folder lies that a command brings
@@ -231,9 +232,14 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	s.mu.Unlock()
 	marks := place.marks(s.run)
 	out, errs := s.output(ctx, place.node.name, bootstrap.Stdout), s.output(ctx, place.node.name, bootstrap.Stderr)
+	limits := n.command.Limits.over(s.limits)
+	path, args := ready.path, n.command.Args
+	if script := limits.script(); script != "" {
+		path, args = "/bin/sh", append([]string{"-c", script, ready.path}, args...) // the shell becomes the command
+	}
 	c, err := child.Start(child.Spec{
-		Path: ready.path, Args: n.command.Args, Dir: ready.dir, Marks: marks, Stdout: out, Stderr: errs,
-		Env: slices.Concat(s.env, place.variables(group), ready.devices, n.command.variables(), marks),
+		Path: path, Args: args, Dir: ready.dir, Marks: marks, Stdout: out, Stderr: errs,
+		Env: slices.Concat(s.env, limits.variables(), place.variables(group), ready.devices, n.command.variables(), marks),
 	})
 	if err != nil {
 		return fmt.Errorf("start %s in %s: %w", ready.path, ready.dir, err)

@@ -22,6 +22,7 @@ type mainFlags struct {
 	ship, env, binary                                   stringList
 	insecure, encoded, quiet, summary, check            bool
 	level                                               slog.Level
+	limits                                              Limits
 
 	tmux *tmux // nil but for -terminal tmux
 }
@@ -40,6 +41,7 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.StringVar(&f.sshConfig, "ssh-config", "", "OpenSSH configuration `file` to use in place of the user's and the system's")
 	own.BoolVar(&f.insecure, "insecure-ignore-host-key", false, "accept any SSH host key: whoever is on the way can read and change everything")
 	own.DurationVar(&f.notice, "notice", DefaultNotice, "how long nodes may take to end; 0 kills at once, a negative one never")
+	own.Var(&f.limits, "limit", "`limits` of each host's process, such as files=4096,procs=2,memory=2GiB,core; may be repeated")
 	own.DurationVar(&f.lease, "lease", 0, "how long hosts go on without hearing from this process (default 5s)")
 	own.IntVar(&f.parallel, "parallel", 0, "how many hosts are brought up at once (default 64)")
 	own.Var(&f.ship, "ship", "`folder` to bring into each host's work folder; may be repeated")
@@ -165,6 +167,7 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 	if f.ports != "" {
 		opts = append(opts, Ports(f.ports))
 	}
+	opts = append(opts, ProcessLimits(f.limits))
 	if f.encoded {
 		opts = append(opts, Encoded())
 	}

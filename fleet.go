@@ -185,7 +185,7 @@ func launchError(program string, hosts int, errs []error) error {
 func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host) error {
 	o := orders{
 		Version: ordersVersion, Run: f.run.id, Program: d.name, Config: config, Hosts: f.run.hosts, Host: h.Name,
-		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
+		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, Limits: f.settings.limits, OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
 	}
 	if f.settings.consul != nil {
 		o.Consul, o.ConsulTTL = &f.settings.consul.Settings, f.settings.consul.TTL

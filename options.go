@@ -74,6 +74,7 @@ type settings struct {
 	notice    time.Duration
 	encode    bool
 	ports     portRange
+	limits    Limits
 	handler   slog.Handler
 	record    func(Record)
 	logger    *slog.Logger

@@ -29,6 +29,7 @@ type orders struct {
 	Incarnation uint64
 	Summary     []summary // of the graph, to be compared
 	Ports       portRange
+	Limits      Limits
 	OneMachine  bool // all hosts are processes of the launcher's machine
 	Credentials remote.Credentials
 	OwnTLS      bool                    // the program brings its own *tls.Config

@@ -83,6 +83,9 @@ func serveHost(guest *bootstrap.Guest) int {
 	w.control, w.encoder, w.decoder = conn, cbor.NewEncoder(conn), controlDecMode.NewDecoder(conn)
 	d, err := findProgram(w.orders.Program)
 	if err == nil {
+		err = w.limit()
+	}
+	if err == nil {
 		err = w.build(d)
 	}
 	if err == nil {
@@ -200,6 +203,16 @@ func (w *worker) open(d *program, st *stage) error {
 	}
 	w.commands = st.commands
 	return w.register()
+}
+
+// limit bounds this process as the launcher says.
+func (w *worker) limit() error {
+	if err := w.orders.Limits.apply(); err != nil {
+		return &bootstrap.HostError{
+			Host: w.orders.Host, Op: "set the limits", Err: err, Remedy: "ask for less (-limit), or let the host's administrator permit more (limits.conf)",
+		}
+	}
+	return nil
 }
 
 // newCommandSite is where the commands of this host run: below the work folder.

@@ -30,6 +30,28 @@ var Idle = tlaunch.Define("idle", func(p *tlaunch.Program, cfg IdleConfig) error
 	return nil
 })
 
+// Hungry takes ever more memory.
+type Hungry struct{ kept [][]byte }
+
+// Run takes memory until it gets no more.
+func (h *Hungry) Run(ctx context.Context) error {
+	for ctx.Err() == nil && len(h.kept) < 4096 {
+		b := make([]byte, 1<<20)
+		for i := range b {
+			b[i] = 1 // the system gives only what is written to
+		}
+		h.kept = append(h.kept, b)
+	}
+	return ctx.Err()
+}
+
+// Greed has a hungry node on the second host, and an idle one on the first.
+var Greed = tlaunch.Define("greed", func(p *tlaunch.Program, _ struct{}) error {
+	tlaunch.Add(p, "idler", &Idler{}, tlaunch.On(p.Hosts()[0]))
+	tlaunch.Add(p, "hungry", &Hungry{}, tlaunch.On(p.Hosts()[1]))
+	return nil
+})
+
 // Different is no pure function of its configuration: its second node holds
 // the value of a variable.
 var Different = tlaunch.Define("different", func(p *tlaunch.Program, _ struct{}) error {

@@ -40,6 +40,8 @@ func main() {
 		tlaunch.Main(programs.Idle, &cfg)
 	case "different":
 		tlaunch.Main(programs.Different, &struct{}{})
+	case "greed":
+		tlaunch.Main(programs.Greed, &struct{}{})
 	case "unsendable":
 		tlaunch.Main(programs.Unsendable, &programs.UnsendableConfig{Notify: make(chan int)})
 	case "luggage":
