@@ -74,7 +74,7 @@ func (f *fleet) check(ctx context.Context, d *program, config []byte) (*CheckRep
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	pairs := g.pairs()
+	pairs := g.pairs(f.run.hosts)
 	needed := peersOf(pairs)
 	up := map[string]bool{}
 	for _, h := range ready {

@@ -152,7 +152,7 @@ func TestCheckReport(t *testing.T) {
 good  ok     ok        ok     ok linux/arm64  ok 500 GB  ok     ok 20000  ok ±1ms  warn 512  FAIL 0/2  8     32 GB
 bad   ok     FAIL      -      -               -          -      -         -        -         -         -     -
 cut   ok     ok        ok     ok linux/arm64  ok 500 GB  ok     ok 20000  ok ±1ms  warn 512  FAIL 0/1  8     32 GB
-warn: good, cut: files: it may have 512 files open, of which the run itself may need 50; raise the limit of its user: nofile in /etc/security/limits.conf, or LimitNOFILE= of its sshd
+warn: good, cut: files: it may have 512 files open, of which the run itself may need 50; raise the limit of its user: nofile in /etc/security/limits.conf, or LimitNOFILE= of its sshd; or that of -limit, where it is given
 FAIL: bad: host key: another key; look
 FAIL: good cannot reach cut at c:1: no answer; a firewall?
 p: 1 node on 3 hosts, 2 pairs that must reach each other, 1 of them not tried

@@ -63,7 +63,7 @@ func judgeFiles(limit, peers uint64) Check {
 		c.Value = "no limit"
 	}
 	if c.Problem != "" {
-		c.Remedy = "raise the limit of its user: nofile in /etc/security/limits.conf, or LimitNOFILE= of its sshd"
+		c.Remedy = "raise the limit of its user: nofile in /etc/security/limits.conf, or LimitNOFILE= of its sshd; or that of -limit, where it is given"
 	}
 	return c
 }

@@ -20,19 +20,23 @@ func (g *graph) need(n, target *node) {
 	}
 }
 
-// pairs are the pairs of hosts that must reach each other, in a fixed order.
-// Of two hosts that need each other there is one pair: one link is enough,
-// whoever has opened it.
-func (g *graph) pairs() []hostPair {
+// pairs are the pairs of hosts that must reach each other, in the order of
+// hosts. Of two hosts that need each other there is one pair: one link is
+// enough, whoever has opened it.
+func (g *graph) pairs(hosts []Host) []hostPair {
+	at := map[string]int{}
+	for i, h := range hosts {
+		at[h.Name] = i
+	}
 	var all []hostPair
 	for p := range g.needs {
-		if g.needs[p.reverse()] && p.to < p.from {
+		if g.needs[p.reverse()] && at[p.to] < at[p.from] {
 			continue
 		}
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b hostPair) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+		return cmp.Or(cmp.Compare(at[a.from], at[b.from]), cmp.Compare(at[a.to], at[b.to]))
 	})
 	return all
 }

@@ -91,7 +91,7 @@ func TestReachingInAnyOrder(t *testing.T) {
 				}
 			}
 		}
-		pairs := g.pairs()
+		pairs := g.pairs([]Host{{Name: "3"}, {Name: "1"}, {Name: "2"}, {Name: "0"}, {Name: "5"}, {Name: "4"}})
 		r := newReaching(pairs, needs)
 		open := append([]hostPair(nil), r.first()...)
 		for len(open) > 0 {
@@ -121,8 +121,8 @@ func TestReachingInAnyOrder(t *testing.T) {
 
 func TestPairsOfAProgram(t *testing.T) {
 	g := &graph{needs: map[hostPair]bool{{"b", "a"}: true, {"a", "b"}: true, {"c", "a"}: true}}
-	pairs := g.pairs()
-	require.Equal(t, []hostPair{{"a", "b"}, {"c", "a"}}, pairs)
+	pairs := g.pairs([]Host{{Name: "c"}, {Name: "b"}, {Name: "a"}})
+	require.Equal(t, []hostPair{{"c", "a"}, {"b", "a"}}, pairs)
 	require.Equal(t, map[string]int{"a": 2, "b": 1, "c": 1}, peersOf(pairs))
 }
 
