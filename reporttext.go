@@ -230,7 +230,7 @@ func (c *Cause) String() string {
 	if len(c.Last) > 0 {
 		b.WriteString("  its last lines:\n")
 		for _, l := range c.Last {
-			b.WriteString("    " + l + "\n")
+			b.WriteString("    " + clip(l, 400) + "\n")
 		}
 	}
 	for _, list := range []struct {
@@ -244,6 +244,14 @@ func (c *Cause) String() string {
 		}
 	}
 	return b.String()
+}
+
+// clip cuts a long line: the start of it is what tells.
+func clip(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width]) + "…"
 }
 
 // happening says what happened where.

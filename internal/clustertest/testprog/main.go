@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/internal/clustertest/programs"
@@ -56,6 +58,17 @@ func main() {
 			return nil
 		})
 		tlaunch.Main(programs.Commands, &cfg)
+	case "talk":
+		cfg := programs.TalkConfig{PerSecond: 10_000, For: 3 * time.Second, Kill: map[string]time.Duration{}}
+		flag.IntVar(&cfg.PerSecond, "per-second", cfg.PerSecond, "lines from each host in a second")
+		flag.DurationVar(&cfg.For, "for", cfg.For, "how long")
+		flag.Func("kill", "`host=when` its process is killed; may be repeated", func(s string) error {
+			host, when, _ := strings.Cut(s, "=")
+			d, err := time.ParseDuration(when)
+			cfg.Kill[host] = d
+			return err
+		})
+		tlaunch.Main(programs.Talk, &cfg)
 	case "join":
 		os.Exit(join())
 	case "stock":
