@@ -42,6 +42,7 @@ var house = []room{
 	{path: "remote", may: []string{"actor"}},
 	{path: "cluster", never: []string{"github.com/asynkron/..."}},
 	{path: "bootstrap", never: []string{"github.com/asynkron/..."}},
+	{path: "bootstrap/internal/resume", never: []string{"github.com/asynkron/..."}},
 	{path: "bootstrap/inventory", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "topology", pure: true},
 	{path: "topology/collective", may: []string{"topology", "actor"}},
