@@ -48,7 +48,7 @@
 // The context of Launch covers the launch alone; afterwards [Run.Stop] ends
 // the run: contexts of nodes end, Stop methods run once, and what is left
 // after the notice is killed. A host that has lost its launcher ends its nodes
-// by itself.
+// by itself; a connection that is lost for a moment is replaced.
 //
 // # Limits
 //

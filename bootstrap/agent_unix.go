@@ -18,6 +18,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/hashicorp/yamux"
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 )
 
 // ordersSilence is how long an agent waits for the next byte of its orders, before it knows its lease.
@@ -27,6 +29,9 @@ const ordersSilence = 10 * time.Second
 type agent struct {
 	orders  agentOrders
 	pulse   *pulse
+	stream  *resume.Stream // what the session travels over
+	door    *door          // nil: a lost link is not bridged
+	bridge  bridgeReport
 	session *yamux.Session // with the launcher
 	control *yamux.Stream
 	records *recorder
@@ -65,7 +70,7 @@ func runAgent() int {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
 	}
-	a := &agent{pulse: link.pulse, terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
+	a := &agent{pulse: newPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
 	if err := a.greet(link); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
@@ -89,7 +94,8 @@ func (a *agent) greet(link *stdio) error {
 	if _, err := io.WriteString(link.out, preamble); err != nil {
 		return fmt.Errorf("greet the launcher: %w", err)
 	}
-	session, err := yamux.Server(link, muxConfig())
+	a.stream = resume.New(link, resume.Config{})
+	session, err := yamux.Server(heardStream{a.stream, a.pulse}, muxConfig())
 	if err != nil {
 		return err
 	}
@@ -126,6 +132,9 @@ func (a *agent) readOrders() error {
 		a.orders.Lease = DefaultLease
 	}
 	a.records = newRecorder(records, a.orders.LogRate, a.orders.recordPatience())
+	if len(a.orders.Token) == len(resume.Token{}) {
+		a.stream.Allow(resume.Token(a.orders.Token))
+	}
 	go a.readControl() // answers pings from here on, however long the start takes
 	return nil
 }
@@ -186,6 +195,7 @@ func (a *agent) start() error {
 	if a.notify, err = a.worker.OpenStream(); err != nil {
 		a.notify = nil
 	}
+	a.bridge = a.openDoor()
 	return nil
 }
 
@@ -199,7 +209,7 @@ func (a *agent) send(kind frameKind, message any) error {
 func (a *agent) supervise(signals <-chan os.Signal) int {
 	go func() {
 		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
-		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: a.ward.how})
+		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: a.ward.how, Bridge: a.bridge})
 		if a.notify != nil {
 			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		}
@@ -227,13 +237,35 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		exited:    a.exited,
 		lost: func() {
 			a.records.stop()
-			_ = a.session.Close()
+			a.hangUp()
 		},
 		warn: func(cause stopCause) { go a.warn(cause) },
 		kill: func(stopCause) { a.ward.kill() },
 	}
 	s.run()
 	return a.finish()
+}
+
+// hangUp gives the launcher up.
+func (a *agent) hangUp() {
+	a.stream.Break(ErrLeaseLost)
+	_ = a.session.Close()
+}
+
+// openDoor lets the launcher in again when it has lost its link, and says how.
+func (a *agent) openDoor() bridgeReport {
+	if len(a.orders.Token) == 0 {
+		return bridgeReport{}
+	}
+	exe, err := os.Executable()
+	if err == nil {
+		a.door, err = openDoor(a.stream)
+	}
+	if err != nil {
+		a.records.say(slog.LevelWarn, "a lost connection will not be taken up again: "+err.Error())
+		return bridgeReport{}
+	}
+	return bridgeReport{Program: exe, Door: a.door.name}
 }
 
 // readControl takes what the launcher says until the link ends.
@@ -317,6 +349,9 @@ func (a *agent) finish() int {
 		<-a.session.CloseChan()
 	}
 	stop()
+	if a.door != nil {
+		a.door.close()
+	}
 	return 0
 }
 
@@ -335,7 +370,7 @@ func (a *agent) watchLease() (stop func()) {
 			case <-tick.C:
 				if time.Since(a.pulse.at()) > a.orders.Lease {
 					a.records.stop()
-					_ = a.session.Close()
+					a.hangUp()
 					return
 				}
 			}

@@ -1,7 +1,7 @@
 // Package bootstrap reaches hosts and starts one process of this very program on each: on this machine, or over SSH.
 // It knows nothing of nodes: what the process is to do is in the orders, which are bytes to it.
 //
-//	launcher ──stdio of one command── agent ── (init, on Linux) ── worker
+//	launcher ──stdio of a command── agent ── (init, on Linux) ── worker
 //
 // A [Launcher] starts, for each host, an agent: the same executable again, which supervises one worker, the executable
 // once more. Both call [Enter] first thing in main. There the agent's life is spent, and the worker gets its [Guest]:
@@ -27,8 +27,21 @@
 // includes all descendants, whatever sessions they made for themselves: see Holding. On macOS only the worker's process group
 // is killed. Windows can launch, but not be a host.
 //
-// A status is reported for what it is: the process exited, a signal ended it, or the link was lost before a status came
+// A status is reported for what it is: the process exited, a signal ended it, or the link was lost for good before a status came
 // ([ErrNoStatus]).
+//
+// # Lost links
+//
+// An SSH connection that is lost is bridged. When it has ended, or two fifths of the lease have passed without an answer from the agent, the
+// launcher opens another one, by the same way, tries again and again while the agent can be alive, and starts the executable there once
+// more, to bring the connection to the agent. Streams, records and status go on where they had stopped: nothing is lost and nothing comes twice. Meanwhile
+// up to 1 MiB waits at each end; then writers wait. [Config].Logger hears of it at level warning, and at level info when the link is back.
+// The lease is not longer for it: an agent that no new connection has reached in time ends as if the launcher were gone.
+// Links to processes on this machine are pipes, and are not bridged; neither is a link that is lost before [Launcher.Start] has returned.
+//
+// An agent is reached through a socket of its host: an abstract one on Linux, elsewhere one in a folder of its own in /tmp. It lets nobody in but processes of the same user that
+// bring a secret, which was among the orders. On hosts where systemd is told to end the processes of a login with it (KillUserProcesses=yes in
+// logind.conf, which is not the default) the agent ends with its first connection, unless the account lingers ("loginctl enable-linger").
 //
 // # Holding
 //
@@ -62,6 +75,5 @@
 //
 // Orders have at most [MaxOrders] bytes, lines and log records [MaxLine]; what is longer is cut, and says so. Records that
 // wait for the launcher take at most 256 KiB in the agent; then the worker's pipes fill, and its writers wait for as long as the
-// lease and [LeaseNotice] last. Of lines that are dropped the last 16 KiB of each node, and 256 KiB in all, are kept for the end. A link that breaks is not taken
-// up again: the lease runs out.
+// lease and [LeaseNotice] last. Of lines that are dropped the last 16 KiB of each node, and 256 KiB in all, are kept for the end.
 package bootstrap

@@ -17,6 +17,8 @@ func Enter() (*Guest, bool) {
 		os.Exit(runAgent())
 	case markerClean:
 		os.Exit(runClean())
+	case markerAttach:
+		os.Exit(runAttach())
 	case markerWorker:
 		guest, err := enterWorker()
 		if err != nil {
@@ -32,3 +34,6 @@ func Enter() (*Guest, bool) {
 
 // exitBroken is the status of an agent or worker that was started by something else than a launcher, or lost it before its orders.
 const exitBroken = 70
+
+// exitGone is the status of a process that was to attach the launcher to an agent that does not exist any more.
+const exitGone = 71

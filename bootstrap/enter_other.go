@@ -14,6 +14,8 @@ func runAgent() int {
 
 func runClean() int { return runAgent() }
 
+func runAttach() int { return runAgent() }
+
 func enterWorker() (*Guest, error) {
 	return nil, fmt.Errorf("bootstrap: hosts of a run must be Linux or macOS: %w", ErrUnsupported)
 }

@@ -51,7 +51,10 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 			n := hosts.Up(t, 1, opts...)
 			victims := map[string]func(f family) []int{
 				"agent and worker": func(f family) []int { return []int{f.agent, f.worker} },
-				"session":          func(f family) []int { return []int{parent(t, f.agent)} },
+				"session, for good": func(f family) []int {
+					n.Hosts[0].StopSSHD()
+					return []int{parent(t, f.agent)}
+				},
 			}
 			if c.all {
 				victims["agent, init and worker"] = func(f family) []int { return []int{f.agent, f.init, f.worker} }
@@ -74,6 +77,7 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 					}
 					gone(t, 9*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
 					require.True(t, await(t, p).Lost)
+					n.Hosts[0].StartSSHD()
 				})
 			}
 		})

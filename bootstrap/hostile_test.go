@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/yamux"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -28,12 +29,17 @@ func hostile(t *testing.T, does func(*yamux.Session)) *link {
 		if _, err := io.WriteString(there, preamble); err != nil {
 			return
 		}
-		session, err := yamux.Server(there, muxConfig())
+		lost := make(chan error, 2)
+		stream := resume.New(there, resume.Config{Lost: func(err error) { lost <- err }})
+		far.Go(func() { stream.Break(<-lost) }) // nothing replaces what it has
+		session, err := yamux.Server(stream, muxConfig())
 		if err != nil {
 			return
 		}
-		defer session.Close()
 		does(session)
+		_ = session.Close() // the launcher may have gone before
+		lost <- io.EOF
+		stream.Wait()
 	})
 	cut := func() { _ = here.Close() }
 	return &link{

@@ -26,6 +26,8 @@ type link struct {
 	wait     func() error      // waits for the command's end and says how it ended; after a cut, no longer than the agent's lease takes
 	release  func()            // frees what the link holds, after wait
 	abandon  func(dir string)  // removes the work folder, where the agent could not
+	gone     <-chan struct{}   // closed when the agent is known to have ended; nil: that is seen by the end of out
+	again    again             // opens another connection to the agent; nil: there are none
 	bring    bring             // fills the work folder; nil: nothing to bring
 	describe func(error) error // explains a command that ended before the preamble; nil: nothing to say
 
@@ -52,6 +54,9 @@ func (l *link) heed(line string, noise func(string)) {
 
 // bring makes the folders of [Config].Ship appear in the work folder dir.
 type bring func(ctx context.Context, dir string) error
+
+// again opens another connection to an agent.
+type again func(ctx context.Context, to bridgeReport) (*span, error)
 
 // starter starts the program on hosts.
 type starter interface {

@@ -156,6 +156,18 @@ func work(g *Guest) {
 		<-g.Context().Done()
 		fmt.Println("cause:", context.Cause(g.Context()))
 		g.Exit(3)
+	case "ticks": // arg lines a second, until it is told to stop
+		rate, _ := strconv.Atoi(arg)
+		const beat = 10 * time.Millisecond
+		every := time.NewTicker(beat)
+		for n := 0; g.Context().Err() == nil; {
+			<-every.C
+			for range max(1, rate*int(beat)/int(time.Second)) {
+				fmt.Println("tick", n)
+				n++
+			}
+		}
+		g.Exit(3)
 	case "ignore":
 		signal.Ignore(syscall.SIGTERM)
 		script := `echo child $$; (setsid sh -c 'echo grandchild $$; exec sleep 1000' &) ; exec sleep 1000`

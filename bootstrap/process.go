@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hashicorp/yamux"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -20,6 +22,8 @@ type Process struct {
 	cfg     *Config
 	host    inventory.Host
 	link    *link
+	stream  *resume.Stream // what the session travels over
+	lost    chan error     // capacity 1: what carried the stream has failed
 	session *yamux.Session
 	pulse   *pulse
 	ready   chan struct{} // closed when dir is there, where the agent waits for files
@@ -50,7 +54,7 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	p := &Process{
 		cfg: cfg, host: h, link: l, pulse: newPulse(),
 		records: make(chan Record), delivered: make(chan struct{}),
-		changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
+		lost: make(chan error, 1), changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
 	}
 	p.last.max = 20
 	p.ended, p.end = context.WithCancel(context.Background())
@@ -60,13 +64,20 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	reader, err := l.greet(ctx, cfg.HelloTimeout, func(line string) { p.unnumbered(Stdout, line) })
 	if err == nil {
 		p.pulse.beat()
-		p.session, err = yamux.Client(linkConn{pulseReader{reader, p.pulse}, l}, muxConfig())
+		p.stream = resume.New(linkConn{reader, l}, resume.Config{Lost: p.noteLoss})
+		p.session, err = yamux.Client(heardStream{p.stream, p.pulse}, muxConfig())
 	}
 	if err != nil {
 		l.kill()        // no agent is in charge yet, so nobody is there to end it more gently
 		_ = p.letGo("") // why it failed is known
 		p.end()
 		return nil, p.startError(ctx, err)
+	}
+	if l.again != nil {
+		var token resume.Token
+		_, _ = rand.Read(token[:]) // it never fails
+		p.stream.Allow(token)
+		orders.Token = token[:]
 	}
 	go p.run(orders)
 	if orders.Files {
@@ -195,8 +206,30 @@ func (p *Process) cut(why error) {
 		p.cutErr = why
 	}
 	p.mu.Unlock()
+	p.stream.Break(why)
 	p.link.cut()
 }
+
+// giveUp ends what goes over the link, which is of no use any more. The connection stays, as far as it is there, to tidy up over it.
+func (p *Process) giveUp(why error) {
+	p.mu.Lock()
+	if p.cutErr == nil {
+		p.cutErr = why
+	}
+	p.mu.Unlock()
+	p.stream.Break(why)
+}
+
+// noteLoss hears that the stream has lost what carried it.
+func (p *Process) noteLoss(cause error) {
+	select {
+	case p.lost <- cause:
+	default: // the one before was not taken notice of yet
+	}
+}
+
+// errFarewell is never seen: what ends with it has ended before.
+var errFarewell = errors.New("bootstrap: the host does not take leave")
 
 // run gives the orders and follows the process to its end.
 func (p *Process) run(orders agentOrders) {
@@ -204,7 +237,11 @@ func (p *Process) run(orders agentOrders) {
 	talk.Go(p.watch)
 	exit, err := p.follow(orders, &talk)
 	close(p.stop)
-	stuck := time.AfterFunc(LeaseNotice, p.link.cut) // a farewell is no reason to wait for a host that is gone
+	farewell := LeaseNotice
+	if err == nil && (!p.stream.Carried() || time.Since(p.pulse.at()) > p.suspicious()) {
+		farewell = 0 // all is known, and the agent ends by itself
+	}
+	stuck := time.AfterFunc(farewell, func() { p.cut(errFarewell) }) // it is no reason to wait for a host that is gone
 	_ = p.session.Close()
 	talk.Wait()
 	stuck.Stop()
@@ -215,6 +252,7 @@ func (p *Process) run(orders agentOrders) {
 	}
 	p.mu.Unlock()
 	status := p.letGo(dir)
+	p.stream.Wait()
 	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, MaxRSS: exit.MaxRSS, Left: exit.Left, Last: p.last.lines()}
 	if err != nil {
 		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, errors.Join(why, err, status))}
@@ -294,26 +332,9 @@ func (p *Process) readRecords(stream io.Reader) (exitReport, error) {
 	}
 }
 
-// watch cuts the link when the host is silent for so long that its processes must be gone.
-func (p *Process) watch() {
-	every := time.NewTicker(p.cfg.Lease / 5)
-	defer every.Stop()
-	for {
-		select {
-		case <-p.stop:
-			return
-		case <-every.C:
-			if silence := time.Since(p.pulse.at()); silence > p.cfg.Lease+LeaseNotice {
-				p.cut(fmt.Errorf("nothing was heard for %v", silence.Round(time.Millisecond)))
-				return
-			}
-		}
-	}
-}
-
 // ping keeps the lease and passes requests to stop. A write that fails means that the link ends: the record stream says why.
 func (p *Process) ping(control io.Writer) {
-	every := time.NewTicker(p.cfg.Lease / 5)
+	every := time.NewTicker(p.cfg.Lease / 10)
 	defer every.Stop()
 	brought := p.brought
 	for {

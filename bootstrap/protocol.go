@@ -22,6 +22,7 @@ const (
 	markerAgent  = "agent"
 	markerWorker = "worker"
 	markerClean  = "clean"
+	markerAttach = "attach"
 )
 
 // preamble ends whatever a host's start files and package initialisers print before [Enter] is reached.
@@ -56,6 +57,7 @@ const (
 	frameExit                           // agent → launcher, on the record stream: exitReport, the last frame
 	frameClean                          // launcher → cleaner: cleanOrders, the only frame
 	frameCleaned                        // cleaner → launcher: cleanReport, the only frame
+	frameDoor                           // launcher → a process that is to attach it: doorReport
 )
 
 // agentOrders tell an agent what to start.
@@ -67,6 +69,7 @@ type agentOrders struct {
 	Bases   []string // folders in which the work folder may be made, the first that works is taken
 	Env     []string // NAME=VALUE for the worker
 	Files   bool     // the launcher brings files into the work folder before the worker starts
+	Token   []byte   // with which the link is taken up again over another connection; empty: it is not
 	Orders  []byte
 }
 
@@ -94,9 +97,21 @@ type guestOrders struct {
 
 // startReport says whether the worker runs.
 type startReport struct {
-	Dir   string
-	Held  string // how the worker's children are held
-	Error string
+	Dir    string
+	Held   string // how the worker's children are held
+	Error  string
+	Bridge bridgeReport
+}
+
+// bridgeReport says how an agent is reached when the link to it is lost. Its zero value says that it is not.
+type bridgeReport struct {
+	Program string // path of the executable that attaches
+	Door    string // where it finds the agent
+}
+
+// doorReport tells a process that attaches where the agent is.
+type doorReport struct {
+	Door string
 }
 
 // exitReport says how the worker ended.

@@ -58,7 +58,7 @@ func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.
 	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
-	l, err := s.startWarm(ctx, conn, p)
+	l, err := s.startWarm(ctx, h, conn, p)
 	if err != nil {
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
@@ -72,7 +72,7 @@ func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.
 		if err != nil {
 			return nil, hostFailure(ctx, h, "start", fmt.Errorf("run %s: %w", load.path, err))
 		}
-		l = c.link(mark)
+		l = s.link(h, c, mark)
 		l.bases, l.address = workBases(load.path), reachedAddress(conn, load.addr)
 	}
 	l.bring = files
@@ -144,6 +144,7 @@ type command struct {
 	err     *backlog
 	ended   chan struct{} // closed when status is known: at the end of the session, of the connection at the latest
 	status  error
+	number  uint64 // of the carrier that it is: see resume.Stream; the one that started the agent has none
 }
 
 // startCommand starts a command. What its start files print to standard error holds nobody up.
@@ -176,39 +177,26 @@ func startCommand(ctx context.Context, conn *sshconn.Conn, text string) (*comman
 	return c, nil
 }
 
-// link is the command as the link to an agent; it owns the connection from then on. The command prints its process id after mark.
-func (c *command) link(mark string) *link {
-	conn, session := c.conn, c.session
+// link is c as the link to an agent on h, with all connections that come after it; it owns them from then on. The command prints its
+// process id after mark.
+func (s *sshStarter) link(h inventory.Host, c *command, mark string) *link {
+	w := newWays(c)
 	l := &link{
 		pidMark: mark,
 
-		in:  sessionWriter{c.in},
-		out: sessionReader{c.out, session},
-		err: c.err,
-		cut: func() { _ = conn.Close() },
-		wait: func() error {
-			<-c.ended
-			return c.status
-		},
-		release: func() {
-			_ = conn.Close()
-			<-c.ended
-			c.err.wait()
-		},
-		abandon:  func(dir string) { removeRemote(conn, dir) },
+		in:       sessionWriter{c.in},
+		out:      sessionReader{c.out, c.session},
+		err:      c.err,
+		cut:      w.cut,
+		wait:     w.wait,
+		release:  w.release,
+		abandon:  func(dir string) { removeRemote(w.current().conn, dir) },
+		gone:     w.gone,
+		again:    func(ctx context.Context, to bridgeReport) (*span, error) { return s.again(ctx, h, w, to) },
 		describe: describeSSH,
 	}
 	var once sync.Once // who comes second waits for the first
-	l.kill = func() {
-		once.Do(func() {
-			stuck := time.AfterFunc(killPatience, func() { _ = conn.Close() })
-			_ = session.Signal(ssh.SIGKILL)
-			killRemote(conn, l.pid.Load())
-			_ = session.Close()
-			stuck.Stop()
-			_ = conn.Close()
-		})
-	}
+	l.kill = func() { once.Do(func() { w.kill(l.pid.Load()) }) }
 	return l
 }
 

@@ -97,6 +97,12 @@ func (m *meter) bytes() int64 {
 	return n
 }
 
+// shut cuts all connections and takes no more.
+func (m *meter) shut() {
+	_ = m.listener.Close() // Cleanup closes it too
+	m.cut()
+}
+
 func (m *meter) cut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -207,7 +213,7 @@ func TestLoginShells(t *testing.T) {
 	}
 }
 
-// The connection is cut: the host cleans up by itself.
+// The connection is cut for good: the host cleans up by itself.
 func TestLeaseLostOverSSH(t *testing.T) {
 	t.Parallel()
 	s := sshtest.Start(t, sshtest.Options{})
@@ -218,7 +224,7 @@ func TestLeaseLostOverSSH(t *testing.T) {
 	require.NoError(t, err)
 	worker, agent, dir := j.ids(t)
 	child, grandchild := j.number(t, "child"), j.number(t, "grandchild")
-	m.cut()
+	m.shut()
 	exit := await(t, p)
 	require.True(t, exit.Lost)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)

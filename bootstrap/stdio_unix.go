@@ -11,18 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stdio is the process's standard input and output, taken away from everybody else.
+// stdio is a process's standard input and output, taken away from everybody else.
 type stdio struct {
-	in    *os.File
-	out   *os.File
-	pulse *pulse
+	in     *os.File
+	out    *os.File
+	holder io.Closer // keeps the process alive that they were taken from; nil: this one
 }
 
-func (s *stdio) Read(b []byte) (int, error) { return pulseReader{s.in, s.pulse}.Read(b) }
+func (s *stdio) Read(b []byte) (int, error) { return s.in.Read(b) }
 
 func (s *stdio) Write(b []byte) (int, error) { return s.out.Write(b) }
 
-func (s *stdio) Close() error { return errors.Join(s.in.Close(), s.out.Close()) }
+func (s *stdio) Close() error {
+	err := errors.Join(s.in.Close(), s.out.Close())
+	if s.holder != nil {
+		err = errors.Join(err, s.holder.Close())
+	}
+	return err
+}
 
 // claimStdio moves the link to descriptors of its own: what else in this process prints goes to standard error from now on.
 func claimStdio() (*stdio, error) {
@@ -55,7 +61,7 @@ func claimStdio() (*stdio, error) {
 	if err := unix.Dup2(2, 1); err != nil {
 		return nil, fmt.Errorf("replace standard output: %w", err)
 	}
-	return &stdio{in: in, out: out, pulse: newPulse()}, nil
+	return &stdio{in: in, out: out}, nil
 }
 
 // pipeConn is a pair of pipes as one connection.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 )
 
 // pulse remembers when something was last read. It is safe for concurrent use.
@@ -31,6 +33,14 @@ func (r pulseReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// heardStream is a stream whose reads beat: what a lost carrier had under way counts when it comes.
+type heardStream struct {
+	*resume.Stream
+	pulse *pulse
+}
+
+func (s heardStream) Read(b []byte) (int, error) { return pulseReader{s.Stream, s.pulse}.Read(b) }
 
 // supervisor drives a lease until the worker has ended. Its functions are called from run alone and must not block for long.
 type supervisor struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/ship"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
@@ -18,7 +19,7 @@ const maxNoise = 256 << 10
 
 // startWarm starts the program where the host has it. To look for it and to become it is one session, the only one of a warm start.
 // Where the host does not have the program, link and error are nil.
-func (s *sshStarter) startWarm(ctx context.Context, conn *sshconn.Conn, p part) (*link, error) {
+func (s *sshStarter) startWarm(ctx context.Context, h inventory.Host, conn *sshconn.Conn, p part) (*link, error) {
 	wanted, err := s.cargo.wanted()
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func (s *sshStarter) startWarm(ctx context.Context, conn *sshconn.Conn, p part) 
 		_ = c.err.Close()
 		return nil, err
 	}
-	l := c.link(mark)
+	l := s.link(h, c, mark)
 	found, err := ship.ParseEntered(said)
 	if err != nil {
 		l.kill()

@@ -71,6 +71,9 @@ type Target struct {
 	User    string // empty: the configuration's, then the current user
 	Address string // what one would give to ssh: an alias of the configuration, a name or an IP address without brackets. Empty: Name
 	Port    int    // 0: the configuration's, then 22
+
+	// Since is when the connections to jump hosts that are shared may have begun at the earliest; older ones are not joined. Zero means that all may.
+	Since time.Time
 }
 
 // local is who and where the launcher is.

@@ -105,6 +105,8 @@ type Conn struct {
 // Close ends the connection and its sessions; the jump connection goes with its last user. It may be called again and returns the first call's error.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
+		stuck := time.AfterFunc(closePatience, c.release) // a jump host that does not answer holds this up until its own connection goes
+		defer stuck.Stop()
 		c.err = c.Client.Close()
 		if errors.Is(c.err, net.ErrClosed) || errors.Is(c.err, io.EOF) {
 			c.err = nil // it was lost before
@@ -119,6 +121,9 @@ func (c *Conn) Close() error {
 
 // RoundTrip returns the shortest time that an answer has taken on this connection so far. It is not known for a host behind a jump host, nor on other systems than Linux.
 func (c *Conn) RoundTrip() (time.Duration, bool) { return roundTrip(c.raw) }
+
+// closePatience is how long a jump host may take to close a connection through it.
+const closePatience = time.Second
 
 // Dial connects to a host and logs in. Its errors are *ConfigError, *ReachError, *HostKeyError and *AuthError, [ErrClosed], or the context's, wrapped.
 func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
@@ -135,7 +140,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
 		return nil, err
 	}
 	s := hops[len(hops)-1]
-	via, release, err := d.through(ctx, hops[:len(hops)-1])
+	via, release, err := d.through(ctx, hops[:len(hops)-1], t.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +149,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Conn, error) {
 		release()
 		return nil, err
 	}
-	c := &Conn{Client: client, Name: s.name, HostName: s.hostName, Port: s.port, KeyExchange: keyExchange(client), raw: raw, release: release}
+	c := &Conn{Client: client, Name: s.name, HostName: s.hostName, Port: s.port, KeyExchange: keyExchange(client), raw: raw, release: sync.OnceFunc(release)}
 	for _, h := range hops[:len(hops)-1] {
 		c.Jumps = append(c.Jumps, h.name)
 	}

@@ -3,6 +3,7 @@ package sshconn
 import (
 	"context"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -10,6 +11,7 @@ import (
 // jump is a connection to a jump host that several hosts share. Its job opens it, holds it until the last user has left or the connection is lost, and closes it.
 type jump struct {
 	name  string
+	begun time.Time
 	ready chan struct{} // closed when client or err is set
 
 	// set before ready is closed
@@ -20,12 +22,12 @@ type jump struct {
 	users int                // guarded by Dialer.mu; at 0 the job is stopped
 }
 
-// through returns a connection to the last of hops, shared with others, and what to call when it is no longer needed. Without hops both do nothing.
-func (d *Dialer) through(ctx context.Context, hops []settings) (*jump, func(), error) {
+// through returns a connection to the last of hops, shared with others and begun no earlier than since, and what to call when it is no longer needed. Without hops both do nothing.
+func (d *Dialer) through(ctx context.Context, hops []settings, since time.Time) (*jump, func(), error) {
 	if len(hops) == 0 {
 		return nil, func() {}, nil
 	}
-	j := d.join(hops)
+	j := d.join(hops, since)
 	release := func() { d.leave(hops, j) }
 	select {
 	case <-j.ready:
@@ -48,18 +50,18 @@ func chainKey(hops []settings) string {
 	return strings.Join(ids, "\x00")
 }
 
-// join adds a user to the connection to the last hop, and starts it when there is none.
-func (d *Dialer) join(hops []settings) *jump {
+// join adds a user to the connection to the last hop, and starts it when there is none that has begun since.
+func (d *Dialer) join(hops []settings, since time.Time) *jump {
 	key := chainKey(hops)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	j, ok := d.shared[key]
-	if !ok {
+	if !ok || j.begun.Before(since) { // an older one goes with its last user
 		ctx, stop := context.WithCancel(d.ctx)
-		j = &jump{name: hops[len(hops)-1].name, ready: make(chan struct{}), stop: stop}
+		j = &jump{name: hops[len(hops)-1].name, begun: time.Now(), ready: make(chan struct{}), stop: stop}
 		d.shared[key] = j
 		// The caller is a Dial, which Close waits for too, so the counter is not zero here and the job cannot be missed.
-		d.jobs.Go(func() { d.hold(ctx, hops, j) })
+		d.jobs.Go(func() { d.hold(ctx, hops, j, since) })
 	}
 	j.users++
 	return j
@@ -87,9 +89,9 @@ func (d *Dialer) forgetLocked(hops []settings, j *jump) {
 }
 
 // hold is the job of a jump connection.
-func (d *Dialer) hold(ctx context.Context, hops []settings, j *jump) {
+func (d *Dialer) hold(ctx context.Context, hops []settings, j *jump, since time.Time) {
 	defer j.stop()
-	via, release, err := d.through(ctx, hops[:len(hops)-1])
+	via, release, err := d.through(ctx, hops[:len(hops)-1], since)
 	if err == nil {
 		defer release()
 		j.client, _, err = d.connect(ctx, hops[len(hops)-1], via)

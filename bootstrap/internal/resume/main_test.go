@@ -63,8 +63,10 @@ func newPeers(budget int, next func() (here, there int, ok bool)) *peers {
 	here, there, _ := next()
 	a, b := carrierPair(here, there)
 	token := Token{1, 2, 3}
-	p.b = New(b, Config{Token: token, Budget: budget})
-	p.a = New(a, Config{Token: token, Budget: budget, Lost: func(err error) { p.lost <- err }})
+	p.b = New(b, Config{Budget: budget})
+	p.a = New(a, Config{Budget: budget, Lost: func(err error) { p.lost <- err }})
+	p.a.Allow(token)
+	p.b.Allow(token)
 	p.bridges.Go(func() {
 		for range p.lost {
 			for {
@@ -75,7 +77,7 @@ func newPeers(budget int, next func() (here, there int, ok bool)) *peers {
 				a, b := carrierPair(here, there)
 				var accepted sync.WaitGroup
 				accepted.Go(func() { _ = p.b.Accept(b) }) // what matters is whether the other end has it
-				err := p.a.Resume(a)
+				_, err := p.a.Resume(a)
 				accepted.Wait()
 				if err == nil || !errors.Is(err, ErrRefused) && !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, errCut) {
 					break

@@ -14,7 +14,7 @@ func attach(p *peers) (here, there error) {
 	a, b := carrierPair(never, never)
 	accepted := make(chan error, 1)
 	go func() { accepted <- p.b.Accept(b) }()
-	here = p.a.Resume(a)
+	_, here = p.a.Resume(a)
 	return here, <-accepted
 }
 
@@ -59,7 +59,10 @@ func TestStale(t *testing.T) {
 		p := newPeers(0, only(never, never))
 		old, far := carrierPair(never, never)
 		late := make(chan error, 1)
-		go func() { late <- p.a.Resume(old) }() // it is number 1, and its hello is under way
+		go func() {
+			_, err := p.a.Resume(old)
+			late <- err
+		}() // it is number 1, and its hello is under way
 		synctest.Wait()
 		here, there := attach(p) // number 2
 		require.NoError(t, errors.Join(here, there))
@@ -78,14 +81,14 @@ func TestDuplicate(t *testing.T) {
 			hello hello
 			want  error
 		}{
-			{hello{token: p.a.cfg.Token, epoch: 5}, nil},
-			{hello{token: p.a.cfg.Token, epoch: 5}, ErrRefused},
-			{hello{token: p.a.cfg.Token, epoch: 4}, ErrRefused},
-			{hello{token: p.a.cfg.Token, epoch: 0}, ErrRefused},
+			{hello{token: p.a.token, epoch: 5}, nil},
+			{hello{token: p.a.token, epoch: 5}, ErrRefused},
+			{hello{token: p.a.token, epoch: 4}, ErrRefused},
+			{hello{token: p.a.token, epoch: 0}, ErrRefused},
 			{hello{token: Token{9}, epoch: 6}, ErrRefused},
 			{hello{epoch: 6}, ErrRefused},
-			{hello{token: p.a.cfg.Token, epoch: 6, received: 1}, ErrProtocol},
-			{hello{token: p.a.cfg.Token, epoch: 6}, nil},
+			{hello{token: p.a.token, epoch: 6, received: 1}, ErrProtocol},
+			{hello{token: p.a.token, epoch: 6}, nil},
 		} {
 			a, b := carrierPair(never, never)
 			go func() { _, _ = a.Write(c.hello.appendTo(nil)) }() // the other end may close it meanwhile
@@ -109,7 +112,8 @@ func TestNotTaken(t *testing.T) {
 		x, y := carrierPair(never, never)
 		go func() { _, _ = y.Write(hello{epoch: 1}.appendTo(nil)) }() // the other end may close it meanwhile
 		require.ErrorIs(t, here.Accept(x), ErrRefused)
-		require.ErrorIs(t, there.Resume(y), ErrRefused)
+		_, err := there.Resume(y)
+		require.ErrorIs(t, err, ErrRefused)
 		here.Break(errCut)
 		there.Break(errCut)
 		here.Wait()
@@ -135,7 +139,7 @@ func TestMalformed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := carrierPair(never, never)
-			s := New(a, Config{Token: Token{1}, Lost: func(error) { t.Error("lost") }})
+			s := New(a, Config{Lost: func(error) { t.Error("lost") }})
 			go func() { _, _ = b.Write(raw) }() // the other end may close it meanwhile
 			_, err := s.Read(make([]byte, 10))
 			require.ErrorIs(t, err, ErrProtocol)
@@ -156,7 +160,8 @@ func TestWrongWelcome(t *testing.T) {
 				_, _ = io.ReadFull(b, make([]byte, helloSize)) // as it always is
 				_, _ = b.Write(w.appendTo(nil))
 			}()
-			require.ErrorIs(t, p.a.Resume(a), ErrProtocol)
+			_, err := p.a.Resume(a)
+			require.ErrorIs(t, err, ErrProtocol)
 			require.NoError(t, b.Close())
 		}
 		exchange(t, p, pattern(1, 100), pattern(2, 100), of(10))

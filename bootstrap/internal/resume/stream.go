@@ -17,9 +17,6 @@ var ErrBroken = errors.New("resume: stream broken")
 
 // Config says how a stream behaves.
 type Config struct {
-	// Token is the secret of this stream. Where it is zero no carrier is taken but the first.
-	Token Token
-
 	// Budget is how many written bytes wait at most to be acknowledged. Zero is [DefaultBudget]; less than 1 KiB counts as that.
 	// Both ends must have the same.
 	Budget int
@@ -41,6 +38,7 @@ type Stream struct {
 	mu       sync.Mutex
 	changed  sync.Cond // anything below
 	current  *carrier  // nil: lost, or the stream is over
+	token    Token     // zero: no further carriers are taken
 	epoch    uint64    // of the youngest carrier that was taken
 	tried    uint64    // of the youngest that was offered to the peer
 	sent     ring      // from the offset that the peer has acknowledged to that of the next Write
@@ -80,6 +78,13 @@ func New(first io.ReadWriteCloser, cfg Config) *Stream {
 	defer s.mu.Unlock()
 	s.useLocked(newCarrier(first))
 	return s
+}
+
+// Allow lets further carriers be taken, by the secret that both ends share. Until then there is but the first.
+func (s *Stream) Allow(token Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token = token
 }
 
 func newCarrier(c io.ReadWriteCloser) *carrier {
@@ -126,6 +131,13 @@ func (s *Stream) overLocked() error {
 		return net.ErrClosed
 	}
 	return nil
+}
+
+// Carried says whether there is a carrier in use, as far as this end knows.
+func (s *Stream) Carried() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil
 }
 
 // Write writes b to the stream. It waits while the budget is used up, however long the stream has no carrier.

@@ -1,0 +1,319 @@
+//go:build linux && hosts
+
+package bootstrap
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
+	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
+)
+
+// notes are what a launcher has logged.
+type notes struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (n *notes) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.buf.Write(b)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.buf.String()
+}
+
+func (n *notes) await(t *testing.T, text string, times int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Count(n.String(), text) >= times }, 30*time.Second, 5*time.Millisecond, "%q in %s", text, n)
+}
+
+const (
+	lostNote = "is lost; reconnecting"
+	backNote = "is back"
+)
+
+// bridgeable starts a process on host1 of a net with its launcher's notes.
+func bridgeable(t *testing.T, n *hosts.Net, orders string) (*Process, *journal, *notes) {
+	t.Helper()
+	return bridgeableBy(t, n.Config, "host1", orders)
+}
+
+// bridgeableBy starts a process on a host that the SSH configuration in a file names.
+func bridgeableBy(t *testing.T, config, host, orders string) (*Process, *journal, *notes) {
+	t.Helper()
+	said := new(notes)
+	cfg := Config{
+		Run: "far away", SSH: &sshconn.Config{ConfigFile: config},
+		Logger: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	p, j, err := launchRemote(t, cfg, inventory.Host{Name: host, Slots: 1}, orders)
+	require.NoError(t, err)
+	return p, j, said
+}
+
+// killSessions kills the processes of sshd that serve logins on h, as their names say.
+func killSessions(t *testing.T, h *hosts.Host) {
+	t.Helper()
+	killed := 0
+	for _, p := range h.Processes() {
+		if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
+			kill(t, p.PID)
+			killed++
+		}
+	}
+	require.Positive(t, killed)
+}
+
+// requireEmpty waits until nothing is left on h.
+func requireEmpty(t *testing.T, h *hosts.Host, within time.Duration) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.Empty(c, h.Processes()) }, within, 10*time.Millisecond)
+}
+
+// requireCounted asserts that the lines "0 …", "1 …" came, each once and in order, numbered without gaps, and returns how many.
+func requireCounted(t *testing.T, j *journal) int {
+	t.Helper()
+	var seq uint64
+	count := 0
+	for _, r := range j.all() {
+		if r.Seq > 0 {
+			seq++
+			require.Equal(t, seq, r.Seq)
+		}
+		if r.Stream == Stdout && r.Seq > 0 {
+			var n int
+			_, err := fmt.Sscanf(r.Text, "tick %d", &n)
+			require.NoError(t, err, "%q", r.Text)
+			require.Equal(t, count, n)
+			count++
+		}
+	}
+	return count
+}
+
+// The cable is pulled for three seconds while lines flow: all come, and so does the status.
+func TestCutIsBridged(t *testing.T) {
+	t.Parallel()
+	for name, orders := range map[string]string{"some lines": "ticks 100", "a flood of lines": "ticks 10000"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := hosts.Up(t, 1)
+			p, j, said := bridgeable(t, n, orders)
+			j.await(t, "tick 30")
+			n.Hosts[0].Cut()
+			time.Sleep(3 * time.Second) // how long the cable is out is what this is about
+			n.Hosts[0].Heal()
+			said.await(t, backNote, 1)
+			p.Terminate(time.Minute)
+			require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
+			require.Greater(t, requireCounted(t, j), 300)
+			require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
+			require.Equal(t, 1, strings.Count(said.String(), backNote), said)
+			requireEmpty(t, n.Hosts[0], 10*time.Second)
+		})
+	}
+}
+
+// The processes of sshd that carry a link are killed, those of the link that bridges it too: nothing is lost, and a process beside it is not touched.
+func TestSessionKilledIsBridged(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, j, said := bridgeable(t, n, "ticks 10000")
+	beside, journal, err := tryLaunch(t, Config{Run: "beside"}, "ticks 100")
+	require.NoError(t, err)
+	for i := range 5 {
+		j.await(t, fmt.Sprintf("tick %d", 1000*i))
+		killSessions(t, n.Hosts[0])
+		said.await(t, backNote, i+1)
+	}
+	p.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
+	require.Greater(t, requireCounted(t, j), 4000)
+	require.Equal(t, 5, strings.Count(said.String(), lostNote), said)
+	beside.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, beside).Code)
+	requireCounted(t, journal)
+	requireEmpty(t, n.Hosts[0], 10*time.Second)
+}
+
+// Streams of both sides go on over a new connection.
+func TestStreamsAreBridged(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, _, said := bridgeable(t, n, "echo")
+	conn, err := p.Dial(t.Context())
+	require.NoError(t, err)
+	data := bytes.Repeat([]byte("a lost link is bridged "), 1<<20)
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := conn.Write(data)
+		wrote <- err
+	}()
+	back := make([]byte, len(data))
+	for i := range 4 { // in the middle of them
+		part := len(data) / 4
+		_, err := io.ReadFull(conn, back[i*part:(i+1)*part])
+		require.NoError(t, err)
+		killSessions(t, n.Hosts[0])
+	}
+	require.NoError(t, <-wrote)
+	require.True(t, bytes.Equal(data, back))
+	said.await(t, backNote, 1)
+	p.Terminate(0)
+	require.Equal(t, "SIGKILL", await(t, p).Signal, "%v", p.Exit())
+	requireEmpty(t, n.Hosts[0], 10*time.Second)
+}
+
+// The link is lost for good: sshd is gone. Everything has ended when the lease and its notice are over.
+func TestNotBridged(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, j, said := bridgeable(t, n, "ignore")
+	j.await(t, "grandchild")
+	n.Hosts[0].StopSSHD()
+	begin := time.Now()
+	killSessions(t, n.Hosts[0])
+	requireEmpty(t, n.Hosts[0], DefaultLease+LeaseNotice+3*time.Second)
+	exit := await(t, p)
+	require.Less(t, time.Since(begin), DefaultLease+LeaseNotice+3*time.Second)
+	require.True(t, exit.Lost)
+	require.ErrorIs(t, exit.Err, ErrNoStatus)
+	require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
+	require.NotContains(t, said.String(), backNote)
+}
+
+// The host's process is killed while its link is lost: whoever gets there again learns that, and nobody waits for the lease.
+func TestAgentEndsWhileTheLinkIsLost(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, j, _ := bridgeable(t, n, "wait")
+	_, agent, dir := j.ids(t)
+	n.Hosts[0].StopSSHD()
+	killSessions(t, n.Hosts[0])
+	kill(t, agent)
+	n.Hosts[0].StartSSHD()
+	begin := time.Now()
+	exit := await(t, p)
+	require.Less(t, time.Since(begin), DefaultLease)
+	require.ErrorIs(t, exit.Err, errAgentGone)
+	require.NoDirExists(t, dir)
+	requireEmpty(t, n.Hosts[0], 10*time.Second)
+}
+
+// Orders to end that are given while the link is lost arrive when it is back; an end is reported then too.
+func TestEndWhileTheLinkIsLost(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, j, said := bridgeable(t, n, "ticks 100")
+	j.await(t, "tick 10")
+	n.Hosts[0].StopSSHD()
+	killSessions(t, n.Hosts[0])
+	said.await(t, lostNote, 1)
+	p.Terminate(time.Minute)
+	n.Hosts[0].StartSSHD()
+	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
+	requireCounted(t, j)
+	requireEmpty(t, n.Hosts[0], 10*time.Second)
+}
+
+// Who comes to the door without the token, or as somebody else, is turned away, and the process goes on.
+func TestDoorIsForTheLauncherOnly(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	h := n.Hosts[0]
+	p, j, said := bridgeable(t, n, "ticks 100")
+	require.NotEmpty(t, p.report.Bridge.Door)
+	program := filepath.Join(filepath.Dir(h.Home), "program") // the one in root's cache is for root only
+	own, err := os.ReadFile(p.report.Bridge.Program)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(program, own, 0o755))
+	knock := func(wrap ...string) (int, []byte) {
+		line := append(wrap, program)
+		cmd := h.Command(line[0], line[1:]...)
+		cmd.Env = []string{marker + "=" + markerAttach}
+		var in bytes.Buffer
+		require.NoError(t, writeMessage(&in, frameDoor, doorReport{p.report.Bridge.Door}))
+		in.Write(make([]byte, 100)) // a token of zeros
+		cmd.Stdin = &in
+		out, err := cmd.Output()
+		var exited *exec.ExitError
+		if err != nil {
+			require.ErrorAs(t, err, &exited)
+		}
+		return cmd.ProcessState.ExitCode(), bytes.TrimPrefix(out, []byte(preamble))
+	}
+	status, answer := knock()
+	require.Zero(t, status)
+	require.Empty(t, answer)
+	status, answer = knock("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+	require.Equal(t, exitBroken, status)
+	require.Empty(t, answer)
+	p.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, p).Code)
+	requireCounted(t, j)
+	require.NotContains(t, said.String(), lostNote)
+}
+
+// The jump host between is cut off for a while, and then its sessions are killed: the way to the host is opened anew, jump host included.
+func TestJumpHostIsBridged(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 2)
+	usual, err := os.ReadFile(n.Config)
+	require.NoError(t, err)
+	config := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(config, append([]byte("Host host2\n\tProxyJump host1\n"), usual...), 0o600))
+	p, j, said := bridgeableBy(t, config, "host2", "ticks 10000")
+	j.await(t, "tick 3000")
+	n.Hosts[0].Cut()
+	time.Sleep(3 * time.Second) // how long the cable is out is what this is about
+	n.Hosts[0].Heal()
+	said.await(t, backNote, 1)
+	killSessions(t, n.Hosts[0])
+	said.await(t, backNote, 2)
+	p.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
+	require.Greater(t, requireCounted(t, j), 3000)
+	requireEmpty(t, n.Hosts[1], 10*time.Second)
+}
+
+// A host's process that is stopped for a while is silent, and its link is not to blame: it goes on over whichever connection it hears first.
+func TestStoppedAgentGoesOn(t *testing.T) {
+	t.Parallel()
+	n := hosts.Up(t, 1)
+	p, j, said := bridgeable(t, n, "ticks 100")
+	j.await(t, "tick 10")
+	pid := 0
+	for _, q := range n.Hosts[0].Processes() { // the agent came first
+		if strings.Contains(strings.Join(q.Args, " "), ".cache/tlaunch") && (pid == 0 || q.PID < pid) {
+			pid = q.PID
+		}
+	}
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	said.await(t, lostNote, 1)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	said.await(t, backNote, 1)
+	p.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
+	require.Greater(t, requireCounted(t, j), 100)
+	requireEmpty(t, n.Hosts[0], 10*time.Second)
+}
