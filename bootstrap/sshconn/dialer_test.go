@@ -118,6 +118,19 @@ func TestUnfriendlyServers(t *testing.T) {
 	}
 }
 
+func TestJumpHostIsNamed(t *testing.T) {
+	home(t)
+	config := filepath.Join(t.TempDir(), "config")
+	gate := fmt.Sprintf("127.0.0.1:%d", serveRaw(t, func(net.Conn) {}))
+	require.NoError(t, os.WriteFile(config, []byte("Host box\n  ProxyJump "+gate+"\n"), 0o600))
+	d := newDialer(t, Config{ConfigFile: config, Retries: -1})
+	_, err := d.Dial(t.Context(), Target{Name: "box"})
+	var reach *ReachError
+	require.ErrorAs(t, err, &reach)
+	require.Equal(t, ReachClosed, reach.Kind)
+	require.ErrorContains(t, err, "sshconn: at the jump host 127.0.0.1: ")
+}
+
 func TestCancelAndClose(t *testing.T) {
 	home(t)
 	accepted := make(chan struct{}, 2)

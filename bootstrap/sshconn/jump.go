@@ -2,6 +2,7 @@ package sshconn
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (d *Dialer) through(ctx context.Context, hops []settings, since time.Time) 
 	}
 	if j.err != nil {
 		release()
-		return nil, nil, j.err
+		return nil, nil, fmt.Errorf("sshconn: at the jump host %s: %w", j.name, j.err)
 	}
 	return j, release, nil
 }
