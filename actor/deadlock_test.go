@@ -313,6 +313,7 @@ func TestStartsThatWaitForEachOther(t *testing.T) {
 				c := newCluster(t, "a", "b")
 				keys := []string{"a/0", other}
 				errs := make(chan error, 2)
+				var nodes []*actor.Node
 				for i, key := range keys {
 					home := key[:1]
 					b := &beginner{begin: func(ctx context.Context) error {
@@ -320,6 +321,9 @@ func TestStartsThatWaitForEachOther(t *testing.T) {
 					}}
 					n, err := c.systems[home].Spawn(actor.Spec{Key: key, Value: b, Concurrent: limit})
 					require.NoError(t, err)
+					nodes = append(nodes, n)
+				}
+				for _, n := range nodes { // when there are all: nobody is told that the other is not there
 					go func() { errs <- n.Start(t.Context()) }()
 				}
 				// One is found out and does not open; what the other waits for then ends with that node.
