@@ -1,12 +1,9 @@
 package actor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -31,7 +28,7 @@ func (c *call) failure(err error) *Error {
 // sendCall sends c's message to another process.
 func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.Link) error {
 	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched}
-	return s.transmit(ctx, c, c.target, c.method, m, arg, func(address string, release func()) func(error) {
+	return s.transmit(ctx, c, c.target, c.method, m, arg, func(address string, release func()) func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.settled {
@@ -43,24 +40,20 @@ func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.L
 		c.address, c.release = address, release
 		s.rememberLocked(c)
 		m.Id = c.id
-		return func(err error) {
-			s.forgetCall(c)
-			c.settle(nil, err)
-		}
+		return func() { s.forgetCall(c) }
 	})
 }
 
 func (s *System) sendTell(ctx context.Context, t *target, m *method, arg any) error {
 	call := &wire.Call{Method: m.name, Signature: m.hash}
-	return s.transmit(ctx, nil, t, m, call, arg, func(_ string, release func()) func(error) {
-		return func(error) { release() }
-	})
+	return s.transmit(ctx, nil, t, m, call, arg, func(_ string, release func()) func() { return release })
 }
 
 // transmit encodes arg into m and sends it once there is window; c is the
 // call that waits, if any. enter is told where the message goes and how its
-// window is given back, and returns what undoes it, or nil not to send.
-func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m *wire.Call, arg any, enter func(string, func()) func(error)) error {
+// window is given back, and returns what undoes it, or nil not to send. What
+// could not be sent is sent to the node's next process where there will be one.
+func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m *wire.Call, arg any, enter func(string, func()) func()) error {
 	fail := func(err error) error {
 		return &Error{Code: codeOf(err), Node: t.key, Method: md.name, Text: err.Error()}
 	}
@@ -71,28 +64,70 @@ func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m
 	if err != nil {
 		return fail(err)
 	}
-	to, err := s.pidOf(t)
-	if err != nil {
-		return fail(err)
-	}
 	if md.arg != nil {
 		if m.Argument, err = md.arg.encode(arg); err != nil {
 			return err
 		}
 	}
+	for {
+		address, err := s.transmitTo(ctx, carrier, c, t, m, enter)
+		var full *noWindow
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &full):
+			return full.err
+		}
+		if s.away != nil && ctx.Err() == nil && (errors.Is(err, ErrUnreachable) || errors.Is(err, ErrPeerGone)) {
+			if err = s.awaitReturn(ctx, t, address, err); err == nil {
+				continue
+			}
+		}
+		err = fail(err)
+		if c != nil {
+			c.settle(nil, err)
+		}
+		return err
+	}
+}
+
+// noWindow says that a sender's patience ended before there was window.
+type noWindow struct{ err error }
+
+func (e *noWindow) Error() string { return e.err.Error() }
+
+// awaitReturn waits until the node has another process, under ctx and while the system lives.
+func (s *System) awaitReturn(ctx context.Context, t *target, address string, why error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })()
+	err := s.away(ctx, t.key, address, why)
+	if err == nil && s.ctx.Err() != nil {
+		err = context.Cause(s.ctx)
+	}
+	return err
+}
+
+// transmitTo makes one try at the process in which the node lives now, whose
+// address it returns. An error says that m was not sent.
+func (s *System) transmitTo(ctx context.Context, carrier Transport, c *call, t *target, m *wire.Call, enter func(string, func()) func()) (string, error) {
+	to, err := s.pidOf(t)
+	if err != nil {
+		return "", err
+	}
 	w := s.windowFor(windowKey{to.Address, t.key})
 	epoch, err := w.acquire(ctx, c)
 	if errors.Is(err, errSettled) {
-		return nil
+		return to.Address, nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s takes no more for now (window of %d): %w", ErrOverloaded, t.key, s.window, err)
+		return to.Address, &noWindow{fmt.Errorf("%w: %s takes no more for now (window of %d): %w", ErrOverloaded, t.key, s.window, err)}
 	}
 	release := func() { w.release(epoch, 1) }
 	undo := enter(to.Address, release)
 	if undo == nil {
 		release()
-		return nil
+		return to.Address, nil
 	}
 	if s.ctx.Err() != nil { // it ended while this waited for window
 		err = context.Cause(s.ctx)
@@ -100,10 +135,9 @@ func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m
 		err = carrier.Send(ctx, to, s.self(), m)
 	}
 	if err != nil {
-		err = fail(err)
-		undo(err)
+		undo()
 	}
-	return err
+	return to.Address, err
 }
 
 // forgetCall ends what the system knows of c: it was answered, or never will be.
@@ -144,52 +178,5 @@ func (s *System) answerTo(to *protoactor.PID, m proto.Message) {
 	}
 	if err != nil {
 		s.logger.Debug("control message lost", "to", to.Address, "type", fmt.Sprintf("%T", m), "error", err)
-	}
-}
-
-// PeerDown tells the system that the link to the process at address was lost
-// and with it what was under way: calls to its nodes end with [ErrUnreachable]
-// and why, calls of its nodes are cancelled.
-func (s *System) PeerDown(address string, why error) {
-	if why == nil {
-		why = errors.New("the link was closed")
-	}
-	s.mu.Lock()
-	calls := slices.Collect(maps.Values(s.pending))
-	var served []*inbound
-	for k, in := range s.inbound {
-		if k.address == address {
-			served = append(served, in)
-		}
-	}
-	var windows []*window
-	for k, w := range s.windows {
-		if k.address == address {
-			windows = append(windows, w)
-		}
-	}
-	for k, a := range s.accounts {
-		if k.address == address {
-			a.gone = true
-			delete(s.accounts, k)
-		}
-	}
-	nodes := slices.Collect(maps.Values(s.nodes))
-	s.mu.Unlock()
-	// One that still waits for window may get its address now; a call's lock is taken before the system's.
-	calls = slices.DeleteFunc(calls, func(c *call) bool { return c.sentTo() != address })
-	slices.SortFunc(calls, func(a, b *call) int { return cmp.Compare(a.id, b.id) })
-	for _, c := range calls {
-		s.forgetCall(c)
-		c.settle(nil, c.failure(fmt.Errorf("%w: %s: %v", ErrUnreachable, address, why)))
-	}
-	for _, in := range served {
-		in.cancel(fmt.Errorf("%w: %s", ErrUnreachable, address))
-	}
-	for _, w := range windows {
-		w.reset()
-	}
-	for _, n := range nodes {
-		n.unwatchAll(address)
 	}
 }

@@ -36,6 +36,17 @@ type Config struct {
 	// Locate gives the address of the process that has a node; nil knows none.
 	// Its error should wrap ErrNoNode or ErrUnreachable.
 	Locate func(key string) (address string, err error)
+	// Fate waits until it is known what became of the process at an address
+	// to which the link was lost, and returns an error that wraps ErrPeerGone
+	// where it is gone, nil where nobody can tell; the calls under way end with
+	// that. It is called in a goroutine for which Close waits, and ends with
+	// ctx. Nil knows of no fates.
+	Fate func(ctx context.Context, address string) error
+	// Away is asked about a message that could not be sent: there was no
+	// address, or no process at it. It waits under ctx, and returns nil when
+	// the node is to be looked for again, and otherwise why the message fails.
+	// Nil fails with the error as it is.
+	Away func(ctx context.Context, key, address string, why error) error
 	// Transport reaches other processes; nil reaches none. See also Attach.
 	Transport Transport
 	// Encode makes messages inside this process go through their encoding,
@@ -63,6 +74,8 @@ type System struct {
 	host   string
 	table  *Table
 	locate func(string) (string, error)
+	fate   func(context.Context, string) error
+	away   func(context.Context, string, string, error) error
 	encode bool
 	window int
 	logger *slog.Logger
@@ -112,7 +125,7 @@ func NewSystem(cfg Config) *System {
 		cfg.Locate = func(key string) (string, error) { return "", fmt.Errorf("%w: %s", ErrNoNode, key) }
 	}
 	s := &System{
-		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, encode: cfg.Encode, window: cfg.Window, logger: cfg.Logger,
+		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, fate: cfg.Fate, away: cfg.Away, encode: cfg.Encode, window: cfg.Window, logger: cfg.Logger,
 		nodes: map[string]*Node{}, props: map[string]*propsNode{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
 		windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
 	}
@@ -215,12 +228,14 @@ func (s *System) forget(n *Node) {
 
 // background runs f in a goroutine for which Close waits, or does nothing
 // when Close has done what f is for.
-func (s *System) background(f func()) {
+// It reports whether f runs.
+func (s *System) background(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
 		s.group.Go(f)
 	}
+	return !s.closed
 }
 
 // Close ends the system: nodes and raw actors that still run are stopped

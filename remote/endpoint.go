@@ -55,6 +55,7 @@ type Endpoint struct {
 	peers     map[string]*peer
 	crowd     int // with as many peers, idle ones are forgotten
 	links     map[*link]struct{}
+	fenced    fences
 	idle      chan struct{} // closed once closed is set and links is empty
 	finished  chan struct{} // closed when Close has nothing left to wait for
 }
@@ -280,15 +281,18 @@ func (e *Endpoint) spawn(f func()) bool {
 	return true
 }
 
-// keep counts a link in, unless the endpoint is closing.
-func (e *Endpoint) keep(l *link) bool {
+// keep counts a link in, unless the endpoint is closing or the peer was declared gone.
+func (e *Endpoint) keep(l *link) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return false
+		return ErrClosed
+	}
+	if err := e.admitsLocked(l.p.address, l.member); err != nil {
+		return err
 	}
 	e.links[l] = struct{}{}
-	return true
+	return nil
 }
 
 // forget counts a link out.

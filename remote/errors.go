@@ -32,6 +32,10 @@ var (
 	// It is an actor.ErrOverloaded.
 	ErrFull error = &sentinel{"remote: queue of urgent messages is full", actor.ErrOverloaded}
 
+	// ErrGone is returned, together with ErrUnreachable, for a process that was declared gone; see Endpoint.Fence.
+	// It is an actor.ErrPeerGone.
+	ErrGone error = &sentinel{"remote: peer is gone", actor.ErrPeerGone}
+
 	// ErrRefused is returned, together with ErrUnreachable, when one of the two ends does not accept the other's
 	// identity: another run, another name than expected at that address, an expired certificate, none at all.
 	ErrRefused = errors.New("remote: identity refused")

@@ -69,6 +69,9 @@ func parseHello(md metadata.MD) (h hello, ok bool, err error) {
 // dialled says that we chose the address, so that TLS has compared certificate and host already.
 func (p *peer) fits(info peerInfo, dialled bool, incarnation *uint64) error {
 	e, address := p.e, p.address
+	if err := e.admits(address, info.member); err != nil {
+		return err
+	}
 	if id := info.member; id != nil {
 		if e.cfg.Expect != nil {
 			if name, ok := e.cfg.Expect(address); ok && (name != id.Name || id.Role == RoleGuest) {

@@ -89,6 +89,8 @@ func (p *peer) senderLocked() (*link, *attempt, error) {
 		return p.sender, nil, nil
 	case p.attempt != nil:
 		return nil, p.attempt, nil
+	case p.e.isGone(p.address, nil):
+		return nil, nil, unreachable(p.address, ErrGone)
 	case p.refusal != nil && time.Now().Before(p.notBefore):
 		return nil, nil, p.refusal
 	}
@@ -185,8 +187,8 @@ func (p *peer) up(l *link) error {
 	if l.member != nil {
 		err = p.admitsLocked(*l.member)
 	}
-	if err == nil && !p.e.keep(l) {
-		err = ErrClosed
+	if err == nil {
+		err = p.e.keep(l)
 	}
 	if err != nil {
 		p.mu.Unlock()
