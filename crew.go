@@ -21,6 +21,8 @@ type crew struct {
 	ended   func(outcome)                           // told how a node's Start or Run ended; called concurrently
 	again   func(key string) (value any, err error) // of a node, in a program that is built anew
 	logger  *slog.Logger
+	done    []string      // nodes that have run in an earlier process, and are not run again
+	lost    []string      // nodes that were given up before
 	halt    chan struct{} // closed when the crew is told to stop
 
 	mu      sync.Mutex // guards these, and the members' actors and lives
@@ -83,12 +85,16 @@ func (c *crew) live(m *member, a *actor.Node) {
 		c.sys.StartProps(m.key)
 		return
 	}
+	if slices.Contains(c.lost, m.key) {
+		c.dismiss(m, a)
+		return
+	}
 	ctx := context.Background() // nodes have contexts of their own, which stop ends
 	if err := a.Start(ctx); err != nil {
 		report("start", err)
 		return
 	}
-	if m.active() {
+	if m.active() && !slices.Contains(c.done, m.key) {
 		report("run", a.Run(ctx))
 	}
 }

@@ -25,12 +25,11 @@ func (r *Run) nodeFailed(o outcome) {
 		return
 	}
 	was := r.troubles.failed(o.node, time.Since(r.started), rand.Float64())
-	why = r.troubles.blame(was, why)
-	stopping, active := r.stopping, r.active[o.node]
+	why = r.troubles.blame(o.node, was, why)
+	stopping := r.stopping
 	if was.action != actRestart {
 		delete(r.active, o.node)
 	}
-	last := active && len(r.active) == 0
 	r.mu.Unlock()
 	if was.action == actRestart && !stopping {
 		r.logger.Warn(fmt.Sprintf("node %s on %s failed; starting it again in %v (%s)", o.node, o.host, round(was.pause), r.often(o.node, was)), "error", brief(err))
@@ -45,9 +44,7 @@ func (r *Run) nodeFailed(o outcome) {
 	case was.action == actGoOn && !stopping:
 		r.logger.Warn(fmt.Sprintf("node %s on %s failed; going on without it (%d are left, at least %d must be)", o.node, o.host, was.left, r.graph.byKey[o.node].policy.least), "error", brief(err))
 		r.engine.giveUp(o.node, o.host)
-		if last {
-			r.beginEnd(true)
-		}
+		r.endIfIdle()
 	}
 }
 
@@ -62,10 +59,10 @@ func (r *Run) often(node string, was remedy) string {
 
 // blame is what a failure is reported as where no policy makes it good. Of a
 // group, it is the first failure's that all are put down to.
-func (t *troubles) blame(was remedy, f failure) failure {
-	p, label := t.policies[f.node], t.labels[f.node]
+func (t *troubles) blame(node string, was remedy, f failure) failure {
+	p, label := t.policies[node], t.labels[node]
 	if was.spent {
-		f.err = &RestartError{Node: f.node, Times: was.count, Within: p.restarts.Within, Err: f.err}
+		f.err = &RestartError{Node: node, Times: was.count, Within: p.restarts.Within, Err: f.err}
 	}
 	if !p.keep || was.action == actRestart {
 		return f
@@ -96,4 +93,107 @@ func round(d time.Duration) time.Duration {
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Millisecond)
+}
+
+// A hostRemedy is what the policies of a host's nodes say of the end of its process.
+type hostRemedy struct {
+	action  action
+	pause   time.Duration
+	within  time.Duration // how long a host that cannot be reached is tried again
+	restart []string      // the nodes that are started again with it
+}
+
+// hostFailed takes the end of a host's process that was to go on. The run ends
+// unless all of its nodes have policies that say otherwise.
+func (r *Run) hostFailed(host string, why failure) hostRemedy {
+	r.mu.Lock()
+	if why.blame == blameLate {
+		r.mu.Unlock()
+		r.fail(why)
+		return hostRemedy{}
+	}
+	at, random := time.Since(r.started), rand.Float64()
+	all := hostRemedy{action: actGoOn}
+	var most remedy
+	var first string
+	for _, n := range r.graph.on(host) {
+		if r.troubles.lost[n.key] {
+			continue
+		}
+		was := r.troubles.failed(n.key, at, random)
+		blamed := r.troubles.blame(n.key, was, why)
+		switch was.action {
+		case actStop:
+			r.mu.Unlock()
+			r.fail(blamed)
+			return hostRemedy{}
+		case actRestart:
+			all.action = actRestart
+			all.restart = append(all.restart, n.key)
+			all.pause, all.within = max(all.pause, was.pause), max(all.within, n.policy.restarts.Within)
+			if was.count > most.count {
+				most, first = was, n.key
+			}
+		case actGoOn:
+			delete(r.active, n.key)
+		}
+	}
+	stopping := r.stopping
+	r.mu.Unlock()
+	switch {
+	case stopping:
+		return hostRemedy{}
+	case all.action == actRestart:
+		r.logger.Warn(fmt.Sprintf("the process on %s ended; starting it again in %v (%s)", host, round(all.pause), r.often(first, most)), "error", why.err)
+		r.ledger.hostRestarts(host, all.restart)
+	default:
+		r.logger.Warn(fmt.Sprintf("the process on %s ended; going on without it", host), "error", why.err)
+	}
+	return all
+}
+
+// hostUnreturned takes the end of all hope for a host, with the nodes that
+// were to be started again there.
+func (r *Run) hostUnreturned(nodes []string, why failure) action {
+	r.mu.Lock()
+	for _, key := range nodes {
+		was := r.troubles.loses(key)
+		blamed := r.troubles.blame(key, was, why)
+		if was.action == actStop {
+			r.mu.Unlock()
+			r.fail(blamed)
+			return actStop
+		}
+		delete(r.active, key)
+	}
+	r.mu.Unlock()
+	r.logger.Warn("going on without host "+why.host, "error", why.err)
+	r.ledger.hostStaysAway(why.host)
+	return actGoOn
+}
+
+// endIfIdle begins the end where the last node whose Run had not returned was lost.
+func (r *Run) endIfIdle() {
+	r.mu.Lock()
+	idle := r.hadActive && len(r.active) == 0
+	r.mu.Unlock()
+	if idle {
+		r.beginEnd(true)
+	}
+}
+
+// standing is what a host's next process must know of its nodes: whose Run has
+// returned nil, and which were given up.
+func (r *Run) standing(host string) (done, lost []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.graph.on(host) {
+		switch {
+		case r.troubles.lost[n.key]:
+			lost = append(lost, n.key)
+		case n.active() && !r.active[n.key]:
+			done = append(done, n.key)
+		}
+	}
+	return done, lost
 }

@@ -28,27 +28,38 @@ type fleet struct {
 	sys       *actor.System
 	endpoint  *remote.Endpoint
 	door      *door
+	where     *whereabouts
+	config    []byte
 	ctx       context.Context // ends when nothing is left of the run
 	cancel    context.CancelFunc
-	group     sync.WaitGroup // of what serves the hosts
+	group     sync.WaitGroup  // of what serves the hosts
+	living    context.Context // ends with the run's end: no host is started again after that
+	halt      context.CancelFunc
+	revivals  sync.WaitGroup // of hosts that are being started again
 
-	mu      sync.Mutex
-	hosts   map[string]*hostProcess
-	started bool
-	early   []error          // of hosts that were ready, before the start
-	reaches chan reachResult // what hosts report of each other; nil: nobody asks
+	mu       sync.Mutex
+	hosts    map[string]*hostProcess // the latest of each
+	births   map[string]uint64       // the incarnation of the latest
+	departed []goneOrder             // processes that have ended while the run goes on
+	started  bool
+	early    []error          // of hosts that were ready, before the start
+	reaches  chan reachResult // what hosts report of each other; nil: nobody asks
 }
 
-// incarnation of every process of a run: hosts are not started again yet.
-const incarnation = 1
+// firstIncarnation is that of the launcher, and of each host's first process.
+const firstIncarnation = 1
 
 func newFleet(d *program, config []byte, s *settings) (*fleet, error) {
 	r, lines, err := planRun(d, config, s)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{run: r, settings: s, lines: lines, hosts: map[string]*hostProcess{}}
+	f := &fleet{
+		run: r, settings: s, lines: lines, config: config, where: newWhereabouts(r.graph),
+		hosts: map[string]*hostProcess{}, births: map[string]uint64{},
+	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.living, f.halt = context.WithCancel(f.ctx)
 	r.engine = f
 	r.ledger.addHosts(r.graph.usedHosts(r.hosts))
 	return f, nil
@@ -91,17 +102,19 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 		return err
 	}
 	f.door = newDoor(f)
-	f.sys = actor.NewSystem(actor.Config{Host: "launcher", Table: f.run.table, Locate: f.locate, Logger: s.logger})
+	f.sys = actor.NewSystem(actor.Config{
+		Host: "launcher", Table: f.run.table, Locate: f.where.locate, Fate: f.where.fate, Away: f.where.away, Logger: s.logger,
+	})
 	cfg := remote.Config{
-		System: f.sys.Actors(), Address: launcherAddress(id), Down: f.sys.PeerDown, Dial: f.dial, Expect: f.hostAt, Logger: s.logger,
+		System: f.sys.Actors(), Address: launcherAddress(id), Down: f.sys.PeerDown, Dial: f.dial, Expect: f.where.hostAt, Logger: s.logger,
 	}
 	var own remote.Credentials
 	if d.tls == nil {
-		if own, err = f.authority.Issue(remote.RoleLauncher, launcherName, incarnation); err != nil {
+		if own, err = f.authority.Issue(remote.RoleLauncher, launcherName, firstIncarnation); err != nil {
 			return err
 		}
 	}
-	if err := identify(&cfg, d, d.tls != nil, own, launcherName, incarnation); err != nil {
+	if err := identify(&cfg, d, d.tls != nil, own, launcherName, firstIncarnation); err != nil {
 		return err
 	}
 	if f.endpoint, err = remote.New(cfg); err != nil {
@@ -163,7 +176,7 @@ func (f *fleet) startEach(ctx context.Context, d *program, config []byte, used [
 	errs := make([]error, len(used))
 	var group sync.WaitGroup
 	for i, h := range used {
-		group.Go(func() { errs[i] = f.startHost(ctx, d, config, h) })
+		group.Go(func() { _, errs[i] = f.startHost(ctx, d, config, h) })
 	}
 	group.Wait()
 	return errs
@@ -182,10 +195,17 @@ func launchError(program string, hosts int, errs []error) error {
 	return e
 }
 
-func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host) error {
+// startHost starts a host's next process.
+func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host) (*hostProcess, error) {
+	f.mu.Lock()
+	f.births[h.Name]++
+	incarnation := f.births[h.Name]
+	f.mu.Unlock()
+	done, lost := f.run.standing(h.Name)
 	o := orders{
 		Version: ordersVersion, Run: f.run.id, Program: d.name, Config: config, Hosts: f.run.hosts, Host: h.Name,
 		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, Limits: f.settings.limits, OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
+		Done: done, Lost: lost, Avoid: f.where.past(h.Name),
 	}
 	if f.settings.consul != nil {
 		o.Consul, o.ConsulTTL = &f.settings.consul.Settings, f.settings.consul.TTL
@@ -193,18 +213,18 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 	if !o.OwnTLS {
 		var err error
 		if o.Credentials, err = f.authority.Issue(remote.RoleHost, h.Name, incarnation); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	b, err := actor.Encode(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	proc, err := f.launcher.Start(ctx, f.lines[h.Name], b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p := &hostProcess{name: h.Name, proc: proc, ready: make(chan error, 1), over: make(chan struct{})}
+	p := &hostProcess{name: h.Name, incarnation: incarnation, proc: proc, ready: make(chan error, 1), over: make(chan struct{})}
 	f.mu.Lock()
 	f.hosts[h.Name] = p
 	f.mu.Unlock()
@@ -218,7 +238,7 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 		p.heard.Wait()
 		f.watch(p)
 	})
-	return nil
+	return p, nil
 }
 
 // awaitReady waits until every host is registered.
@@ -321,21 +341,27 @@ func (f *fleet) end(ctx context.Context, drain bool) []failure {
 	if deadline, ok := ctx.Deadline(); ok {
 		notice = max(0, time.Until(deadline))
 	}
-	all := f.all()
-	for _, p := range all {
-		f.group.Go(func() { p.command(command{End: &endOrder{Drain: drain, Notice: notice}}) }) // a host that is stuck holds up no other
+	f.halt()
+	told := map[*hostProcess]bool{}
+	tell := func() {
+		for _, p := range f.all() {
+			if !told[p] {
+				told[p] = true
+				f.group.Go(func() { p.command(command{End: &endOrder{Drain: drain, Notice: notice}}) }) // a host that is stuck holds up no other
+			}
+		}
 	}
+	tell()
 	kill := context.AfterFunc(ctx, func() {
-		for _, p := range all {
-			p.mu.Lock()
-			p.killed = true
-			p.mu.Unlock()
-			p.proc.Terminate(0)
+		for _, p := range f.all() {
+			p.kill()
 		}
 	})
 	defer kill()
+	f.revivals.Wait()
+	tell() // one that has just come up
 	var failures []failure
-	for _, p := range all {
+	for _, p := range f.all() {
 		<-p.over
 		failures = append(failures, p.endFailures()...)
 	}

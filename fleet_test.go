@@ -169,21 +169,18 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 func TestUnreachableNodes(t *testing.T) {
 	g, err := graphOf(t, hostsOf(t, "host1"), func(p *Program) { Add(p, "hub", &hub{}) })
 	require.NoError(t, err)
-	f := &fleet{run: &Run{graph: g, hosts: []Host{{Name: "host1"}}}, hosts: map[string]*hostProcess{}}
-	_, err = f.locate("nobody/0")
+	w := newWhereabouts(g)
+	_, err = w.locate("nobody/0")
 	require.ErrorIs(t, err, actor.ErrNoNode)
-	_, err = f.locate("hub/0")
+	_, err = w.locate("hub/0")
 	require.ErrorIs(t, err, actor.ErrUnreachable)
-	f.hosts["host1"] = &hostProcess{name: "host1"}
-	_, err = f.locate("hub/0")
-	require.ErrorIs(t, err, actor.ErrUnreachable)
-	f.hosts["host1"].address = "a:1"
-	address, err := f.locate("hub/0")
+	require.Empty(t, w.joined("host1", "a:1", 1))
+	address, err := w.locate("hub/0")
 	require.NoError(t, err)
 	require.Equal(t, "a:1", address)
-	host, ok := f.hostAt("a:1")
+	host, ok := w.hostAt("a:1")
 	require.True(t, ok)
 	require.Equal(t, "host1", host)
-	_, ok = f.hostAt("b:1")
+	_, ok = w.hostAt("b:1")
 	require.False(t, ok)
 }

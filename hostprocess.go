@@ -15,8 +15,9 @@ import (
 
 // hostProcess is the launcher's end of one host.
 type hostProcess struct {
-	name string
-	proc *bootstrap.Process
+	name        string
+	incarnation uint64
+	proc        *bootstrap.Process
 
 	sendMu  sync.Mutex
 	encoder *cbor.Encoder // of commands; nil until the host has opened its control stream
@@ -34,6 +35,7 @@ type hostProcess struct {
 	masters  map[string]int  // ports held for rank 0 of commands, by label
 	told     bool            // the host has said that it knows of the run's end
 	killed   bool            // its process was ended from here: the notice was over
+	dropped  bool            // it was ended from here before its nodes started: another will be tried
 	ended    bool            // the host has said that its nodes have ended
 	errors   []remoteOutcome // and what went wrong then
 }
@@ -61,6 +63,7 @@ func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
 		p.encoder = cbor.NewEncoder(conn)
 		p.sendMu.Unlock()
 		p.welcome(time.Now())
+		f.recall(p)
 		f.hear(p, conn)
 	case purpose == streamRegistry && f.embedded != nil:
 		if err := f.embedded.Serve(f.ctx, conn); err != nil {
@@ -85,6 +88,7 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 			p.address, p.masters = r.Ready, r.Masters
 			p.noteLocked(r.Facts, time.Now())
 			p.mu.Unlock()
+			f.where.joined(p.name, r.Ready, p.incarnation)
 			p.settle(nil)
 		case r.Different != nil:
 			p.settle(&bootstrap.HostError{Host: p.name, Op: "compare the program", Err: r.Different})
@@ -195,26 +199,36 @@ func (f *fleet) order(host string, c command) {
 	}
 }
 
+// kill ends a process whose notice is over.
+func (p *hostProcess) kill() {
+	select {
+	case <-p.over:
+		return
+	default:
+	}
+	p.mu.Lock()
+	p.killed = true
+	p.mu.Unlock()
+	p.proc.Terminate(0)
+}
+
 // watch takes the end of a host's process, when all that it said was heard.
 func (f *fleet) watch(p *hostProcess) {
 	<-p.proc.Done()
 	defer close(p.over)
 	exit := p.proc.Exit()
-	f.deregister(p.name)
+	f.depart(p)
+	f.group.Go(func() { f.deregister(p) }) // which may take its time
 	p.mu.Lock()
-	told, orderly, killed := p.told, p.ended, p.killed
-	address := p.address
+	told, orderly, killed, dropped := p.told, p.ended, p.killed, p.dropped
 	p.mu.Unlock()
-	if address != "" {
-		f.sys.PeerDown(address, errors.New("its process has ended"))
-	}
 	err := &ProcessError{Host: p.name, Exit: exit}
-	if p.settle(err) {
-		return // it never was ready: the launch fails
+	if p.settle(err) || dropped {
+		return // it never was ready: whoever waits for that decides
 	}
 	f.run.ledger.processEnded(p.name, exit, told, orderly, killed)
 	if !killed && !(told && orderly) {
-		f.failed(failure{processBlame(exit, told), p.name, "", err})
+		f.lost(p, failure{processBlame(exit, told), p.name, "", err})
 	}
 }
 
@@ -230,10 +244,10 @@ func processBlame(exit bootstrap.Exit, told bool) blame {
 	return blameExit
 }
 
-func (f *fleet) deregister(host string) {
+func (f *fleet) deregister(p *hostProcess) {
 	ctx, cancel := context.WithTimeout(f.ctx, 5*time.Second)
 	defer cancel()
-	if err := f.registry.Deregister(ctx, f.run.id, host, incarnation); err != nil {
-		f.settings.logger.Warn("left in the registry until its check fails", "host", host, "error", err)
+	if err := f.registry.Deregister(ctx, f.run.id, p.name, p.incarnation); err != nil {
+		f.settings.logger.Warn("left in the registry until its check fails", "host", p.name, "error", err)
 	}
 }

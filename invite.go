@@ -122,7 +122,7 @@ func (f *fleet) invite(name string, ttl time.Duration) (Invitation, error) {
 	}
 	i := invitation{Run: f.run.id, Pin: f.authority.Pin()}
 	_, _ = rand.Read(i.Secret[:]) // crypto/rand does not fail
-	for _, address := range f.addresses() {
+	for _, address := range f.where.addresses() {
 		i.Addresses = append(i.Addresses, address)
 	}
 	now := time.Now()
@@ -131,18 +131,6 @@ func (f *fleet) invite(name string, ttl time.Duration) (Invitation, error) {
 	f.door.invited[sha256.Sum256(i.Secret[:])] = guest{name, now.Add(ttl)}
 	f.door.mu.Unlock()
 	return i.text()
-}
-
-func (f *fleet) addresses() map[string]string {
-	m := map[string]string{}
-	for _, p := range f.all() {
-		p.mu.Lock()
-		if p.address != "" {
-			m[p.name] = p.address
-		}
-		p.mu.Unlock()
-	}
-	return m
 }
 
 // answer decides on a request that a host has passed on.
@@ -178,7 +166,7 @@ func (d *door) admit(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	run := d.fleet.run
-	e := entry{Credentials: c, Program: run.program.name, Members: d.fleet.addresses()}
+	e := entry{Credentials: c, Program: run.program.name, Members: d.fleet.where.addresses()}
 	for _, n := range run.graph.nodes {
 		k, err := run.kindOf(n.key)
 		if err != nil {

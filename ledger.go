@@ -103,6 +103,36 @@ func (l *ledger) nodeRestarts(node string) {
 	}
 }
 
+// hostRestarts notes that a host is started again, with some of its nodes.
+func (l *ledger) hostRestarts(host string, nodes []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.hostLocked(host); h != nil {
+		h.State, h.Ending = StateWaiting, Ending{}
+	}
+	for _, key := range nodes {
+		n := l.byKey[key]
+		n.Restarts++
+		if n.State == StateLost { // and not one whose Run has returned
+			n.State, n.Ending, n.Ended = StateWaiting, Ending{}, time.Time{}
+		}
+	}
+}
+
+// hostStaysAway notes that a host which was to be started again will not be.
+func (l *ledger) hostStaysAway(host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.hostLocked(host); h != nil {
+		h.State, h.Ending = StateFailed, Ending{How: HowLost, Status: -1}
+	}
+	for _, n := range l.nodes {
+		if n.Host == host && n.State == StateWaiting {
+			n.State, n.Ending, n.Ended = StateLost, Ending{How: HowLost, Status: -1}, time.Now()
+		}
+	}
+}
+
 // processEnded notes the end of a host's process, and with it of the nodes
 // that still lived: told says that it had heard of the run's end, orderly that
 // it has ended all its nodes, killed that the notice was over.

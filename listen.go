@@ -5,21 +5,31 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"syscall"
 )
 
 // listen opens the port at which other hosts reach this one, and returns the
 // address to tell them. Where the data address is no address of this machine
-// (it is behind a translation, or is a name) it listens on all.
-func listen(data string, ports portRange) (net.Listener, string, error) {
+// (it is behind a translation, or is a name) it listens on all. It has none of
+// the addresses to avoid, at which earlier processes of the host were: what was
+// meant for one of these must not come here.
+func listen(data string, ports portRange, avoid []string) (net.Listener, string, error) {
 	bind := ""
 	if _, err := netip.ParseAddr(data); err == nil {
 		bind = data
 	}
-	l, err := listenIn(bind, ports)
+	taken := map[int]bool{}
+	for _, address := range avoid {
+		if _, port, err := net.SplitHostPort(address); err == nil {
+			number, _ := strconv.Atoi(port)
+			taken[number] = true
+		}
+	}
+	l, err := listenIn(bind, ports, taken)
 	if bind != "" && errors.Is(err, syscall.EADDRNOTAVAIL) {
-		l, err = listenIn("", ports)
+		l, err = listenIn("", ports, taken)
 	}
 	if err != nil {
 		return nil, "", err
@@ -32,17 +42,41 @@ func listen(data string, ports portRange) (net.Listener, string, error) {
 	return l, net.JoinHostPort(data, port), nil
 }
 
-func listenIn(bind string, ports portRange) (net.Listener, error) {
+func listenIn(bind string, ports portRange, taken map[int]bool) (net.Listener, error) {
 	if ports == (portRange{}) {
-		return net.Listen("tcp", net.JoinHostPort(bind, "0"))
+		return listenAnywhere(bind, taken)
 	}
+	earlier := 0
 	for p := ports.First; p <= ports.Last; p++ {
+		if taken[p] {
+			earlier++
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort(bind, fmt.Sprint(p)))
 		if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			return l, err
 		}
 	}
+	if earlier > 0 {
+		return nil, fmt.Errorf("every port of %d-%d is in use here, or was that of an earlier process of this host (%d); give a wider range (-ports), or none", ports.First, ports.Last, earlier)
+	}
 	return nil, fmt.Errorf("every port of %d-%d is in use here; give another range (-ports), or none", ports.First, ports.Last)
+}
+
+// listenAnywhere takes a free port that is not taken.
+func listenAnywhere(bind string, taken map[int]bool) (net.Listener, error) {
+	for {
+		l, err := net.Listen("tcp", net.JoinHostPort(bind, "0"))
+		if err != nil {
+			return nil, err
+		}
+		if at, ok := l.Addr().(*net.TCPAddr); !ok || !taken[at.Port] {
+			return l, nil
+		}
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // connListener is a listener that is handed its connections.

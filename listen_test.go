@@ -11,7 +11,7 @@ import (
 func TestListen(t *testing.T) {
 	open := func(data string, ports portRange) (net.Listener, string) {
 		t.Helper()
-		l, address, err := listen(data, ports)
+		l, address, err := listen(data, ports, nil)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, l.Close()) })
 		host, port, err := net.SplitHostPort(address)
@@ -39,15 +39,21 @@ func TestListen(t *testing.T) {
 	first, port := open("127.0.0.1", portRange{})
 	n, err := strconv.Atoi(port)
 	require.NoError(t, err)
-	_, _, err = listen("127.0.0.1", portRange{n, n})
+	_, _, err = listen("127.0.0.1", portRange{n, n}, nil)
 	require.ErrorContains(t, err, "every port of "+port+"-"+port+" is in use here")
 	if n == 65535 {
 		n--
 	}
-	l, _, err := listen("127.0.0.1", portRange{n, n + 100})
+	l, _, err := listen("127.0.0.1", portRange{n, n + 100}, nil)
 	require.NoError(t, err, "the next one that is free")
 	require.NotEqual(t, first.Addr().String(), l.Addr().String())
 	require.NoError(t, l.Close())
+	l, address, err := listen("127.0.0.1", portRange{n, n + 100}, []string{l.Addr().String()})
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	require.Greater(t, l.Addr().(*net.TCPAddr).Port, n+1, "nor one that an earlier process has had")
+	_, _, err = listen("127.0.0.1", portRange{n, n}, []string{address, first.Addr().String()})
+	require.ErrorContains(t, err, "or was that of an earlier process of this host (1); give a wider range")
 }
 
 func TestPortRanges(t *testing.T) {

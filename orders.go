@@ -35,6 +35,10 @@ type orders struct {
 	OwnTLS      bool                    // the program brings its own *tls.Config
 	Consul      *cluster.ConsulSettings // nil: the embedded registry
 	ConsulTTL   time.Duration
+	// Of a process that is not its host's first:
+	Done  []string // nodes whose Run has returned nil: they are there, but not run again
+	Lost  []string // nodes that were given up
+	Avoid []string // addresses of earlier processes, which a later one must not have
 }
 
 // Format keeps what orders hold out of logs and errors, whatever the verb.
@@ -102,6 +106,14 @@ type command struct {
 	Joined  *joinAnswer             `cbor:",omitempty"`
 	Restart *nodeOrder              `cbor:",omitempty"` // a node that has failed is to be started again
 	GiveUp  *nodeOrder              `cbor:",omitempty"` // or stopped
+	Gone    *goneOrder              `cbor:",omitempty"` // another host's process has ended
+}
+
+// goneOrder tells a host that another's process has ended.
+type goneOrder struct {
+	Host        string
+	Incarnation uint64
+	Final       bool // it is not started again
 }
 
 // nodeOrder is about one node of the host.

@@ -182,6 +182,14 @@ func (t *troubles) failed(key string, at time.Duration, random float64) remedy {
 		}
 		r.spent, r.count = true, len(recent)-1
 	}
+	gone := t.loses(key)
+	r.action, r.left = gone.action, gone.left
+	return r
+}
+
+// loses decides about a node that will not be started again.
+func (t *troubles) loses(key string) (r remedy) {
+	p := t.policies[key]
 	if p.keep {
 		t.lost[key] = true
 		r.left = t.left(t.labels[key])
@@ -214,6 +222,16 @@ func (g *graph) returns(host string) bool {
 		some = some || n.policy.restart
 	}
 	return some
+}
+
+// mayLose reports whether a run goes on when a host's process ends, so that it matters to the others.
+func (g *graph) mayLose(host string) bool {
+	for _, n := range g.on(host) {
+		if !n.policy.restart && !n.policy.keep {
+			return false
+		}
+	}
+	return true
 }
 
 // times says how often something was done.

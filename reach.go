@@ -40,11 +40,9 @@ type reachReport struct {
 
 // reach links with the given hosts, all at once, and reports on each.
 func (w *worker) reach(orders []reachOrder) {
-	w.mu.Lock()
 	for _, o := range orders {
-		w.members[o.Host] = o.Address
+		w.where.joined(o.Host, o.Address, firstIncarnation) // there are no others before the nodes start
 	}
-	w.mu.Unlock()
 	for _, o := range orders {
 		w.group.Go(func() {
 			ctx, cancel := context.WithTimeout(w.guest.Context(), linkPatience)

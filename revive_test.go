@@ -101,6 +101,11 @@ func (m *mortal) end(ctx context.Context) error {
 
 func (m *mortal) Mark(_ context.Context, n int) error { m.marks = append(m.marks, n); return nil }
 
+// MarkAt leaves a mark of its own at another.
+func (m *mortal) MarkAt(ctx context.Context, other actor.Ref[*mortal]) error {
+	return actor.Do(ctx, other, (*mortal).Mark, 99)
+}
+
 func (m *mortal) Marks(context.Context) ([]int, error) { return m.marks, nil }
 
 // Hold tells the midwife that it holds the turn, and does so until its context ends.
@@ -110,6 +115,17 @@ func (m *mortal) Hold(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// reaper ends the process that it lives in. A process knows its own number alone, which is not that by which others know it.
+type reaper struct{}
+
+func (reaper) Kill(context.Context) error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return self.Kill()
 }
 
 type mortalConfig struct {
@@ -134,6 +150,15 @@ var mortalProgram = Define("test-mortal", func(p *Program, cfg mortalConfig) err
 		policies = append(policies, KeepAtLeast(cfg.Least))
 	}
 	p.OnFailure("mortal", policies...)
+	for i, h := range hosts {
+		var follows NodeOption = OnFailure(StopRun())
+		if cfg.Restarts != nil && i > 0 {
+			follows = OnFailure(Restart(*cfg.Restarts))
+		} else if i > 0 {
+			follows = OnFailure(KeepAtLeast(0))
+		}
+		Add(p, "reaper", &reaper{}, On(h), follows)
+	}
 	return nil
 }, LocalHosts(4))
 
@@ -189,9 +214,9 @@ func (w *warnings) String() string {
 
 func (w *warnings) logger() Option { return Logger(slog.New(slog.NewTextHandler(w, nil))) }
 
-// restartsIn is how often each node was started again.
+// restartsIn is how often midwife and mortals were started again.
 func restartsIn(r Report) (all []int) {
-	for _, n := range r.Nodes {
+	for _, n := range r.Nodes[:4] {
 		all = append(all, n.Restarts)
 	}
 	return all

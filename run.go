@@ -27,13 +27,14 @@ type Run struct {
 	tap     *tap
 	logger  *slog.Logger
 
-	mu       sync.Mutex
-	active   map[string]bool // nodes whose Run has not returned
-	troubles *troubles
-	stopping bool
-	well     bool          // the end began without a failure
-	done     chan struct{} // closed when everything has ended
-	kill     context.CancelFunc
+	mu        sync.Mutex
+	active    map[string]bool // nodes whose Run has not returned
+	troubles  *troubles
+	hadActive bool // there were such nodes at all
+	stopping  bool
+	well      bool          // the end began without a failure
+	done      chan struct{} // closed when everything has ended
+	kill      context.CancelFunc
 }
 
 // engine is what a run runs on.
@@ -62,7 +63,7 @@ func newRun(d *program, g *graph, hosts []Host, table *actor.Table, s *settings)
 	}
 	for _, n := range g.nodes {
 		if n.active() {
-			r.active[n.key] = true
+			r.active[n.key], r.hadActive = true, true
 		}
 	}
 	return r

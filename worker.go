@@ -56,16 +56,18 @@ type worker struct {
 
 	ending atomic.Bool
 
-	mu      sync.Mutex
-	members map[string]string // address by host
-	joins   map[uint64]chan joinAnswer
-	lastID  uint64
-	ended   chan endOrder // the launcher's order to end
+	where  *whereabouts
+	unseen atomic.Pointer[error] // why the registry is not followed any more
+
+	mu     sync.Mutex
+	joins  map[uint64]chan joinAnswer
+	lastID uint64
+	ended  chan endOrder // the launcher's order to end
 }
 
 func serveHost(guest *bootstrap.Guest) int {
 	w := &worker{
-		guest: guest, members: map[string]string{}, joins: map[uint64]chan joinAnswer{}, ended: make(chan endOrder, 1),
+		guest: guest, joins: map[uint64]chan joinAnswer{}, ended: make(chan endOrder, 1),
 	}
 	handler := slog.Handler(guest.Handler())
 	var conn net.Conn
@@ -141,6 +143,7 @@ func (w *worker) build(d *program) error {
 	if w.graph, err = d.newGraph(w.orders.Config, w.orders.Hosts, w.table); err != nil {
 		return err
 	}
+	w.where = newWhereabouts(w.graph)
 	return differs(w.orders.Summary, w.graph.summary, "the launcher", w.orders.Host)
 }
 
@@ -152,7 +155,7 @@ func (w *worker) open(d *program, st *stage) error {
 	}
 	w.heard = time.Now()
 	offset := time.Unix(0, first.Welcome.SentAt).Sub(w.heard) // how far the launcher's clock is ahead, give or take the way here
-	l, address, err := listen(first.Welcome.DataAddress, w.orders.Ports)
+	l, address, err := listen(first.Welcome.DataAddress, w.orders.Ports, w.orders.Avoid)
 	if err != nil {
 		return &stepError{stepListen, err}
 	}
@@ -167,7 +170,8 @@ func (w *worker) open(d *program, st *stage) error {
 		return err
 	}
 	w.sys = actor.NewSystem(actor.Config{
-		Host: w.orders.Host, Table: w.table, Locate: w.locate, Context: withStage(context.Background(), st), Logger: w.logger,
+		Host: w.orders.Host, Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
+		Context: withStage(context.Background(), st), Logger: w.logger,
 		Alone: true, // main has not begun here, and no node
 	})
 	cfg.System, cfg.Down = w.sys.Actors(), w.sys.PeerDown
@@ -193,7 +197,7 @@ func (w *worker) open(d *program, st *stage) error {
 	if err != nil {
 		return err
 	}
-	crew.logger = w.logger
+	crew.logger, crew.done, crew.lost = w.logger, w.orders.Done, w.orders.Lost
 	crew.again = func(key string) (any, error) {
 		return d.freshValue(w.orders.Config, w.orders.Hosts, w.table, w.graph.summary, key)
 	}
@@ -303,7 +307,11 @@ func (w *worker) register() error {
 		}
 		w.registry = cluster.NewClient(conn)
 	}
-	return w.registry.Register(ctx, cluster.Member{Run: w.orders.Run, Host: w.orders.Host, Address: w.address, Incarnation: w.orders.Incarnation})
+	if err := w.registry.Register(ctx, cluster.Member{Run: w.orders.Run, Host: w.orders.Host, Address: w.address, Incarnation: w.orders.Incarnation}); err != nil {
+		return err
+	}
+	w.group.Go(w.follow)
+	return nil
 }
 
 // registerPatience is how long a host tries to be registered, and to see the others.
@@ -378,6 +386,8 @@ func (w *worker) obey() {
 			w.crew.restart(c.Restart.Node, c.Restart.Pause)
 		case c.GiveUp != nil:
 			w.crew.giveUp(c.GiveUp.Node)
+		case c.Gone != nil:
+			w.gone(*c.Gone)
 		case c.Joined != nil:
 			w.mu.Lock()
 			answer := w.joins[c.Joined.ID]
@@ -390,50 +400,57 @@ func (w *worker) obey() {
 	}
 }
 
-// begin starts the nodes once the registry shows all hosts, so that the first
-// call of a node finds where it goes.
+// follow keeps up with where the other hosts are, for as long as this one lives.
+func (w *worker) follow() {
+	for members, err := range w.registry.Watch(w.guest.Context(), w.orders.Run) {
+		if err != nil {
+			w.unseen.Store(&err)
+			w.where.poke()
+			if !w.ending.Load() {
+				w.logger.Warn("hosts that are started again cannot be found any more", "error", err)
+			}
+			return
+		}
+		for _, m := range members {
+			if replaced := w.where.joined(m.Host, m.Address, m.Incarnation); replaced != "" {
+				w.fence(m.Host, replaced, m.Incarnation-1)
+			}
+		}
+	}
+}
+
+// gone takes the launcher's word that a process has ended.
+func (w *worker) gone(o goneOrder) {
+	w.fence(o.Host, w.where.left(o.Host, o.Incarnation, o.Final), o.Incarnation)
+}
+
+// fence ends what this process has with an earlier one of a host.
+func (w *worker) fence(host, address string, incarnation uint64) {
+	w.endpoint.Fence(host, address, incarnation)
+	if address != "" {
+		w.sys.PeerDown(address, fmt.Errorf("%w: the process on %s has ended", actor.ErrPeerGone, host))
+	}
+}
+
+// begin starts the nodes once it is known where all hosts are that have not
+// ended since, so that the first call of a node finds where it goes.
 func (w *worker) begin() {
 	ctx, cancel := context.WithTimeout(w.guest.Context(), registerPatience)
 	defer cancel()
-	want := w.graph.usedHosts(w.orders.Hosts)
-	for members, err := range w.registry.Watch(ctx, w.orders.Run) {
-		if err != nil {
-			w.send(report{Refused: actor.Flatten("", w.orders.Host, fmt.Errorf("waiting for the other hosts in the registry: %w", err))})
-			return
-		}
-		w.mu.Lock()
-		for _, m := range members {
-			w.members[m.Host] = m.Address
-		}
-		all := len(w.members) >= len(want)
-		w.mu.Unlock()
-		if all {
-			break
-		}
+	err := w.where.await(ctx, func() bool { return w.unseen.Load() != nil || w.where.knowsLocked(w.graph.usedHosts(w.orders.Hosts)) })
+	if unseen := w.unseen.Load(); unseen != nil {
+		err = *unseen
+	}
+	if err != nil && w.orders.Incarnation == firstIncarnation {
+		w.send(report{Refused: actor.Flatten("", w.orders.Host, fmt.Errorf("waiting for the other hosts in the registry: %w", err))})
+		return
 	}
 	w.crew.start()
 }
 
-func (w *worker) locate(key string) (string, error) {
-	n := w.graph.byKey[key]
-	if n == nil {
-		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if address := w.members[n.host]; address != "" {
-		return address, nil
-	}
-	return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.host, key)
-}
-
 func (w *worker) hostAt(address string) (string, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for host, a := range w.members {
-		if a == address {
-			return host, true
-		}
+	if host, ok := w.where.hostAt(address); ok {
+		return host, true
 	}
 	return launcherName, address == launcherAddress(w.orders.Run)
 }
