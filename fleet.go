@@ -341,7 +341,9 @@ func (f *fleet) end(ctx context.Context, drain bool) []failure {
 	if deadline, ok := ctx.Deadline(); ok {
 		notice = max(0, time.Until(deadline))
 	}
+	f.mu.Lock()
 	f.halt()
+	f.mu.Unlock()
 	told := map[*hostProcess]bool{}
 	tell := func() {
 		for _, p := range f.all() {

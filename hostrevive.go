@@ -40,7 +40,11 @@ func (f *fleet) lost(p *hostProcess, why failure) {
 	switch was.action {
 	case actRestart:
 		f.tell(goneOrder{p.name, p.incarnation, false})
-		f.revivals.Go(func() { f.revive(p.name, was) })
+		f.mu.Lock()
+		if f.living.Err() == nil { // else the end may not wait for it
+			f.revivals.Go(func() { f.revive(p.name, was) })
+		}
+		f.mu.Unlock()
 	case actGoOn:
 		f.goOnWithout(p.name, p.incarnation)
 	}
