@@ -167,7 +167,11 @@ type RestartError struct {
 }
 
 func (e *RestartError) Error() string {
-	return fmt.Sprintf("node %s was started again %s within %v, as often as its policy allows: %v", e.Node, times(e.Times), e.Within, e.Err)
+	return fmt.Sprintf("%s: %v", e.limit(), e.Err)
+}
+
+func (e *RestartError) limit() string {
+	return fmt.Sprintf("node %s was started again %s within %v, as often as its policy allows", e.Node, times(e.Times), e.Within)
 }
 
 func (e *RestartError) Unwrap() error { return e.Err }
@@ -180,7 +184,24 @@ type GroupError struct {
 }
 
 func (e *GroupError) Error() string {
-	return fmt.Sprintf("%d of %d nodes are left in group %s, at least %d must be; the first to fail: %v", e.Left, e.Size, e.Label, e.Least, e.Err)
+	return fmt.Sprintf("%s; the first to fail: %v", e.limit(), e.Err)
+}
+
+func (e *GroupError) limit() string {
+	return fmt.Sprintf("%d of %d nodes are left in group %s, at least %d must be", e.Left, e.Size, e.Label, e.Least)
+}
+
+// limitsOf are the bounds of policies that a failure has met, in words.
+func limitsOf(err error) (limits []string) {
+	var group *GroupError
+	if errors.As(err, &group) {
+		limits = append(limits, group.limit())
+	}
+	var spent *RestartError
+	if errors.As(err, &spent) {
+		limits = append(limits, spent.limit())
+	}
+	return limits
 }
 
 func (e *GroupError) Unwrap() error { return e.Err }

@@ -243,7 +243,7 @@ func (r *Report) settle(failures []failure) {
 		return
 	}
 	first := failures[i]
-	c := &Cause{Node: first.node, Host: first.host, Ending: Ending{How: HowError, Reason: first.err.Error()}}
+	c := &Cause{Node: first.node, Host: first.host, Ending: Ending{How: HowError, Reason: first.err.Error()}, Limits: limitsOf(first.err)}
 	r.FirstCause = c
 	for _, h := range r.Hosts {
 		if first.node == "" && h.Host == first.host {

@@ -120,6 +120,8 @@ type Cause struct {
 	Name   string `json:"name,omitempty"` // of the node, given by Named, where that differs
 	Host   string `json:"host,omitempty"` // empty: it was no host's failure
 	Ending Ending `json:"ending"`
+	// Limits are the bounds of policies that kept the run from going on, in words.
+	Limits []string `json:"limits,omitempty"`
 	// Last are the last lines of the node, or of the process.
 	Last []string `json:"last,omitempty"`
 	// Lost are the nodes that went down with the process.

@@ -224,6 +224,9 @@ func spans(list []int) (parts []string) {
 func (c *Cause) String() string {
 	var b strings.Builder
 	b.WriteString(indent(c.happening(), "  ") + "\n")
+	for _, limit := range c.Limits {
+		b.WriteString("  " + limit + "\n")
+	}
 	if c.Ending.Stack != "" {
 		b.WriteString("  " + indent(strings.TrimRight(c.Ending.Stack, "\n"), "  ") + "\n")
 	}

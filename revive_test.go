@@ -286,6 +286,7 @@ func TestRestartsAreSpent(t *testing.T) {
 		report := run.Report()
 		require.Equal(t, "mortal/1", report.FirstCause.Node)
 		require.Equal(t, []int{0, 0, 2, 0}, restartsIn(report))
+		require.Contains(t, report.String(), "first cause: node mortal/1 on host3 failed (run): no luck\n  node mortal/1 was started again 2 times within 1m0s, as often as its policy allows\n")
 		require.Equal(t, StateFailed, report.Nodes[2].State)
 	})
 }

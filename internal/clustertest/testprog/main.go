@@ -36,6 +36,13 @@ func main() {
 		flag.StringVar(&cfg.How, "how", cfg.How, "how the second host's node ends")
 		flag.StringVar(&cfg.Where, "where", cfg.Where, "where one more node goes")
 		tlaunch.Main(programs.Fate, &cfg)
+	case "phoenix":
+		cfg := programs.PhoenixConfig{Lives: 1}
+		flag.IntVar(&cfg.Lives, "lives", cfg.Lives, "lives that each sender is to see")
+		flag.IntVar(&cfg.Max, "max", cfg.Max, "restarts within a minute")
+		flag.BoolVar(&cfg.Keep, "keep", cfg.Keep, "go on without the bird")
+		flag.StringVar(&cfg.Own, "own", cfg.Own, "how the bird ends by itself")
+		tlaunch.Main(programs.Phoenix, &cfg)
 	case "idle":
 		cfg := programs.IdleConfig{PerHost: 10}
 		flag.IntVar(&cfg.PerHost, "per-host", cfg.PerHost, "nodes on each host")
