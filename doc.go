@@ -34,8 +34,8 @@
 // together, in a [*LaunchError].
 //
 // The first failure of a node or host ends the run, unless the node's [Policy]
-// says otherwise: a node may be started again, or given up while enough of its
-// group are left. [Run.Wait] returns the failure that the others follow from, and [Run.Report] says what has become of each
+// says otherwise: a node, or its host's process, may be started again, or given
+// up while enough of its group are left. [Run.Wait] returns the failure that the others follow from, and [Run.Report] says what has become of each
 // node: a process that died is the cause of its callers' errors, even where
 // those are heard of first.
 //
@@ -56,6 +56,6 @@
 // not killed but left behind: its goroutines go on until they return.
 //
 // Tells that are still under way between processes when the last Run returns
-// may not be handled; use Do for what must be. Starting failed
-// hosts again and detached runs are not part of this version.
+// may not be handled; use Do for what must be. Detached
+// runs are not part of this version.
 package tlaunch

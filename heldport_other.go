@@ -11,7 +11,7 @@ type heldPort struct {
 }
 
 func holdPort(ports portRange) (*heldPort, error) {
-	l, err := listenIn("", ports)
+	l, err := listenIn("", ports, nil)
 	if err != nil {
 		return nil, err
 	}

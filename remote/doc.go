@@ -18,6 +18,9 @@
 // When both ends dial at once there are two links for a while; each end keeps sending on the one it used first until
 // that one ends, so order holds in each direction.
 //
+// A process that is known to be gone is fenced ([Endpoint.Fence]): its links end, nobody waits for it any more, and if it
+// lives after all it is refused.
+//
 // Actors watch remote actors as they watch local ones. A watcher is told Stopped or NotFound by the other process, or
 // AddressTerminated when a link with that process has ended; a watch does not outlive the links of its time.
 //
