@@ -20,7 +20,7 @@ type mainFlags struct {
 	parallel                                            int
 	logRate                                             int64
 	ship, env, binary                                   stringList
-	insecure, encoded, quiet, summary, check            bool
+	insecure, encoded, quiet, summary, check, direct    bool
 	level                                               slog.Level
 	limits                                              Limits
 
@@ -47,6 +47,7 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 	own.Var(&f.ship, "ship", "`folder` to bring into each host's work folder; may be repeated")
 	own.Var(&f.env, "env", "variable `name[=value]` for the hosts' processes; may be repeated")
 	own.Var(&f.binary, "binary", "executable for hosts of a platform, `os/arch=path`; may be repeated")
+	own.BoolVar(&f.direct, "direct", false, "send the executable to each host from here; otherwise hosts pass it on where more than 8 lack it")
 	own.BoolVar(&f.encoded, "encoded", false, "with -launch inproc: encode every message as a link would")
 	own.BoolVar(&f.check, "check", false, "start no nodes: check the hosts and whether they reach each other, and print a table")
 	own.BoolVar(&f.quiet, "quiet", false, "do not show how hosts come up")
@@ -146,6 +147,9 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 		Notice(f.notice), Lease(f.lease), Parallel(f.parallel), LogRate(f.logRate), Logs(f.logs), Env(f.env...), Ship(f.ship...),
 		OnRecord(con.record), WithSSH(SSHConfig{ConfigFile: f.sshConfig, InsecureIgnoreHostKey: f.insecure}),
 		Logger(slog.New(con)), through(con.tap),
+	}
+	if f.direct {
+		opts = append(opts, Direct())
 	}
 	switch f.launch {
 	case "inproc":

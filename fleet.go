@@ -123,7 +123,7 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 	f.sys.Attach(f.endpoint)
 
 	boot := s.boot
-	boot.Files = f.run.graph.filesByHost()
+	boot.Files, boot.Ports = f.run.graph.filesByHost(), bootstrap.Ports(s.ports)
 	boot.Run, boot.Log, boot.Progress, boot.Logger = id, f.record, s.progress, s.logger
 	if s.kind == overSSH {
 		boot.SSH = &s.ssh

@@ -130,6 +130,11 @@ func Notice(d time.Duration) Option { return func(s *settings) { s.notice = d } 
 // The default is [bootstrap.DefaultLease].
 func Lease(d time.Duration) Option { return func(s *settings) { s.boot.Lease = d } }
 
+// Direct sends the executable to each host from here. Otherwise hosts that have
+// it pass it on where more than 8 lack it: over plain TCP on their [Ports], to
+// hosts that got a token over SSH and check what they get by its SHA-256.
+func Direct() Option { return func(s *settings) { s.boot.Direct = true } }
+
 // Parallel sets how many hosts are brought up at once. The default is 64.
 func Parallel(n int) Option { return func(s *settings) { s.boot.Parallel = n } }
 

@@ -25,6 +25,7 @@ type cargo struct {
 	mu       sync.Mutex
 	binaries map[string]*openBinary // by path
 	builds   map[string]*build      // by platform
+	spreads  map[string]*spread     // by hash
 	building sync.WaitGroup
 	scratch  string // folder of what was built; empty: none yet
 }
@@ -44,7 +45,7 @@ type openBinary struct {
 }
 
 func newCargo(cfg *Config) *cargo {
-	c := &cargo{cfg: cfg, dirs: newLuggage(cfg), binaries: make(map[string]*openBinary), builds: make(map[string]*build)}
+	c := &cargo{cfg: cfg, dirs: newLuggage(cfg), binaries: make(map[string]*openBinary), builds: make(map[string]*build), spreads: make(map[string]*spread)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.building.Go(func() { _, _ = c.wanted() }) // hashes while hosts are being reached; who needs it is told what went wrong
 	return c
@@ -108,7 +109,7 @@ func (c *cargo) wanted() ([]ship.Wanted, error) {
 }
 
 // deliver brings the executable to a host that may not have it.
-func (c *cargo) deliver(ctx context.Context, h inventory.Host, conn *sshconn.Conn) (load, error) {
+func (c *cargo) deliver(ctx context.Context, h inventory.Host, p part, conn *sshconn.Conn) (load, error) {
 	hashes, err := c.hashes()
 	if err != nil {
 		return load{}, err
@@ -122,7 +123,7 @@ func (c *cargo) deliver(ctx context.Context, h inventory.Host, conn *sshconn.Con
 	if err != nil {
 		return load{}, err
 	}
-	remote, err := ship.Put(ctx, conn.Client, platform, binary, c.progress(h))
+	remote, err := c.send(ctx, consignment{h, p, conn, platform, binary})
 	return load{path: remote, addr: platform.Addr}, err
 }
 

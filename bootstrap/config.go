@@ -21,6 +21,13 @@ type Config struct {
 	// less than 100 ms is an error.
 	Lease time.Duration
 
+	// Direct sends the executable from here to each host that lacks it. Otherwise hosts that have it pass it on where more than 8 lack it: over plain
+	// TCP at the address by which other hosts reach them, to hosts that were given a token, which check what they get by its SHA-256.
+	Direct bool
+
+	// Ports bounds the ports at which hosts pass the executable on; zero is any.
+	Ports Ports
+
 	// Parallel is how many hosts are started at once. Zero is 64; negative is an error.
 	Parallel int
 
@@ -82,6 +89,9 @@ type Event struct {
 	Sent  int64 // StageShipping: bytes sent so far
 	Total int64 // StageShipping: bytes to send
 }
+
+// Ports is a range of TCP ports. The zero value is any that is free.
+type Ports struct{ First, Last int }
 
 // checkFiles looks whether what is to be brought to hosts is there.
 func (c *Config) checkFiles() error {

@@ -14,6 +14,9 @@
 //
 // The agent is small: at rest it and an empty worker take some 20 MB together, most of it the executable itself.
 //
+// Where more than 8 hosts lack the executable, the launcher sends 8 copies over SSH, and hosts that have one pass it on: over plain TCP, to who has the
+// token. The SHA-256 of what was fetched is checked before it is run. [Config].Direct has all copies sent over SSH.
+//
 // Streams carry bytes unchanged and in order, in both directions, and push back when their reader is slow.
 //
 // Lines of output and log records are numbered for each node, in the order in which the agent read them, and arrive in

@@ -19,6 +19,8 @@ func Enter() (*Guest, bool) {
 		os.Exit(runClean())
 	case markerAttach:
 		os.Exit(runAttach())
+	case markerGiver:
+		os.Exit(runGiver())
 	case markerWorker:
 		guest, err := enterWorker()
 		if err != nil {

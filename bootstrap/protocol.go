@@ -23,6 +23,7 @@ const (
 	markerWorker = "worker"
 	markerClean  = "clean"
 	markerAttach = "attach"
+	markerGiver  = "giver"
 )
 
 // preamble ends whatever a host's start files and package initialisers print before [Enter] is reached.

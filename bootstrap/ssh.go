@@ -63,7 +63,7 @@ func (s *sshStarter) enter(ctx context.Context, h inventory.Host, conn *sshconn.
 		return nil, hostFailure(ctx, h, "ship", err)
 	}
 	if l == nil {
-		load, err := s.cargo.deliver(ctx, h, conn)
+		load, err := s.cargo.deliver(ctx, h, p, conn)
 		if err != nil {
 			return nil, hostFailure(ctx, h, "ship", err)
 		}

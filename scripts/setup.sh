@@ -23,6 +23,9 @@ nsenter util-linux
 ps procps
 tcpdump tcpdump
 tmux tmux
+/usr/bin/openssl openssl
+/usr/bin/curl curl
+/usr/bin/wget wget
 /usr/bin/python3 python3
 /usr/lib/python3/dist-packages/torch python3-torch
 zsh zsh

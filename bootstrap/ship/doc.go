@@ -1,7 +1,7 @@
 // Package ship brings a program and its files to a host over an SSH connection.
 //
 // [OpenBinary] reads what an executable is: system, architecture, and what it needs to be loaded. The script of [EnterScript] becomes it, where a host has it: that one session is all that a warm start
-// takes. Elsewhere [Probe] asks the host, in one session, what it is and which files it already has. [Put] sends what is missing.
+// takes. Elsewhere [Probe] asks the host, in one session, what it is and which files it already has. [Put] sends what is missing, and [Fetch] has the host get it from another one that has it.
 // [PutDir] does the same for a folder. [CrossBuild] makes a binary for another system where the source is at hand.
 //
 // # Guarantees

@@ -17,8 +17,8 @@ const (
 )
 
 // putScript wants the candidate folders as positional parameters, the interpreter in $I (may be empty), the hash in $H, the size in KiB in $K, and in $Z whether the content is to be compressed (1). It finds a
-// folder, says so along with how it will check, reads a line with the output of cksum where it checks with that, then the content up to its end, checks it and puts it in place.
-var putScript = script(`
+// folder; where $T is not empty it fetches the content as fetchScript says; else it says so along with how it will check, reads a line with the output of cksum where it checks with that, then the content up to its end, checks it and puts it in place.
+var putScript = script(fetchScript + `
 umask 077; echo; echo ` + begin + `; x=; p=; trap 'rm -f "$x" "$p"; echo; echo ` + end + `' EXIT; trap 'exit 1' HUP INT TERM PIPE;
 [ -z "$I" ] || [ -e "$I" ] || { echo "lacks $I"; exit; }; t=;
 for d do
@@ -28,8 +28,9 @@ a=$(df -Pk "$d" 2>/dev/null | { read -r a; read -r a b c k r; echo "$k"; }); [ "
 x=$d/.try.$$; e=$({ { echo '#!/bin/sh'; echo exit 0; } >"$x" && chmod 700 "$x" && "$x"; } 2>&1) || { rm -f "$x"; echo "skip $d: programs cannot run there: $e"; continue; };
 rm -f "$x"; t=$d; break; done;
 [ -n "$t" ] || { echo none; exit; }; p=$t/.part.$$;
-v=cksum; for s in openssl sha256sum shasum; do command -v $s >/dev/null 2>&1 && v=$s && break; done; z=raw; [ "$Z" = 1 ] && command -v gzip >/dev/null 2>&1 && z=gzip; echo "ready $z $v"; IFS= read -r C;
-if [ $z = gzip ]; then e=$(gzip -dc 2>&1 >"$p"); else e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; };
+v=cksum; for s in openssl sha256sum shasum; do command -v $s >/dev/null 2>&1 && v=$s && break; done; if [ -n "$T" ]; then fetch || exit;
+else z=raw; [ "$Z" = 1 ] && command -v gzip >/dev/null 2>&1 && z=gzip; echo "ready $z $v"; IFS= read -r C;
+if [ $z = gzip ]; then e=$(gzip -dc 2>&1 >"$p"); else e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; }; fi;
 case $v in openssl) s=$(openssl dgst -sha256 <"$p") && [ "${s##* }" = "$H" ];; sha256sum) s=$(sha256sum <"$p") && [ "${s%% *}" = "$H" ];;
 shasum) s=$(shasum -a 256 <"$p") && [ "${s%% *}" = "$H" ];; *) s=$(cksum <"$p") && [ "$s" = "$C" ];; esac || { echo "corrupt $s"; exit; };
 chmod 700 "$p" || exit;
@@ -58,7 +59,8 @@ type upload struct {
 	*blob
 	path     string // for errors
 	interp   string
-	near     bool // compressing takes longer than it saves
+	near     bool    // compressing takes longer than it saves
+	from     *Source // where the host gets it; nil: from here
 	progress func(sent, total int64)
 }
 
@@ -98,18 +100,21 @@ type verdict struct {
 	lost    string   // folder that failed while it was written to, and why
 	tried   int      // position of that folder
 	corrupt bool
+
+	unable    bool   // it has no means to fetch it
+	unfetched string // by which means it could not be fetched
 }
 
 func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdict, err error) {
 	const kib = 1024
 	compress := 0
-	if !u.near {
+	if !u.near && u.from == nil {
 		compress = 1
 		if _, err := u.compressed(); err != nil {
 			return v, fmt.Errorf("ship: %s: %w", u.path, err)
 		}
 	}
-	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress)
+	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; %s; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress, u.from.variables())
 	for _, d := range dirs {
 		text += " " + quote(d)
 	}
@@ -138,6 +143,10 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 				if err := u.send(r, rest); err != nil {
 					return err
 				}
+			case "unable":
+				v.unable = true
+			case "unfetched":
+				v.unfetched = rest
 			case "lost":
 				v.lost = rest
 			case "corrupt":

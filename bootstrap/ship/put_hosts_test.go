@@ -224,13 +224,19 @@ func TestPutFolderFillsUp(t *testing.T) {
 // bare gives sessions a PATH with little more than POSIX asks for.
 func bare(t *testing.T, without ...string) *sshtest.Server {
 	t.Helper()
+	return bareWith(t, nil, without...)
+}
+
+// bareWith is bare with some tools more.
+func bareWith(t *testing.T, with []string, without ...string) *sshtest.Server {
+	t.Helper()
 	bin, err := os.MkdirTemp("", "bin")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(bin) })
-	for _, tool := range []string{"sh", "id", "uname", "ls", "df", "wc", "find", "touch", "mkdir", "chmod", "rm", "mv", "cat", "grep", "sed", "gzip", "openssl", "sha256sum", "cksum", "tar"} {
+	for _, tool := range append(slices.Clone(with), "sh", "id", "uname", "ls", "df", "wc", "find", "touch", "mkdir", "chmod", "rm", "mv", "cat", "grep", "sed", "gzip", "openssl", "sha256sum", "cksum", "tar") {
 		if !slices.Contains(without, tool) {
-			path, err := exec.LookPath(tool)
-			require.NoError(t, err)
+			path := filepath.Join("/usr/bin", tool)
+			require.FileExists(t, path)
 			require.NoError(t, os.Symlink(path, filepath.Join(bin, tool)))
 		}
 	}
