@@ -14,7 +14,7 @@ import (
 // it. Where a host's process has ended the run, Main exits as that did: with its
 // status, which may be any, or with 128 + n where signal n ended it.
 const (
-	StatusFailed      = 1   // a node failed, or a host was lost
+	StatusFailed      = 1   // a node failed, a host was lost, or something had to be killed
 	StatusUsage       = 2   // flags, inventory, program or configuration are wrong; nothing was started
 	StatusLaunch      = 3   // the launch failed
 	StatusInterrupted = 130 // Ctrl-C

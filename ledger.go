@@ -146,7 +146,7 @@ func (l *ledger) processEnded(host string, exit bootstrap.Exit, told, orderly, k
 	case told && orderly:
 		h.State = StateEnded
 	case killed:
-		h.State, h.Ending = StateKilled, exitOf(exit)
+		h.State, h.Ending = StateKilled, Ending{How: HowKilled, Status: exit.Code, Reason: "it had not ended when the notice was over"}
 	default:
 		h.State, h.Ending = StateFailed, exitOf(exit)
 	}
@@ -245,33 +245,41 @@ func (r *Report) settle(failures []failure) {
 	first := failures[i]
 	c := &Cause{Node: first.node, Host: first.host, Ending: Ending{How: HowError, Reason: first.err.Error()}, Limits: limitsOf(first.err)}
 	r.FirstCause = c
-	for _, h := range r.Hosts {
-		if first.node == "" && h.Host == first.host {
-			c.Last = h.Last
-			if h.Ending.How != "" {
-				c.Ending = h.Ending
-			}
+	nodes, hosts := map[string]blame{}, map[string]blame{} // of those that failed, for what first
+	for _, f := range failures {
+		switch {
+		case f.node != "" && nodes[f.node] == 0:
+			nodes[f.node] = f.blame
+		case f.node == "" && hosts[f.host] == 0:
+			hosts[f.host] = f.blame
 		}
 	}
-	blames := map[string]blame{} // of nodes that failed, by name
-	for _, f := range failures {
-		if f.node != "" && blames[f.node] == 0 {
-			blames[f.node] = f.blame
+	for _, h := range r.Hosts {
+		if first.node != "" || h.Host != first.host {
+			continue
+		}
+		c.Last = h.Last
+		if h.Ending.How != "" {
+			c.Ending = h.Ending
+		}
+		if first.blame == blameSilent {
+			c.Ending.Reason = "it had not answered since before the end"
 		}
 	}
 	for k := range r.Nodes {
 		n := &r.Nodes[k]
-		b := blames[n.Node]
+		failed, process := nodes[n.Node], hosts[n.Host]
+		down := n.State == StateLost || n.State == StateKilled && failed == 0
 		switch {
 		case n.Node == first.node:
 			c.Name, c.Ending, c.Last = n.Name, n.Ending, n.Last
-		case n.State == StateLost && n.Host == first.host && first.node == "":
+		case down && n.Host == first.host && first.node == "":
 			n.Consequence = true
 			c.Lost = append(c.Lost, n.Node)
-		case b == blameBereft:
+		case failed == blameBereft, down && process == blameExit && first.blame == blameDeath:
 			n.Consequence = true
 			c.Consequences = append(c.Consequences, n.Node)
-		case b != 0:
+		case failed != 0, down:
 			c.Also = append(c.Also, n.Node)
 		}
 	}

@@ -190,6 +190,49 @@ func TestReportOfKilledNodes(t *testing.T) {
 	})
 }
 
+// What a process that stopped answering left behind, and another that gave up on it by exiting.
+func TestReportOfASilentProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledgerOf(t, threeHosts, func(p *Program) {
+			for _, h := range threeHosts {
+				Add(p, "peer", &hub{}, On(h))
+			}
+		})
+		bereft := outcome{"peer/2", "host3", "run", fmt.Errorf("%w: no answer", actor.ErrUnreachable)}
+		l.nodeEnded(bereft, false)
+		l.note(failure{blameBereft, "host3", "peer/2", newNodeError(bereft)})
+		time.Sleep(10 * time.Second)
+		exit := bootstrap.Exit{Code: 137, Signal: "SIGKILL"}
+		l.processEnded("host2", exit, false, false, true)
+		l.note(failure{blameSilent, "host2", "", fmt.Errorf("%w: the process on host2", ErrKilled)})
+		l.processEnded("host1", bootstrap.Exit{}, true, true, false)
+		l.processEnded("host3", bootstrap.Exit{}, true, true, false)
+		l.close()
+		golden(t, "report-silent.txt", l.report(time.Now()).String())
+	})
+}
+
+func TestReportOfTwoProcessesThatDied(t *testing.T) {
+	for second, want := range map[blame]func(c *Cause) []string{
+		blameExit:  func(c *Cause) []string { return c.Consequences }, // it may have given up on the first
+		blameDeath: func(c *Cause) []string { return c.Also },
+	} {
+		l := ledgerOf(t, threeHosts, func(p *Program) {
+			for _, h := range threeHosts {
+				Add(p, "peer", &hub{}, On(h))
+			}
+		})
+		l.processEnded("host1", bootstrap.Exit{Code: 137, Signal: "SIGKILL"}, false, false, false)
+		l.note(failure{blameDeath, "host1", "", &ProcessError{Host: "host1"}})
+		l.processEnded("host2", bootstrap.Exit{Code: 3}, false, false, false)
+		l.note(failure{second, "host2", "", &ProcessError{Host: "host2"}})
+		c := l.report(time.Now()).FirstCause
+		require.Equal(t, "host1", c.Host)
+		require.Equal(t, []string{"peer/0"}, c.Lost)
+		require.Equal(t, []string{"peer/1"}, want(c))
+	}
+}
+
 func TestFold(t *testing.T) {
 	require.Equal(t, "a/0", fold([]string{"a/0"}))
 	require.Equal(t, "a/[0-2,5], b/1", fold([]string{"a/5", "a/1", "b/1", "a/0", "a/2"}))

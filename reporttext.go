@@ -271,6 +271,8 @@ func (c *Cause) happening() string {
 		return fmt.Sprintf("the process on %s ended with exit status %d before it should", c.Host, e.Status)
 	case e.How == HowSignal:
 		return fmt.Sprintf("the process on %s was killed by %s", c.Host, e.Signal)
+	case e.How == HowKilled:
+		return fmt.Sprintf("the process on %s was killed when the notice was over: %s", c.Host, e.Reason)
 	case e.How == HowLost:
 		return fmt.Sprintf("%s was lost: %s", c.Host, e.Reason)
 	}
