@@ -117,10 +117,14 @@ type CommandError struct {
 	Node   string // label/number
 	Code   int    // its exit status; 128 + n when signal n ended it
 	Signal string // the name of that signal, as in "SIGKILL"; empty: it exited
+	Memory bool   // the signal was the kernel's, for want of memory, as far as that can be known
 }
 
 func (e *CommandError) Error() string {
-	if e.Signal != "" {
+	switch {
+	case e.Memory:
+		return "killed for want of memory"
+	case e.Signal != "":
 		return "killed by " + e.Signal
 	}
 	return fmt.Sprintf("exit status %d", e.Code)

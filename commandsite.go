@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
 	"github.com/tartrl/tlaunch-go/internal/child"
+	"github.com/tartrl/tlaunch-go/internal/oom"
 )
 
 // A commandSite is what the commands of this process need to run.
@@ -251,14 +253,11 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	if doomed {
 		c.Kill()
 	}
-	select {
-	case <-c.Done():
-	case <-ctx.Done():
-		c.Terminate()
-	}
+	memory := awaitCommand(ctx, c)
 	status := c.Wait()
 	s.mu.Lock()
 	delete(s.lives, place.node.key)
+	memory = memory && status.Signal == "SIGKILL" && !s.doomed[place.node.key]
 	s.mu.Unlock()
 	if err := errors.Join(out.Close(), errs.Close()); err != nil {
 		return err
@@ -266,5 +265,25 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	if status.Code == 0 {
 		return nil
 	}
-	return &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal}
+	return &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal, Memory: memory}
+}
+
+// awaitCommand waits for a command's end, or for that of ctx, and then asks it to end. It says whether the kernel has killed for
+// want of memory shortly before the command ended by itself.
+func awaitCommand(ctx context.Context, c *child.Child) (memory bool) {
+	const look = 5 * time.Second
+	kills := oom.NewWatch()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.Done():
+			return ctx.Err() == nil && kills.Killed()
+		case <-ctx.Done():
+			c.Terminate()
+			return false
+		case now := <-tick.C:
+			kills.Tick(now)
+		}
+	}
 }

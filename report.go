@@ -48,12 +48,13 @@ type How string
 
 // The ways to end.
 const (
-	HowError  How = "error"       // a node: Start, Run or Stop returned one
-	HowPanic  How = "panic"       // a node
-	HowExit   How = "exit status" // a process, or a node that is a command
-	HowSignal How = "signal"      // the same
-	HowLost   How = "host lost"   // nobody knows how the process ended
-	HowKilled How = "killed"      // it had not ended when the notice was over
+	HowError  How = "error"         // a node: Start, Run or Stop returned one
+	HowPanic  How = "panic"         // a node
+	HowExit   How = "exit status"   // a process, or a node that is a command
+	HowSignal How = "signal"        // the same
+	HowMemory How = "out of memory" // a process or a command: the kernel killed it for want of memory
+	HowLost   How = "host lost"     // nobody knows how the process ended
+	HowKilled How = "killed"        // it had not ended when the notice was over
 )
 
 // An Ending is how a node or a process ended, where that was not in good order.
@@ -149,7 +150,10 @@ func endingOf(o outcome, killed bool) Ending {
 		ending.How = HowKilled
 	case errors.As(o.err, &command):
 		ending.How, ending.Status, ending.Signal = HowExit, command.Code, command.Signal
-		if command.Signal != "" {
+		switch {
+		case command.Memory:
+			ending.How = HowMemory
+		case command.Signal != "":
 			ending.How = HowSignal
 		}
 	case e.Stack != "" && isPanic(o.err):
@@ -163,6 +167,8 @@ func exitOf(e bootstrap.Exit) Ending {
 	switch {
 	case e.Lost:
 		return Ending{How: HowLost, Status: e.Code, Reason: e.String()}
+	case e.Memory:
+		return Ending{How: HowMemory, Status: e.Code, Signal: e.Signal, Reason: e.String()}
 	case e.Signal != "":
 		return Ending{How: HowSignal, Status: e.Code, Signal: e.Signal, Reason: e.String()}
 	}

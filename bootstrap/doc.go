@@ -30,7 +30,8 @@
 // includes all descendants, whatever sessions they made for themselves: see Holding. On macOS only the worker's process group
 // is killed. Windows can launch, but not be a host.
 //
-// A status is reported for what it is: the process exited, a signal ended it, or the link was lost for good before a status came
+// A status is reported for what it is: the process exited, a signal ended it, the kernel killed it for want of memory (Linux,
+// by the counts of its memory cgroup, else of the machine), or the link was lost for good before a status came
 // ([ErrNoStatus]).
 //
 // # Lost links

@@ -6,6 +6,7 @@ import "fmt"
 type Exit struct {
 	Code   int      // its status; 128 + n after signal n; -1 when lost
 	Signal string   // the signal's name, as in "SIGKILL", or empty
+	Memory bool     // the signal was the kernel's SIGKILL for want of memory, as far as that can be known: the kernel tells that it killed, not whom
 	Lost   bool     // the link ended before a status came
 	Err    error    // when lost: [ErrNoStatus] and what is known
 	MaxRSS int64    // largest resident memory of the worker in bytes; zero when lost
@@ -21,6 +22,8 @@ func (e Exit) String() string {
 	switch {
 	case e.Lost:
 		return fmt.Sprintf("no status: %v", e.Err)
+	case e.Memory:
+		return "killed for want of memory"
 	case e.Signal != "":
 		return "killed by " + e.Signal
 	}

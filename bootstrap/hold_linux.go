@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
+	"github.com/tartrl/tlaunch-go/internal/oom"
 )
 
 // holdsOrphans says whether all descendants are found, whatever they do.
@@ -36,6 +38,8 @@ type ward struct {
 	reaped    chan struct{} // closed when the init has been waited for
 	status    exitReport    // valid once ended
 	told      bool          // status is the init's word
+	memory    *oom.Watch
+	killed    atomic.Bool // by us
 }
 
 // startWard starts the worker: what cmd says, with an init in between. The first way to hold it that the host permits is taken.
@@ -106,7 +110,8 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 	}
 	defer hearBeats.Close()
 	w := &ward{
-		how: how, namespace: how != heldByReapers, init: &cmd, words: words, beats: beats,
+		memory: oom.NewWatch(),
+		how:    how, namespace: how != heldByReapers, init: &cmd, words: words, beats: beats,
 		ended: ended, reaped: make(chan struct{}),
 	}
 	orders := hold.Orders{Namespace: w.namespace, Patience: patience, FirstPID: os.Getpid(), Worker: markerWorker}
@@ -129,7 +134,7 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 		_ = w.init.Wait() // its state matters only where it could not say anything
 		close(w.reaped)
 	}()
-	go w.beat(patience / 8)
+	go w.beat(min(patience/8, time.Second))
 	return w, nil
 }
 
@@ -159,6 +164,7 @@ func (w *ward) hear() (hold.Word, error) {
 // await hears how the worker ended. Where the init was killed before it could tell, so was the worker.
 func (w *ward) await() {
 	defer close(w.ended)
+	defer func() { w.status.Memory = w.status.Signal == "SIGKILL" && !w.killed.Load() && w.memory.Killed() }()
 	if word, err := w.hear(); err == nil && word.Kind == hold.Ended {
 		w.status, w.told = statusOf(word.Status), true
 		w.status.MaxRSS = word.MaxRSS
@@ -175,7 +181,8 @@ func (w *ward) beat(every time.Duration) {
 		select {
 		case <-w.ended:
 			return
-		case <-tick.C:
+		case now := <-tick.C:
+			w.memory.Tick(now)
 			_ = w.beats.SetWriteDeadline(time.Now().Add(every))
 			_, _ = w.beats.Write([]byte{0}) // an init that is stopped may have no room for more
 		}
@@ -184,6 +191,7 @@ func (w *ward) beat(every time.Duration) {
 
 // kill ends the worker and all that it has started. It may be called while the worker ends.
 func (w *ward) kill() {
+	w.killed.Store(true)
 	if w.namespace {
 		_ = w.init.Process.Kill()
 		return

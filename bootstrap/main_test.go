@@ -127,6 +127,11 @@ func work(g *Guest) {
 	case "term-self":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		select {}
+	case "eat":
+		for all := [][]byte{}; ; {
+			all = append(all, bytes.Repeat([]byte{1}, 16<<20))
+			fmt.Println("eaten", len(all))
+		}
 	case "self":
 		self, _ := os.Readlink("/proc/self")
 		fmt.Println("self", os.Getpid(), self, os.Getppid())

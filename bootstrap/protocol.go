@@ -119,6 +119,7 @@ type doorReport struct {
 type exitReport struct {
 	Code   int
 	Signal string
+	Memory bool // the kernel killed it for want of memory
 	MaxRSS int64
 	Left   int // processes that could not be killed
 }
