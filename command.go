@@ -74,6 +74,9 @@ func AddCommand(p *Program, label string, c Command, opts ...NodeOption) actor.R
 		p.fail("node %s: %s", n.key, mistake)
 	}
 	n.value = &commandNode{command: c}
+	if n.ownProcess() {
+		p.fail("node %s is a command, which is a process of its own: leave OwnProcess out, and bound it with Command.Limits", n.key)
+	}
 	p.noBatches(n)
 	return actor.NewRef[CommandNode](p.table, n.key)
 }

@@ -14,7 +14,7 @@ import (
 
 // A crew is the nodes of one host, in the process where they live.
 type crew struct {
-	host    string
+	host    string // its process: the host's, or a node's own
 	sys     *actor.System
 	stage   *stage
 	members []*member
@@ -53,7 +53,7 @@ func newCrew(host string, nodes []*node, sys *actor.System, st *stage, ended fun
 		if n.props != nil {
 			_, err = sys.SpawnProps(n.key, n.props, n.capacity)
 		} else {
-			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: host, Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.actorBatches()})
+			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: hostOf(host), Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.actorBatches()})
 		}
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
 			c.over(bounded, m)
 			cancel()
 		}
-		return &NodeError{Node: m.key, Host: c.host, Phase: "run", Err: fmt.Errorf("%w: it has not returned", ErrKilled)}
+		return &NodeError{Node: m.key, Host: hostOf(c.host), Phase: "run", Err: fmt.Errorf("%w: it has not returned", ErrKilled)}
 	}
 	var err error
 	if a, _ := c.now(m); a == nil {
@@ -163,7 +163,7 @@ func (c *crew) stopMember(ctx context.Context, m *member, started bool) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return &NodeError{Node: m.key, Host: c.host, Phase: "stop", Err: fmt.Errorf("%w: %w", ErrKilled, err)}
+		return &NodeError{Node: m.key, Host: hostOf(c.host), Phase: "stop", Err: fmt.Errorf("%w: %w", ErrKilled, err)}
 	}
 	return newNodeError(outcome{m.key, c.host, "stop", err})
 }

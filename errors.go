@@ -109,7 +109,7 @@ type NodeError struct {
 }
 
 func newNodeError(o outcome) *NodeError {
-	e := &NodeError{Node: o.node, Host: o.host, Phase: o.phase, Err: o.err}
+	e := &NodeError{Node: o.node, Host: hostOf(o.host), Phase: o.phase, Err: o.err}
 	var here *actor.PanicError
 	var elsewhere *actor.Error
 	switch {
@@ -145,11 +145,15 @@ func (e *NodeError) Unwrap() error { return e.Err }
 // A ProcessError is the unexpected end of a host's process, with all its nodes.
 type ProcessError struct {
 	Host string
+	Node string // the one whose own process it was; empty: it was the host's
 	Exit bootstrap.Exit
 }
 
 func (e *ProcessError) Error() string {
 	s := fmt.Sprintf("the process on %s ended: %v", e.Host, e.Exit)
+	if e.Node != "" {
+		s = fmt.Sprintf("its own process ended: %v", e.Exit)
+	}
 	if len(e.Exit.Last) > 0 {
 		s += "; its last lines:\n  " + strings.Join(e.Exit.Last, "\n  ")
 	}

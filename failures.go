@@ -32,7 +32,7 @@ func (r *Run) nodeFailed(o outcome) {
 	}
 	r.mu.Unlock()
 	if was.action == actRestart && !stopping {
-		r.logger.Warn(fmt.Sprintf("node %s on %s failed; starting it again in %v (%s)", o.node, o.host, round(was.pause), r.often(o.node, was)), "error", brief(err))
+		r.logger.Warn(fmt.Sprintf("node %s on %s failed; starting it again in %v (%s)", o.node, hostOf(o.host), round(was.pause), r.often(o.node, was)), "error", brief(err))
 		r.ledger.nodeRestarts(o.node)
 		r.engine.restart(o.node, o.host, was.pause)
 		return
@@ -42,7 +42,7 @@ func (r *Run) nodeFailed(o outcome) {
 	case was.action == actStop:
 		r.fail(why)
 	case was.action == actGoOn && !stopping:
-		r.logger.Warn(fmt.Sprintf("node %s on %s failed; going on without it (%d are left, at least %d must be)", o.node, o.host, was.left, r.graph.byKey[o.node].policy.least), "error", brief(err))
+		r.logger.Warn(fmt.Sprintf("node %s on %s failed; going on without it (%d are left, at least %d must be)", o.node, hostOf(o.host), was.left, r.graph.byKey[o.node].policy.least), "error", brief(err))
 		r.engine.giveUp(o.node, o.host)
 		r.endIfIdle()
 	}

@@ -15,12 +15,15 @@ import (
 	"github.com/tartrl/tlaunch-go/remote"
 )
 
-// fleet is a run on processes of their own, one for each host, as the
-// launcher keeps it.
+// fleet is a run on processes of their own, one for each host and for each node
+// that wants its own, as the launcher keeps it. What is said of hosts here is
+// meant of processes.
 type fleet struct {
 	run       *Run
 	settings  *settings
 	lines     map[string]inventory.Host
+	used      []Host           // the processes
+	loners    map[string]*node // that have processes of their own, by these
 	launcher  *bootstrap.Launcher
 	authority *remote.Authority
 	registry  cluster.Registry
@@ -61,7 +64,8 @@ func newFleet(d *program, config []byte, s *settings) (*fleet, error) {
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.living, f.halt = context.WithCancel(f.ctx)
 	r.engine = f
-	r.ledger.addHosts(r.graph.usedHosts(r.hosts))
+	f.used, f.loners = r.graph.usedHosts(r.hosts), r.graph.loners()
+	r.ledger.addHosts(f.used)
 	return f, nil
 }
 
@@ -70,7 +74,7 @@ func launchFleet(ctx context.Context, d *program, config []byte, s *settings) (*
 	if err != nil {
 		return nil, err
 	}
-	r, used := f.run, f.run.graph.usedHosts(f.run.hosts)
+	r, used := f.run, f.used
 	err = f.prepare(ctx, d)
 	if err == nil {
 		err = f.startHosts(ctx, d, config, used)
@@ -204,7 +208,7 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 	done, lost := f.run.standing(h.Name)
 	o := orders{
 		Version: ordersVersion, Run: f.run.id, Program: d.name, Config: config, Hosts: f.run.hosts, Host: h.Name,
-		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, Limits: f.settings.limits, OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
+		Incarnation: incarnation, Summary: f.run.graph.summary, Ports: f.settings.ports, Limits: f.limits(h.Name), OneMachine: f.settings.kind != overSSH, OwnTLS: d.tls != nil,
 		Done: done, Lost: lost, Avoid: f.where.past(h.Name),
 	}
 	if f.settings.consul != nil {
@@ -220,7 +224,7 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 	if err != nil {
 		return nil, err
 	}
-	proc, err := f.launcher.Start(ctx, f.lines[h.Name], b)
+	proc, err := f.launcher.Start(ctx, f.line(h.Name), b)
 	if err != nil {
 		return nil, err
 	}
@@ -286,9 +290,6 @@ func (f *fleet) progress(host string, stage bootstrap.Stage) {
 	}
 }
 
-// record hands on what a host printed or logged.
-func (f *fleet) record(r Record) { f.settings.hand(r) }
-
 // start lets the nodes start, unless a host has failed since it was ready.
 func (f *fleet) start() error {
 	f.mu.Lock()
@@ -326,7 +327,7 @@ func (f *fleet) all() []*hostProcess {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []*hostProcess
-	for _, h := range f.run.hosts {
+	for _, h := range f.used {
 		if p := f.hosts[h.Name]; p != nil {
 			all = append(all, p)
 		}

@@ -69,6 +69,9 @@ func (n *node) options() string {
 	for _, batch := range n.batches {
 		fmt.Fprintf(&b, ", batched %v", batch)
 	}
+	if n.ownProcess() {
+		b.WriteString(", own process (" + n.limits.String() + ")")
+	}
 	if p := n.policy.String(); p != "" {
 		b.WriteString(", " + p)
 	}
@@ -109,26 +112,15 @@ func (g *graph) checkShared(n *node, w actor.Walked, owner map[uintptr]string) {
 	}
 }
 
-// on is the nodes that live on a host, in the order of their addition.
-func (g *graph) on(host string) []*node {
+// on is the nodes that live in a process, in the order of their addition.
+func (g *graph) on(process string) []*node {
 	var found []*node
 	for _, n := range g.nodes {
-		if n.host == host {
+		if n.process == process {
 			found = append(found, n)
 		}
 	}
 	return found
-}
-
-// usedHosts are the hosts that have nodes, in the order of hosts.
-func (g *graph) usedHosts(hosts []Host) []Host {
-	var used []Host
-	for _, h := range hosts {
-		if len(g.on(h.Name)) > 0 {
-			used = append(used, h)
-		}
-	}
-	return used
 }
 
 // fingerprint is one value for the whole graph.

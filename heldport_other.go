@@ -2,7 +2,10 @@
 
 package tlaunch
 
-import "net"
+import (
+	"fmt"
+	"net"
+)
 
 // A heldPort is a port that nobody else gets.
 type heldPort struct {
@@ -10,12 +13,16 @@ type heldPort struct {
 	l    net.Listener
 }
 
-func holdPort(ports portRange) (*heldPort, error) {
-	l, err := listenIn("", ports, nil)
-	if err != nil {
-		return nil, err
+// holdPort holds a port of a range, or any that is free.
+func holdPort(ports portRange) (h *heldPort, err error) {
+	for p := ports.First; p <= ports.Last; p++ {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf(":%d", p)); err == nil {
+			return &heldPort{port: l.Addr().(*net.TCPAddr).Port, l: l}, nil
+		}
 	}
-	return &heldPort{port: l.Addr().(*net.TCPAddr).Port, l: l}, nil
+	return nil, err
 }
 
+// release lets others have the port.
 func (h *heldPort) release() { _ = h.l.Close() }

@@ -228,7 +228,7 @@ func (f *fleet) watch(p *hostProcess) {
 	}
 	f.run.ledger.processEnded(p.name, exit, told, orderly, killed)
 	if !killed && !(told && orderly) {
-		f.lost(p, failure{processBlame(exit, told), p.name, "", err})
+		f.lost(p, f.died(p.name, processBlame(exit, told), err))
 	}
 }
 

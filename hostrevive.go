@@ -123,7 +123,7 @@ func (f *fleet) unreturned(host string, was hostRemedy, err error) {
 // startAgain brings a host up once more, and lets its nodes start.
 func (f *fleet) startAgain(ctx context.Context, name string) error {
 	var h Host
-	for _, one := range f.run.hosts {
+	for _, one := range f.used {
 		if one.Name == name {
 			h = one
 		}

@@ -172,7 +172,7 @@ func (d *door) admit(request []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.Nodes = append(e.Nodes, nodeEntry{n.key, n.host, k.String()})
+		e.Nodes = append(e.Nodes, nodeEntry{n.key, n.process, k.String()})
 	}
 	return actor.Encode(e)
 }

@@ -26,7 +26,7 @@ type ledger struct {
 func newLedger(run, program string, g *graph, lines *lastLines) *ledger {
 	l := &ledger{run: run, program: program, lines: lines, started: time.Now(), byKey: map[string]*NodeReport{}}
 	for _, n := range g.nodes {
-		r := &NodeReport{Node: n.key, Host: n.host, State: StateWaiting}
+		r := &NodeReport{Node: n.key, process: n.process, Host: n.host, State: StateWaiting}
 		if n.name != n.key {
 			r.Name = n.name
 		}
@@ -51,7 +51,7 @@ func (l *ledger) nodesStarted(host string) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for _, n := range l.nodes {
-		if n.Host == host && n.State == StateWaiting {
+		if n.process == host && n.State == StateWaiting {
 			n.State, n.Started = StateRunning, now
 		}
 	}
@@ -127,7 +127,7 @@ func (l *ledger) hostStaysAway(host string) {
 		h.State, h.Ending = StateFailed, Ending{How: HowLost, Status: -1}
 	}
 	for _, n := range l.nodes {
-		if n.Host == host && n.State == StateWaiting {
+		if n.process == host && n.State == StateWaiting {
 			n.State, n.Ending, n.Ended = StateLost, Ending{How: HowLost, Status: -1}, time.Now()
 		}
 	}
@@ -152,7 +152,7 @@ func (l *ledger) processEnded(host string, exit bootstrap.Exit, told, orderly, k
 	}
 	now := time.Now()
 	for _, n := range l.nodes {
-		if n.Host != host || n.State != StateRunning {
+		if n.process != host || n.State != StateRunning {
 			continue
 		}
 		n.Ended = now
@@ -243,7 +243,7 @@ func (r *Report) settle(failures []failure) {
 		return
 	}
 	first := failures[i]
-	c := &Cause{Node: first.node, Host: first.host, Ending: Ending{How: HowError, Reason: first.err.Error()}, Limits: limitsOf(first.err)}
+	c := &Cause{Node: first.node, Host: hostOf(first.host), Ending: Ending{How: HowError, Reason: first.err.Error()}, Limits: limitsOf(first.err)}
 	r.FirstCause = c
 	nodes, hosts := map[string]blame{}, map[string]blame{} // of those that failed, for what first
 	for _, f := range failures {
@@ -268,12 +268,12 @@ func (r *Report) settle(failures []failure) {
 	}
 	for k := range r.Nodes {
 		n := &r.Nodes[k]
-		failed, process := nodes[n.Node], hosts[n.Host]
+		failed, process := nodes[n.Node], hosts[n.process]
 		down := n.State == StateLost || n.State == StateKilled && failed == 0
 		switch {
 		case n.Node == first.node:
 			c.Name, c.Ending, c.Last = n.Name, n.Ending, n.Last
-		case down && n.Host == first.host && first.node == "":
+		case down && n.process == first.host && first.node == "":
 			n.Consequence = true
 			c.Lost = append(c.Lost, n.Node)
 		case failed == blameBereft, down && process == blameExit && first.blame == blameDeath:

@@ -43,6 +43,8 @@ type Program struct {
 // node is a node of the graph.
 type node struct {
 	key, label, name, host string
+	process                string // in which it lives: the host's, or its own
+	limits                 Limits // of its own process
 	index                  int
 	value                  any // nil for props, and where a mistake was made
 	props                  *protoactor.Props
@@ -103,6 +105,8 @@ type nodeOptions struct {
 	name                 string
 	concurrent, capacity int
 	batches              []batch
+	ownProcess           bool
+	limits               Limits
 	policies             []Policy
 }
 
@@ -309,6 +313,9 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 		p.fail("node %s: %w", n.key, err)
 	}
 	n.host = host
+	if err := n.settle(o); err != nil {
+		p.fail("node %s: the limits of its process: %w", n.key, err)
+	}
 	p.counts[label]++
 	p.load[host]++
 	p.nodes = append(p.nodes, n)

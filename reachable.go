@@ -15,8 +15,8 @@ func (p hostPair) reverse() hostPair { return hostPair{p.to, p.from} }
 
 // need records that a node refers to another, which may be nil or at home.
 func (g *graph) need(n, target *node) {
-	if target != nil && target.host != n.host {
-		g.needs[hostPair{n.host, target.host}] = true
+	if target != nil && target.process != n.process {
+		g.needs[hostPair{n.process, target.process}] = true
 	}
 }
 

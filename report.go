@@ -92,6 +92,8 @@ type NodeReport struct {
 	Consequence bool `json:"consequence,omitempty"`
 	// Last are the last lines that the node has logged, at most 20 and 8 KiB.
 	Last []string `json:"last,omitempty"`
+
+	process string // in which it lives
 }
 
 // Duration is how long the node has lived, at now if it still does.

@@ -266,6 +266,9 @@ func (c *Cause) happening() string {
 		if c.Name != "" {
 			name += " (" + bootstrap.Printable(c.Name) + ")"
 		}
+		if e.Phase == "" {
+			return fmt.Sprintf("the process of node %s on %s ended: %s", name, c.Host, e.Reason)
+		}
 		return fmt.Sprintf("node %s on %s failed (%s): %s", name, c.Host, e.Phase, e.Reason)
 	case e.How == HowExit:
 		return fmt.Sprintf("the process on %s ended with exit status %d before it should", c.Host, e.Status)

@@ -98,16 +98,16 @@ func (w *whereabouts) locate(key string) (string, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h := w.hosts[n.host]
+	h := w.hosts[n.process]
 	switch {
 	case h == nil:
-		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.host, key)
+		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.process, key)
 	case h.address != "":
 		return h.address, nil
 	case h.final:
-		return "", fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.host, key)
+		return "", fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.process, key)
 	}
-	return "", fmt.Errorf("%w: host %s of %s is being started again", actor.ErrUnreachable, n.host, key)
+	return "", fmt.Errorf("%w: host %s of %s is being started again", actor.ErrUnreachable, n.process, key)
 }
 
 // at is the host whose process is, or was, at an address.
@@ -214,7 +214,7 @@ func (w *whereabouts) fate(ctx context.Context, address string) error {
 // policies have it started again. address is where the last try failed.
 func (w *whereabouts) away(ctx context.Context, key, address string, why error) error {
 	n := w.graph.byKey[key]
-	if n == nil || !w.graph.mayLose(n.host) {
+	if n == nil || !w.graph.mayLose(n.process) {
 		return why
 	}
 	if address != "" {
@@ -222,16 +222,16 @@ func (w *whereabouts) away(ctx context.Context, key, address string, why error) 
 			return why // it is out of reach, which is not to say that it has ended
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, returnPatience, fmt.Errorf("%w: waited %v for host %s to be started again", actor.ErrUnreachable, returnPatience, n.host))
+	ctx, cancel := context.WithTimeoutCause(ctx, returnPatience, fmt.Errorf("%w: waited %v for host %s to be started again", actor.ErrUnreachable, returnPatience, n.process))
 	defer cancel()
 	var final bool
 	err := w.await(ctx, func() bool {
-		h := w.hosts[n.host]
+		h := w.hosts[n.process]
 		final = h != nil && h.final
 		return h != nil && (h.address != "" || h.final)
 	})
 	if err == nil && final {
-		return fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.host, key)
+		return fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.process, key)
 	}
 	return err
 }

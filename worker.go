@@ -170,7 +170,7 @@ func (w *worker) open(d *program, st *stage) error {
 		return err
 	}
 	w.sys = actor.NewSystem(actor.Config{
-		Host: w.orders.Host, Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
+		Host: hostOf(w.orders.Host), Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
 		Context: withStage(context.Background(), st), Logger: w.logger,
 		Alone: true, // main has not begun here, and no node
 	})
@@ -232,11 +232,13 @@ func (w *worker) newCommandSite() *commandSite {
 
 // host is what the inventory says of this one.
 func (w *worker) host() Host {
-	i := slices.IndexFunc(w.orders.Hosts, func(h Host) bool { return h.Name == w.orders.Host })
+	i := slices.IndexFunc(w.orders.Hosts, func(h Host) bool { return h.Name == hostOf(w.orders.Host) })
 	if i < 0 {
 		return Host{Name: w.orders.Host}
 	}
-	return w.orders.Hosts[i]
+	host := w.orders.Hosts[i]
+	host.Name = w.orders.Host // a node's own process is one by its own name
+	return host
 }
 
 func flatten(o outcome) *actor.Error {

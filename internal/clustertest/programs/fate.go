@@ -19,6 +19,8 @@ type FateConfig struct {
 	How string
 	// Where is the host, group or name of one more node; empty adds none.
 	Where string
+	// Own gives the node on the second host a process of its own.
+	Own bool
 }
 
 // Victim ends as it is told.
@@ -102,7 +104,11 @@ var Fate = tlaunch.Define("fate", func(p *tlaunch.Program, cfg FateConfig) error
 	victim := &Victim{how: cfg.How}
 	for i, h := range p.Hosts() {
 		if i == 1 {
-			tlaunch.Add(p, "victim", victim, tlaunch.On(h))
+			opts := []tlaunch.NodeOption{tlaunch.On(h)}
+			if cfg.Own {
+				opts = append(opts, tlaunch.OwnProcess())
+			}
+			tlaunch.Add(p, "victim", victim, opts...)
 		} else {
 			victim.others = append(victim.others, tlaunch.Add(p, "bystander", &Bystander{cfg.How != "return"}, tlaunch.On(h)))
 		}

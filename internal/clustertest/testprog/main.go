@@ -35,6 +35,7 @@ func main() {
 		cfg := programs.FateConfig{How: "return"}
 		flag.StringVar(&cfg.How, "how", cfg.How, "how the second host's node ends")
 		flag.StringVar(&cfg.Where, "where", cfg.Where, "where one more node goes")
+		flag.BoolVar(&cfg.Own, "own", false, "the second host's node has a process of its own")
 		tlaunch.Main(programs.Fate, &cfg)
 	case "phoenix":
 		cfg := programs.PhoenixConfig{Lives: 1}
