@@ -34,7 +34,17 @@ type row struct {
 	Ratio       float64 `json:"ratio"`
 }
 
-// writeJSON writes a line for each comparison.
+// traffic is what left the launcher, as programs read it.
+type traffic struct {
+	Bench  string  `json:"bench"`
+	Hosts  int     `json:"hosts"`
+	Mode   string  `json:"mode"`
+	Bytes  int64   `json:"bytes"`
+	Binary int64   `json:"binary"`
+	Copies float64 `json:"copies"`
+}
+
+// writeJSON writes a line for each comparison, and for a cold launch one of what left the launcher.
 func (r report) writeJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	for _, b := range r.bouts {
@@ -50,6 +60,12 @@ func (r report) writeJSON(w io.Writer) error {
 			}); err != nil {
 				return err
 			}
+		}
+		if b.mode != cold {
+			continue
+		}
+		if err := enc.Encode(traffic{Bench: "launch", Hosts: r.hosts, Mode: b.mode, Bytes: b.sent, Binary: r.binary, Copies: figures.Rounded(r.copies(b))}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -126,7 +142,20 @@ func (r report) writeOwn(w io.Writer, b *bout) {
 			fmt.Fprintf(w, " (target: at most %.0f MB at %d hosts: %s)", memoryTarget/mega, memoryHosts, figures.Verdict(b.peak <= memoryTarget))
 		}
 	}
-	fmt.Fprintf(w, "; it sent %.1f MB of an executable of %.1f MB\n", float64(b.sent)/mega, float64(r.binary)/mega)
+	fmt.Fprintf(w, "; it sent %.1f MB of an executable of %.1f MB", float64(b.sent)/mega, float64(r.binary)/mega)
+	if b.mode == cold {
+		copies := r.copies(b)
+		fmt.Fprintf(w, ": %.1f copies (target: at most %d: %s)", copies, copiesTarget, figures.Verdict(copies <= copiesTarget))
+	}
+	fmt.Fprintln(w)
+}
+
+// copies is how much of the executable left the launcher in one launch, at most.
+func (r report) copies(b *bout) float64 {
+	if r.binary == 0 {
+		return 0
+	}
+	return float64(b.sent) / float64(r.binary)
 }
 
 // failures are those of peers.

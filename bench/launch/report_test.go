@@ -49,7 +49,7 @@ cold  clush --copy, clush true     sntrup761x25519-sha512@openssh.com  3.000 (3.
 
 warm: 0.430 (0.420 to 0.440) from the start of the launcher's process; its memory at most 60 MB (target: at most 100 MB at 64 hosts: met); it sent 0.0 MB of an executable of 20.0 MB
 warm: not installed here, and so left out: clush; make bench installs them
-cold: 2.000 (2.000 to 2.000) from the start of the launcher's process; its memory at most unknown; it sent 512.0 MB of an executable of 20.0 MB
+cold: 2.000 (2.000 to 2.000) from the start of the launcher's process; its memory at most unknown; it sent 512.0 MB of an executable of 20.0 MB: 25.6 copies (target: at most 8: not met)
 machine: A processor, 2 processors, Linux 6.1 x86_64
 load averages: 0.10 0.20 0.30 before, 1.00 0.50 0.40 after; 0.00 would be an idle machine
 tlaunch at 0123456789ab; go1.26; OpenSSH_9.2
@@ -62,6 +62,7 @@ func TestJSON(t *testing.T) {
 	require.Equal(t, `{"bench":"launch","hosts":64,"mode":"warm","seconds":0.4,"peer":"pdsh","peer_kex":"sntrup761x25519-sha512@openssh.com","peer_seconds":1.6,"ratio":0.25}
 {"bench":"launch","hosts":64,"mode":"warm","seconds":0.4,"peer":"pdsh","peer_kex":"ecdh-sha2-nistp256","peer_seconds":0.2,"ratio":2}
 {"bench":"launch","hosts":64,"mode":"cold","seconds":2,"peer":"clush","peer_kex":"sntrup761x25519-sha512@openssh.com","peer_seconds":3,"ratio":0.6667}
+{"bench":"launch","hosts":64,"mode":"cold","bytes":512000000,"binary":20000000,"copies":25.6}
 `, b.String())
 }
 
