@@ -10,8 +10,9 @@ HOSTS    ?= 8
 BENCHFLAGS ?=
 
 GOTEST = -timeout $(TIMEOUT) -p $(P) -count=1 $(if $(RUN),-run '$(RUN)') $(PACKAGES)
+COUNT    ?= 20
 
-.PHONY: help test unit lint fuzz consul setup bench
+.PHONY: help test unit lint faults fuzz consul setup bench
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,6 +28,10 @@ unit: ## the tests that need no root, no servers and no set-up
 
 lint: ## formatting, vet, staticcheck, builds for other systems
 	@scripts/lint.sh
+
+faults: ## what happens to runs, done to them COUNT times: killed launchers, cut links, full disks (root, Linux)
+	@scripts/setup.sh
+	@scripts/gotest.sh -race -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run 'TestFaults' ./internal/clustertest
 
 fuzz: ## each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -15,7 +15,7 @@ import (
 // FateConfig is for [Fate].
 type FateConfig struct {
 	// How the node on the second host ends: return, stop, fail, panic, start,
-	// exit, kill, deaf, child or wait.
+	// exit, kill, deaf, child, stubborn or wait.
 	How string
 	// Where is the host, group or name of one more node; empty adds none.
 	Where string
@@ -70,6 +70,11 @@ func (v *Victim) Run(ctx context.Context) error {
 		select {}
 	case "child": // one that leaves its session behind, and whose parent is gone
 		if out, err := exec.CommandContext(ctx, "sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo").CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		slog.InfoContext(ctx, "child started")
+	case "stubborn": // the same, and neither heeds SIGTERM
+		if out, err := exec.CommandContext(ctx, "sh", "-c", "trap '' TERM; setsid sh -c 'sleep 1000; sleep 1000' </dev/null >/dev/null 2>&1 & echo").CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		slog.InfoContext(ctx, "child started")

@@ -48,6 +48,8 @@ func main() {
 		cfg := programs.IdleConfig{PerHost: 10}
 		flag.IntVar(&cfg.PerHost, "per-host", cfg.PerHost, "nodes on each host")
 		tlaunch.Main(programs.Idle, &cfg)
+	case "pulse":
+		tlaunch.Main(programs.Pulse, &struct{}{})
 	case "different":
 		tlaunch.Main(programs.Different, &struct{}{})
 	case "greed":
