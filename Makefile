@@ -31,7 +31,8 @@ lint: ## formatting, vet, staticcheck, builds for other systems
 
 faults: ## what happens to runs, done to them COUNT times: killed launchers, cut links, full disks (root, Linux)
 	@scripts/setup.sh
-	@scripts/gotest.sh -race -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run 'TestFaults' ./internal/clustertest
+	@scripts/gotest.sh -race -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run '^TestFaults$$' ./internal/clustertest
+	@scripts/gotest.sh -race -tags hosts -timeout 60m -run '^TestFirstCauses$$' ./internal/clustertest -causes 50
 
 fuzz: ## each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -54,12 +54,7 @@ func TestFaults(t *testing.T) {
 	for name, f := range map[string]fault{
 		"launcher killed": {how: "child", do: func(f *faulty) { f.run.signal(syscall.SIGKILL) }, status: 137},
 		"sshd killed": {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) {
-			f.target.StopSSHD()
-			for _, p := range f.target.Processes() {
-				if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
-					_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended with another
-				}
-			}
+			killSSHD(f.target)
 		}},
 		"link cut for 3 s": {how: "wait", apart: true, lasts: true, do: func(f *faulty) {
 			f.target.Cut()
@@ -180,17 +175,35 @@ func (f *faulty) ofRun(h *hosts.Host) []hosts.Process {
 	return slices.DeleteFunc(ofRun(h), func(p hosts.Process) bool { return f.spared[p.PID] })
 }
 
-// toWorker sends a signal to the run's process on the target: of those that run the shipped executable the last in the row of parents.
+// toWorker sends a signal to the run's process on the target.
 func (f *faulty) toWorker(s syscall.Signal) {
 	f.t.Helper()
+	require.NoError(f.t, syscall.Kill(workerOf(f.t, f.target, f.ofRun(f.target)).PID, s))
+}
+
+// workerOf is the process among those of a run on a host in which its nodes live: of those that run the shipped executable the last in the row of parents.
+func workerOf(t testing.TB, h *hosts.Host, of []hosts.Process) hosts.Process {
+	t.Helper()
 	parents := map[int]bool{}
-	own := slices.DeleteFunc(f.ofRun(f.target), func(p hosts.Process) bool { return len(p.Args) == 0 || !strings.Contains(p.Args[0], "/.cache/tlaunch/") })
+	own := slices.DeleteFunc(slices.Clone(of), func(p hosts.Process) bool {
+		return len(p.Args) == 0 || !strings.Contains(p.Args[0], "/.cache/tlaunch/")
+	})
 	for _, p := range own {
 		parents[p.PPID] = true
 	}
 	i := slices.IndexFunc(own, func(p hosts.Process) bool { return !parents[p.PID] })
-	require.GreaterOrEqual(f.t, i, 0, "no worker on %s", f.target.Name)
-	require.NoError(f.t, syscall.Kill(own[i].PID, s))
+	require.GreaterOrEqual(t, i, 0, "no worker on %s", h.Name)
+	return own[i]
+}
+
+// killSSHD kills a host's sshd and all its sessions; what they have started lives on.
+func killSSHD(h *hosts.Host) {
+	h.StopSSHD()
+	for _, p := range h.Processes() {
+		if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
+			_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended with another
+		}
+	}
 }
 
 // lineWithAll is the first line that holds all the texts, empty where there is none.

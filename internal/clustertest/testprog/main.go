@@ -50,6 +50,12 @@ func main() {
 		tlaunch.Main(programs.Idle, &cfg)
 	case "pulse":
 		tlaunch.Main(programs.Pulse, &struct{}{})
+	case "tangle":
+		cfg := programs.TangleConfig{Victim: -1, How: "error"}
+		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the node that fails")
+		flag.StringVar(&cfg.How, "how", cfg.How, "how it fails")
+		flag.DurationVar(&cfg.After, "after", cfg.After, "when it fails")
+		tlaunch.Main(programs.Tangle, &cfg)
 	case "different":
 		tlaunch.Main(programs.Different, &struct{}{})
 	case "greed":
