@@ -62,7 +62,7 @@ func TestFaults(t *testing.T) {
 			f.target.Heal()
 		}},
 		"link cut for good":               {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
-		"host process killed":             {how: "child", status: 1, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
+		"host process killed":             {how: "child", status: 137, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
 		"host process stopped":            {how: "child", status: 1, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGSTOP) }},
 		"forks twice and ignores SIGTERM": {how: "stubborn", status: 143, do: func(f *faulty) { f.run.signal(syscall.SIGTERM) }},
 		"a node that panics": {how: "panic", status: 1, do: func(*faulty) {}, want: func(*faulty) []string {

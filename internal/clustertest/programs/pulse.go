@@ -23,7 +23,10 @@ func (h *Heart) Beat(_ context.Context, n int) (int, error) {
 }
 
 // Pacemaker beats until the run ends; a beat that is lost fails it.
-type Pacemaker struct{ hearts []actor.Ref[*Heart] }
+type Pacemaker struct {
+	hearts []actor.Ref[*Heart]
+	beats  int
+}
 
 // Run beats.
 func (p *Pacemaker) Run(ctx context.Context) error {
@@ -32,18 +35,23 @@ func (p *Pacemaker) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		for _, h := range p.hearts {
-			if _, err := actor.Call(ctx, h, (*Heart).Beat, n); ctx.Err() != nil {
-				slog.InfoContext(ctx, "pulse ends", "beats", n)
-				return nil
-			} else if err != nil {
-				return err
+			if _, err := actor.Call(ctx, h, (*Heart).Beat, n); err != nil {
+				return err // at the end of the run that is no failure
 			}
 		}
+		p.beats = n
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			return nil
 		}
 	}
+}
+
+// Stop says how far it came.
+func (p *Pacemaker) Stop(ctx context.Context) error {
+	slog.InfoContext(ctx, "pulse ends", "beats", p.beats)
+	return nil
 }
 
 // Pulse is a run that notices when it is touched: a node on the first host calls one on each.
