@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -101,6 +102,15 @@ type hostRemedy struct {
 	pause   time.Duration
 	within  time.Duration // how long a host that cannot be reached is tried again
 	restart []string      // the nodes that are started again with it
+}
+
+// needs tells whether the run ends with a host, whatever else is left.
+func (r *Run) needs(host string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.graph.on(host), func(n *node) bool {
+		return !n.policy.restart && !n.policy.keep && !r.troubles.lost[n.key]
+	})
 }
 
 // hostFailed takes the end of a host's process that was to go on. The run ends

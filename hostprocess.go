@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -214,8 +215,13 @@ func (p *hostProcess) kill() {
 
 // watch takes the end of a host's process, when all that it said was heard.
 func (f *fleet) watch(p *hostProcess) {
-	<-p.proc.Done()
 	defer close(p.over)
+	select {
+	case <-p.proc.Silent():
+		f.silent(p)
+		<-p.proc.Done()
+	case <-p.proc.Done():
+	}
 	exit := p.proc.Exit()
 	f.depart(p)
 	f.group.Go(func() { f.deregister(p) }) // which may take its time
@@ -229,6 +235,19 @@ func (f *fleet) watch(p *hostProcess) {
 	f.run.ledger.processEnded(p.name, exit, told, orderly, killed)
 	if !killed && !(told && orderly) {
 		f.lost(p, f.died(p.name, processBlame(exit, told), err))
+	}
+}
+
+// silent ends the run when a host is not heard any more that it cannot do
+// without: the others need not wait until nothing can be left there.
+func (f *fleet) silent(p *hostProcess) {
+	if !f.run.needs(p.name) {
+		return // what its policies say comes with the end of the process, whose place is free then
+	}
+	exit := bootstrap.Exit{Code: -1, Lost: true, Err: fmt.Errorf("%w: nothing was heard of it for longer than its lease", bootstrap.ErrNoStatus)}
+	err := &ProcessError{Host: p.name, Exit: exit}
+	if !p.settle(err) {
+		f.failed(failure{processBlame(exit, p.knows()), p.name, "", err})
 	}
 }
 

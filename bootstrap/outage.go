@@ -164,6 +164,7 @@ func (p *Process) watch() {
 		p.cfg.Logger.Info("the link to a host is back", "host", p.host.Name, "after", time.Since(o.began).Round(time.Millisecond))
 		endOutage()
 	}
+	told := false // that the host is silent
 	every := time.NewTicker(p.cfg.Lease / 10)
 	defer every.Stop()
 	for {
@@ -198,6 +199,10 @@ func (p *Process) watch() {
 			}
 		case <-every.C:
 			silence := time.Since(p.pulse.at())
+			if silence > p.cfg.Lease && !told {
+				told = true
+				close(p.silent)
+			}
 			switch {
 			case silence > p.cfg.Lease+LeaseNotice:
 				p.cut(fmt.Errorf("nothing was heard for %v", silence.Round(time.Millisecond)))

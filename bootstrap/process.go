@@ -23,6 +23,7 @@ type Process struct {
 	host    inventory.Host
 	link    *link
 	stream  *resume.Stream // what the session travels over
+	silent  chan struct{}  // closed by watch: nothing was heard for longer than the lease
 	lost    chan error     // capacity 1: what carried the stream has failed
 	session *yamux.Session
 	pulse   *pulse
@@ -54,7 +55,7 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	p := &Process{
 		cfg: cfg, host: h, link: l, pulse: newPulse(),
 		records: make(chan Record), delivered: make(chan struct{}),
-		lost: make(chan error, 1), changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
+		silent: make(chan struct{}), lost: make(chan error, 1), changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
 	}
 	p.last.max = 20
 	p.ended, p.end = context.WithCancel(context.Background())
@@ -188,6 +189,10 @@ func (p *Process) Terminate(notice time.Duration) {
 
 // Done is closed when the process has ended, its last record was logged and its status is known, or known to be lost.
 func (p *Process) Done() <-chan struct{} { return p.ended.Done() }
+
+// Silent is closed when nothing has been heard of the host for longer than the lease: by then it ends the process by itself. [Process.Done] follows
+// after [LeaseNotice], when nothing can be left of it. Of a process that ends while the host is heard it is never closed.
+func (p *Process) Silent() <-chan struct{} { return p.silent }
 
 // Exit says how the process ended. Before Done it returns the zero Exit.
 func (p *Process) Exit() Exit {
