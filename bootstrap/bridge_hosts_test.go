@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
+	"github.com/tartrl/tlaunch-go/internal/testutil/sshtest"
 )
 
 // notes are what a launcher has logged.
@@ -272,6 +274,32 @@ func TestDoorIsForTheLauncherOnly(t *testing.T) {
 	require.Equal(t, 3, await(t, p).Code)
 	requireCounted(t, j)
 	require.NotContains(t, said.String(), lostNote)
+}
+
+// Connections are cut again and again, most of them while they are being opened.
+func TestCutWhileReconnecting(t *testing.T) {
+	t.Parallel()
+	s := sshtest.Start(t, sshtest.Options{})
+	m := newMeter(t, s.Addr)
+	h, cfg := remote(t, s, m)
+	said := new(notes)
+	cfg.Logger = slog.New(slog.NewTextHandler(said, nil))
+	p, j, err := launchRemote(t, cfg, h, "ticks 10000")
+	require.NoError(t, err)
+	j.await(t, "tick 1000")
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 30 {
+		m.cut()
+		time.Sleep(time.Duration(rng.IntN(80)) * time.Millisecond) // the next one comes when it comes
+	}
+	m.cut()
+	said.await(t, backNote, 1)
+	p.Terminate(time.Minute)
+	require.Equal(t, 3, await(t, p).Code, "%v\n%s", p.Exit(), said)
+	require.Greater(t, requireCounted(t, j), 1000)
+	require.Empty(t, leftovers(t, s.Home))
 }
 
 // The jump host between is cut off for a while, and then its sessions are killed: the way to the host is opened anew, jump host included.

@@ -29,16 +29,13 @@ func hostile(t *testing.T, does func(*yamux.Session)) *link {
 		if _, err := io.WriteString(there, preamble); err != nil {
 			return
 		}
-		lost := make(chan error, 2)
-		stream := resume.New(there, resume.Config{Lost: func(err error) { lost <- err }})
-		far.Go(func() { stream.Break(<-lost) }) // nothing replaces what it has
+		stream := resume.New(there, resume.Config{})
 		session, err := yamux.Server(stream, muxConfig())
 		if err != nil {
 			return
 		}
 		does(session)
 		_ = session.Close() // the launcher may have gone before
-		lost <- io.EOF
 		stream.Wait()
 	})
 	cut := func() { _ = here.Close() }

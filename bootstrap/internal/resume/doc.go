@@ -8,7 +8,7 @@
 //
 // Bytes arrive once and in order, whatever happens to carriers. A stream is over when one end closes it ([Stream.Close], which the
 // other end reads as [io.EOF] behind all that was written) or breaks it ([Stream.Break], of which the other end learns nothing).
-// The loss of a carrier is neither: reads and writes wait.
+// The loss of a carrier is neither, once [Stream.Allow] was called: reads and writes wait.
 //
 // The first carrier costs no round trip, each later one costs one. Each piece of up to 32 KiB that travels has 12 bytes before it.
 //

@@ -55,7 +55,6 @@ func FuzzCarrier(f *testing.F) {
 		}()
 		total := 0
 		buf := make([]byte, 16)
-		s.cfg.Lost = func(err error) { s.Break(err) }
 		for {
 			n, err := s.Read(buf)
 			if total += n; err != nil {

@@ -104,6 +104,21 @@ func TestDuplicate(t *testing.T) {
 	})
 }
 
+// A stream without a token is lost with its carrier.
+func TestOnlyCarrierLost(t *testing.T) {
+	a, b := carrierPair(never, never)
+	lost := make(chan error, 1)
+	s := New(a, Config{Lost: func(err error) { lost <- err }})
+	require.NoError(t, b.Close())
+	_, err := s.Read(make([]byte, 1))
+	require.ErrorIs(t, err, ErrBroken)
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, io.EOF, <-lost)
+	_, err = s.Write([]byte("too late"))
+	require.ErrorIs(t, err, ErrBroken)
+	s.Wait()
+}
+
 // A stream without a token has one carrier; one that is over takes none.
 func TestNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

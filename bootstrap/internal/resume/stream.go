@@ -80,7 +80,7 @@ func New(first io.ReadWriteCloser, cfg Config) *Stream {
 	return s
 }
 
-// Allow lets further carriers be taken, by the secret that both ends share. Until then there is but the first.
+// Allow lets further carriers be taken, by the secret that both ends share. Until then there is but the first, whose loss breaks the stream.
 func (s *Stream) Allow(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,6 +116,9 @@ func (s *Stream) lose(c *carrier, cause error) {
 		s.dropLocked()
 	}
 	over := s.overLocked() != nil || s.ended
+	if lost && !over && s.token == (Token{}) {
+		s.cause = cause // nothing can come after it
+	}
 	s.mu.Unlock()
 	if lost && !over {
 		s.cfg.Lost(cause)
