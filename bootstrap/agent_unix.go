@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -44,6 +45,7 @@ type agent struct {
 
 	controlMu sync.Mutex // orders frames on control
 	terminate chan time.Duration
+	silent    atomic.Bool   // the worker was killed because it did not answer
 	proceed   chan struct{} // closed when the launcher has brought its files
 	exited    chan struct{} // closed when the worker has ended
 	relaying  chan struct{} // closed when no more streams come from the worker
@@ -230,6 +232,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		close(a.relaying)
 	}()
 	go a.watchSignals(signals)
+	go a.watchWorker()
 	s := supervisor{
 		lease:     lease{length: a.orders.Lease, heard: a.pulse.at()},
 		heard:     a.pulse.at,
@@ -341,7 +344,7 @@ func (a *agent) finish() int {
 	a.readers.Wait()
 	a.drainRelays()
 	a.cleanUp()
-	report.Left = left
+	report.Left, report.Silent = left, a.silent.Load()
 	payload, err := cbor.Marshal(report)
 	if err == nil {
 		a.records.finish(appendFrame(nil, frameExit, payload))

@@ -36,6 +36,9 @@
 //
 // # Lost links
 //
+// A worker that has not answered its agent for the length of the lease, since it was stopped by a signal or hangs in the kernel, is
+// killed; see [Exit]. Whoever stops one to look at it asks for a longer lease first.
+//
 // An SSH connection that is lost is bridged. When it has ended, or two fifths of the lease have passed without an answer from the agent, the
 // launcher opens another one, by the same way, tries again and again while the agent can be alive, and starts the executable there once
 // more, to bring the connection to the agent. Streams, records and status go on where they had stopped: nothing is lost and nothing comes twice. Meanwhile

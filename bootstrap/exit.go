@@ -11,6 +11,7 @@ type Exit struct {
 	Err    error    // when lost: [ErrNoStatus] and what is known
 	MaxRSS int64    // largest resident memory of the worker in bytes; zero when lost
 	Left   int      // descendants that could not be killed; zero but for processes stuck in the kernel
+	Silent bool     // it did not answer for the length of a lease, and was killed
 	Last   []string // the last lines of its output, at most 20, each at most 4096 bytes
 }
 
@@ -24,6 +25,8 @@ func (e Exit) String() string {
 		return fmt.Sprintf("no status: %v", e.Err)
 	case e.Memory:
 		return "killed for want of memory"
+	case e.Silent:
+		return "stopped answering, and was killed"
 	case e.Signal != "":
 		return "killed by " + e.Signal
 	}

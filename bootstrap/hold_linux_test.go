@@ -148,3 +148,16 @@ func TestHoldIsTold(t *testing.T) {
 		require.Equal(t, want, p.report.Held)
 	})
 }
+
+// A worker that is stopped, and that nobody tells to stop, is found out: it does not answer.
+func TestWorkerThatStopsAnswering(t *testing.T) {
+	eachHold(t, func(t *testing.T, _ bool) {
+		p, f := startFamily(t, Config{Lease: time.Second})
+		require.NoError(t, syscall.Kill(f.worker, syscall.SIGSTOP))
+		exit := await(t, p)
+		require.Equal(t, "SIGKILL", exit.Signal)
+		require.True(t, exit.Silent)
+		require.Equal(t, "stopped answering, and was killed", exit.String())
+		gone(t, 5*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+	})
+}

@@ -258,7 +258,7 @@ func (p *Process) run(orders agentOrders) {
 	p.mu.Unlock()
 	status := p.letGo(dir)
 	p.stream.Wait()
-	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, Memory: exit.Memory, MaxRSS: exit.MaxRSS, Left: exit.Left, Last: p.last.lines()}
+	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, Memory: exit.Memory, MaxRSS: exit.MaxRSS, Left: exit.Left, Silent: exit.Silent, Last: p.last.lines()}
 	if err != nil {
 		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, errors.Join(why, err, status))}
 	}

@@ -121,7 +121,8 @@ type exitReport struct {
 	Signal string
 	Memory bool // the kernel killed it for want of memory
 	MaxRSS int64
-	Left   int // processes that could not be killed
+	Left   int  // processes that could not be killed
+	Silent bool // it was killed because it did not answer
 }
 
 var errFrame = errors.New("bootstrap: malformed frame")

@@ -15,7 +15,7 @@ import (
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
 )
 
-// backWithin is how long after a host's process has died its next one has answered.
+// backWithin is how long after a host's process is known to have died its next one has answered.
 const backWithin = 10 * time.Second
 
 // worker is the process of a host in which its nodes live: in the PID namespace of which its init is the first.
@@ -45,11 +45,14 @@ func phoenix(t testing.TB, c *site, args ...string) *launcher {
 func TestHostIsStartedAgain(t *testing.T) {
 	c := up(t, 3)
 	for _, end := range []struct {
-		how  string
-		kill func(t *testing.T)
+		how    string
+		kill   func(t *testing.T)
+		within time.Duration
 	}{
-		{"its worker is killed", func(t *testing.T) { require.NoError(t, syscall.Kill(worker(t, c.Hosts[1]), syscall.SIGKILL)) }},
-		{"all its processes are killed", func(t *testing.T) { killRun(t, c.Hosts[1]) }},
+		{"its worker is killed", func(t *testing.T) { require.NoError(t, syscall.Kill(worker(t, c.Hosts[1]), syscall.SIGKILL)) }, backWithin},
+		{"all its processes are killed", func(t *testing.T) { killRun(t, c.Hosts[1]) }, backWithin},
+		// It is known to be dead when it has not answered for a lease.
+		{"its worker is stopped", func(t *testing.T) { require.NoError(t, syscall.Kill(worker(t, c.Hosts[1]), syscall.SIGSTOP)) }, allGone + backWithin},
 	} {
 		t.Run(end.how, func(t *testing.T) {
 			l := phoenix(t, c, "-lives", "3", "-max", "5")
@@ -59,7 +62,7 @@ func TestHostIsStartedAgain(t *testing.T) {
 				end.kill(t)
 				seen := fmt.Sprintf("seen lives=%d", life)
 				l.await(seen, seen)
-				require.Less(t, time.Since(began), backWithin)
+				require.Less(t, time.Since(began), end.within)
 			}
 			r := l.wait()
 			require.Equal(t, 0, r.status)
