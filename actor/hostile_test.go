@@ -37,7 +37,7 @@ func hostileSystem(t testing.TB, window int) (*System, *silent) {
 }
 
 func from(address string, m any) any {
-	return &protoactor.MessageEnvelope{Message: m, Sender: protoactor.NewPID(address, systemID)}
+	return &protoactor.MessageEnvelope{Message: m, Sender: protoactor.NewPID(address, SystemID)}
 }
 
 func callOf(t testing.TB, id uint64, arg int) *wire.Call {

@@ -162,7 +162,7 @@ func (s *System) sendCancel(c *call) {
 
 // control sends m to the system process at an address.
 func (s *System) control(address string, m proto.Message) {
-	s.answerTo(protoactor.NewPID(address, systemID), m)
+	s.answerTo(protoactor.NewPID(address, SystemID), m)
 }
 
 func (s *System) answerTo(to *protoactor.PID, m proto.Message) {

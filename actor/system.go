@@ -65,8 +65,8 @@ type Config struct {
 // defaultWindow messages of 16 B fill a loopback link for a round trip.
 const defaultWindow = 256
 
-// systemID is the name of a system's own process in Proto.Actor's registry.
-const systemID = "tlaunch"
+// SystemID is the name of a system's own process in Proto.Actor's registry.
+const SystemID = "tlaunch"
 
 // A System holds the nodes of one process and knows the way to the others.
 // Its functions may be called from any goroutine.
@@ -140,7 +140,7 @@ func NewSystem(cfg Config) *System {
 		protoactor.WithDeadLetterThrottleInterval(time.Nanosecond), // its goroutine would outlive the system by that
 	)
 	s.actors.ProcessRegistry.SequenceID = rand.Uint64() >> 8
-	s.actors.ProcessRegistry.Add(&systemProcess{s}, systemID)
+	s.actors.ProcessRegistry.Add(&systemProcess{s}, SystemID)
 	s.actors.EventStream.Subscribe(s.deadLetter)
 	if cfg.Transport != nil {
 		s.Attach(cfg.Transport)
@@ -300,7 +300,7 @@ func (s *System) pidOf(t *target) (*protoactor.PID, error) {
 	return protoactor.NewPID(address, t.key), nil
 }
 
-func (s *System) self() *protoactor.PID { return s.actors.NewLocalPID(systemID) }
+func (s *System) self() *protoactor.PID { return s.actors.NewLocalPID(SystemID) }
 
 func (s *System) nextID() uint64 { return s.ids.Add(1) }
 

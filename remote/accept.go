@@ -10,13 +10,12 @@ import (
 	pb "github.com/asynkron/protoactor-go/remote"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	grpcpeer "google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
-// service is the accepting side of the wire. The embedded type answers the diagnostic calls with Unimplemented.
+// service is the accepting side of the wire of stock peers. The embedded type answers the diagnostic calls with Unimplemented.
 type service struct {
 	pb.UnimplementedRemotingServer
 	e *Endpoint
@@ -35,11 +34,10 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	}
 	from := hostOf(caller.Addr)
 	l := e.newLink(stream, info.pulse)
-	md, _ := metadata.FromIncomingContext(stream.Context())
 
 	welcomed := make(chan error, 1)
 	var decided atomic.Bool // by whoever is first: the greeter, to go ahead, or the deadline, to give up
-	greeter := func() { welcomed <- e.welcome(l, stream, md, info, &decided) }
+	greeter := func() { welcomed <- e.welcome(l, stream, info, &decided) }
 	if !e.spawn(greeter) {
 		return status.Error(codes.Unavailable, "the endpoint is closing")
 	}
@@ -76,8 +74,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 }
 
 // welcome reads the first message, answers it, and takes the link into use.
-func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, info peerInfo,
-	decided *atomic.Bool) error {
+func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, info peerInfo, decided *atomic.Bool) error {
 	var f frame
 	if err := stream.RecvMsg(&f); err != nil {
 		return err
@@ -90,10 +87,6 @@ func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, in
 	if request == nil {
 		return errFirstMessage
 	}
-	h, own, err := parseHello(md)
-	if err != nil {
-		return err
-	}
 	answer := &pb.RemoteMessage{MessageType: &pb.RemoteMessage_ConnectResponse{
 		ConnectResponse: &pb.ConnectResponse{MemberId: e.system.ID},
 	}}
@@ -105,23 +98,13 @@ func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, in
 		return errAlias
 	}
 	address := request.Address
-	var incarnation *uint64
-	if own {
-		l.own, l.sends = true, true
-		address, incarnation, l.incarnation = h.address, &h.incarnation, h.incarnation
-	}
 	if !printable(address) || address == e.cfg.Address {
 		return fmt.Errorf("%w: the peer calls itself %q", ErrRefused, address)
 	}
 	l.p, l.member = e.peer(address), info.member
 	defer l.p.release()
-	if err := l.p.fits(info, false, incarnation); err != nil {
+	if err := l.p.fits(info, false, nil); err != nil {
 		return err
-	}
-	if own {
-		if err := stream.SendHeader(e.hello().metadata()); err != nil {
-			return err
-		}
 	}
 	if _, err := l.send(answer); err != nil {
 		return err
@@ -131,8 +114,6 @@ func (e *Endpoint) welcome(l *link, stream grpc.ServerStream, md metadata.MD, in
 	}
 	return l.p.up(l)
 }
-
-var errFirstMessage = errors.New("the first message is no ConnectRequest of a server")
 
 // notWelcome turns a refusal into the status that the dialling side understands.
 func (e *Endpoint) notWelcome(from string, err error) error {
@@ -148,8 +129,6 @@ func (e *Endpoint) notWelcome(from string, err error) error {
 	switch {
 	case errors.Is(err, ErrRefused):
 		return status.Error(codes.PermissionDenied, err.Error())
-	case errors.Is(err, ErrVersion):
-		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return status.Error(codes.InvalidArgument, err.Error())
 }

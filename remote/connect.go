@@ -10,7 +10,6 @@ import (
 	pb "github.com/asynkron/protoactor-go/remote"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
@@ -21,15 +20,41 @@ const receiveMethod = "/remote.Remoting/Receive"
 func (e *Endpoint) connect(p *peer) error {
 	ctx, cancel := context.WithTimeoutCause(e.dialing, e.cfg.HandshakeTimeout, errHandshake)
 	defer cancel()
+	conn, protocol, err := e.reach(ctx, p)
+	if err != nil {
+		return err
+	}
+	if protocol == protoOwn && !p.stock.Load() {
+		err = e.connectOwn(ctx, p, conn)
+		if !errors.Is(err, errOtherLanguage) {
+			return err
+		}
+		// Without TLS nothing says beforehand what a peer speaks, and it has hung up on what it does not.
+		if conn, _, err = e.reach(ctx, p); err != nil {
+			return err
+		}
+	}
+	err = e.connectStock(ctx, p, conn)
+	p.stock.Store(err == nil)
+	return err
+}
+
+// reach makes a connection to p and does the client's half of TLS.
+func (e *Endpoint) reach(ctx context.Context, p *peer) (*secured, string, error) {
 	raw, err := e.cfg.Dial(ctx, p.address)
 	if err != nil {
-		return unreachable(p.address, err)
+		return nil, "", unreachable(p.address, err)
 	}
-	conn, err := e.security.dial(ctx, raw, p.address)
+	conn, protocol, err := e.security.dial(ctx, raw, p.address)
 	if err != nil {
 		raw.Close()
-		return e.refused(p.address, whyNoTLS(err))
+		return nil, "", e.refused(p.address, whyNoTLS(err))
 	}
+	return conn, protocol, nil
+}
+
+// connectStock makes a link over gRPC.
+func (e *Endpoint) connectStock(ctx context.Context, p *peer, conn *secured) error {
 	d, err := e.dialler(conn)
 	if err != nil {
 		conn.Close()
@@ -45,18 +70,28 @@ func (e *Endpoint) connect(p *peer) error {
 	}
 	if err != nil {
 		d.close()
-		if alert := conn.alert.Load(); alert != nil {
-			err = fmt.Errorf("%w: by the peer, who does not accept our certificate: %w", ErrRefused, alert)
-		}
-		if errors.Is(err, errAlias) || errors.Is(err, ErrClosed) {
-			return err
-		}
-		return e.refused(p.address, err)
+		return e.notUp(p, conn, err)
 	}
-	if !e.spawn(func() { l.run(d.close) }) {
+	return e.keepRunning(l, d.close)
+}
+
+// notUp is why a link that we dialled did not come up.
+func (e *Endpoint) notUp(p *peer, conn *secured, err error) error {
+	if alert := conn.alert.Load(); alert != nil {
+		err = fmt.Errorf("%w: by the peer, who does not accept our certificate: %w", ErrRefused, alert)
+	}
+	if errors.Is(err, errAlias) || errors.Is(err, ErrClosed) || errors.Is(err, errOtherLanguage) {
+		return err
+	}
+	return e.refused(p.address, err)
+}
+
+// keepRunning runs a link that is up in a goroutine of its own.
+func (e *Endpoint) keepRunning(l *link, breakOff func()) error {
+	if !e.spawn(func() { l.run(breakOff) }) {
 		l.finish(ErrClosed)
-		p.ended(l, ErrClosed, l.lost)
-		d.close()
+		l.p.ended(l, ErrClosed, l.lost)
+		breakOff()
 		return ErrClosed
 	}
 	return nil
@@ -113,8 +148,7 @@ func (e *Endpoint) dialler(conn *secured) (*dialler, error) {
 // shakeHands opens the stream and waits for the welcome.
 func (d *dialler) shakeHands(p *peer) (*link, error) {
 	e := d.e
-	ctx := metadata.NewOutgoingContext(d.ctx, e.hello().metadata())
-	stream, err := d.cc.NewStream(ctx, &pb.Remoting_ServiceDesc.Streams[0], receiveMethod)
+	stream, err := d.cc.NewStream(d.ctx, &pb.Remoting_ServiceDesc.Streams[0], receiveMethod)
 	if err != nil {
 		return nil, d.why(err)
 	}
@@ -147,20 +181,7 @@ func (d *dialler) shakeHands(p *peer) (*link, error) {
 	case welcome.MemberId == e.system.ID:
 		return nil, errAlias
 	}
-	header, err := stream.Header()
-	if err != nil {
-		return nil, d.why(err)
-	}
-	h, own, err := parseHello(header)
-	if err != nil {
-		return nil, err
-	}
-	l.own = own
-	var incarnation *uint64
-	if own {
-		incarnation, l.incarnation = &h.incarnation, h.incarnation
-	}
-	return l, p.fits(d.conn.info, true, incarnation)
+	return l, p.fits(d.conn.info, true, nil)
 }
 
 // why turns what gRPC reports into our errors.
@@ -171,8 +192,6 @@ func (d *dialler) why(err error) error {
 	switch status.Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return fmt.Errorf("%w: by the peer: %w", ErrRefused, err)
-	case codes.FailedPrecondition:
-		return fmt.Errorf("%w: says the peer: %w", ErrVersion, err)
 	}
 	return err
 }

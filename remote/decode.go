@@ -70,6 +70,29 @@ func open(b *pb.MessageBatch, i int, from, local string) (delivery, Reason) {
 	return d, ""
 }
 
+// envelope checks a message of one of our own endpoints, as open does a stock peer's.
+func (e *Endpoint) envelope(m *meta, data []byte, from string) (delivery, Reason) {
+	d := delivery{target: m.to, header: m.header}
+	d.target.Address = e.cfg.Address
+	if d.target.Id == "" {
+		return delivery{}, BadEnvelope
+	}
+	if reserved(d.target.Id) || m.sender != nil && reserved(m.sender.Id) {
+		return delivery{}, Reserved
+	}
+	if m.sender != nil {
+		address, ok := senderAddress(m.sender.Address, from)
+		if !ok || m.sender.Id == "" {
+			return delivery{}, BadEnvelope
+		}
+		m.sender.Address = address
+		d.sender = m.sender
+	}
+	var reason Reason
+	d.message, reason = decode(serializerProto, m.typ, data)
+	return d, reason
+}
+
 // senderAddress repairs the address of a process that was started before its system had one.
 func senderAddress(address, from string) (string, bool) {
 	if address == unsetAddress || address == "" {

@@ -1,10 +1,11 @@
-// Package remote makes the mailboxes of one process reachable from another, on the wire that Proto.Actor speaks.
+// Package remote makes the mailboxes of one process reachable from another.
 //
 // An [Endpoint] is one process's end: it accepts connections, dials those of others, and gives what arrives to the
-// processes in the Proto.Actor registry of its actor system. A peer is whatever answers at an address. A link is one
-// living gRPC stream with a peer: between two endpoints of this package a single stream carries both directions,
-// whoever dialled, so a process that nobody can dial is reached over the link it opened. A stock protoactor-go process
-// has one stream for each direction, as it expects. An [Authority] issues the [Credentials] that make a process a
+// processes in the Proto.Actor registry of its actor system. A peer is whatever answers at an address. Two endpoints of
+// this package speak a language of their own (WIRE.md), stock protoactor-go processes get the gRPC that they expect, on the same port.
+// A link is one living connection with a peer: between two endpoints of this package it carries both directions,
+// whoever dialled, so a process that nobody can dial is reached over the link it opened. A stock process
+// has one gRPC stream for each direction. An [Authority] issues the [Credentials] that make a process a
 // member of one run; on every link both ends prove their membership with them (or with the user's own certificates).
 //
 // # Guarantees
@@ -14,6 +15,9 @@
 // [Endpoint.SendNow], which overtakes what waits in Send's queue. When a link breaks, what was queued or under way
 // on it is lost: Config.Down says so, and the next Send dials again. Nothing is resent. A nil error from Send says
 // that the message was queued, not that it arrived.
+//
+// A message of more than 64 KiB travels in parts, between which those to other processes pass; those to the same
+// process wait for it. Alone, a message leaves at once; while one is written, what comes gathers for the next write.
 //
 // When both ends dial at once there are two links for a while; each end keeps sending on the one it used first until
 // that one ends, so order holds in each direction.
@@ -36,7 +40,7 @@
 // # What is not trusted
 //
 // Each field of what arrives is checked. An envelope that makes no sense is dropped and counted under a [Reason]; it
-// ends neither the link nor the process, and a panic in a receiving process is counted and goes no further. Peers of
+// ends neither the link nor the process. Bytes that are no frames end the link. A panic in a receiving process is counted and goes no further. Peers of
 // another run, without certificate, of an unknown version, or with an identity that does not fit the address they claim
 // are refused, counted, and logged once for each peer and interval.
 //
@@ -45,7 +49,8 @@
 //
 // # Limits
 //
-// A message larger than Config.MaxMessage is refused by Send, and ends the link when a peer sends it. Stock peers accept
+// A message larger than Config.MaxMessage, here or at the peer, is refused by Send, and ends the link when a peer sends it.
+// Ids, addresses and types have at most 2 KiB, and all of them with the headers 32 KiB. Stock peers accept
 // 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most 8192
 // connections are accepted at a time. Of more than 1024 addresses, those without a link, a watch or an attempt may be
 // forgotten, their counters and the last incarnation seen there included.

@@ -17,6 +17,12 @@ type item struct {
 	data           []byte
 	header         map[string]string
 	size           int // about what it takes on the wire
+
+	to     string  // the id of target
+	parcel bool    // of package actor: target and sender are nil, typeName is the label
+	head   []byte  // of a parcel
+	owned  bool    // data and head are nobody else's
+	room   *[]byte // where data is, if that is lent
 }
 
 const (
@@ -37,7 +43,7 @@ func newItem(to, from *protoactor.PID, header map[string]string, m proto.Message
 		return item{}, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrTooLarge,
 			m.ProtoReflect().Descriptor().FullName(), len(data), limit)
 	}
-	it := item{target: to, sender: from, typeName: string(proto.MessageName(m)), data: data, header: header}
+	it := item{target: to, sender: from, typeName: string(proto.MessageName(m)), data: data, header: header, to: to.Id, owned: true}
 	it.size = envelopeCost + len(data) + len(it.typeName) + len(to.Address) + len(to.Id)
 	if from != nil {
 		it.size += len(from.Address) + len(from.Id)

@@ -136,7 +136,7 @@ func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.M
 	if err != nil {
 		return err
 	}
-	switch err := l.q.put(ctx, it); {
+	switch err := l.put(ctx, &it); {
 	case err == nil, errors.Is(err, ErrClosed):
 		return err
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
@@ -202,7 +202,7 @@ func (e *Endpoint) Close(ctx context.Context) error {
 		_ = l.Close() // the reason to close it is that nobody wants it any more
 	}
 	for l := range e.links {
-		l.q.drain()
+		l.drain()
 	}
 	e.mu.Unlock()
 
@@ -310,7 +310,7 @@ func (e *Endpoint) forget(l *link) {
 }
 
 func (e *Endpoint) hello() hello {
-	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation}
+	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation, e.system.ID, e.cfg.MaxMessage}
 }
 
 // deliverItem gives a message to a process of our own, after the same checks and copies as one from afar.

@@ -46,11 +46,14 @@ var (
 	// ErrJoin is returned by Join when the other end answered, but not with a welcome.
 	ErrJoin = errors.New("remote: join refused")
 
-	errSilent    = errors.New("nothing was heard from the peer for two heartbeats")
-	errLeft      = errors.New("the peer has left")
-	errReplaced  = errors.New("a later incarnation of the peer, or a member that a guest gives way to, has taken its place")
-	errHandshake = errors.New("the peer did not complete the handshake in time")
-	errOneStream = errors.New("the connection of this link has ended")
+	errSilent        = errors.New("nothing was heard from the peer for two heartbeats")
+	errCrowded       = errors.New("the peer has no room for another link")
+	errLeft          = errors.New("the peer has left")
+	errReplaced      = errors.New("a later incarnation of the peer, or a member that a guest gives way to, has taken its place")
+	errHandshake     = errors.New("the peer did not complete the handshake in time")
+	errFirstMessage  = errors.New("what the peer says first is no hello of ours and no ConnectRequest of a server")
+	errOtherLanguage = errors.New("the peer does not speak our own language")
+	errOneStream     = errors.New("the connection of this link has ended")
 )
 
 // unreachable says that address cannot be reached because of cause.

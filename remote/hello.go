@@ -1,68 +1,97 @@
 package remote
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
-	"strconv"
-	"strings"
-
-	"google.golang.org/grpc/metadata"
 )
 
-// A hello is what one of our own endpoints says about itself in the metadata of a stream, and what it answers. Stock
-// peers ignore it and send none.
+// A hello is what one of our own endpoints says about itself when a link begins: section 2 of WIRE.md.
 type hello struct {
 	minVersion, maxVersion int
-	address                string
+	address                string // in an answer: empty
 	incarnation            uint64
+	system                 string
+	most                   int // bytes of a message's body, Config.MaxMessage
 }
 
 const (
 	minVersion = 1
 	maxVersion = 1
 
-	versionKey     = "tlaunch-version"
-	addressKey     = "tlaunch-address"
-	incarnationKey = "tlaunch-incarnation"
+	helloMagic = "tlaunch\n" // before everything else, from both ends
+	helloLimit = 8 << 10     // bytes
 )
 
-func (h hello) metadata() metadata.MD {
-	return metadata.Pairs(
-		versionKey, fmt.Sprintf("%d-%d", h.minVersion, h.maxVersion),
-		addressKey, h.address,
-		incarnationKey, strconv.FormatUint(h.incarnation, 10),
-	)
+// A verdict is the first byte of an answer to a hello.
+type verdict byte
+
+const (
+	welcomed    verdict = iota // the link is up
+	byIdentity                 // the caller's identity is refused
+	byVersion                  // there is no version in common
+	byAlias                    // the caller has dialled itself
+	byHandshake                // the hello is none
+	byClosing                  // the endpoint is closing
+	byLimit                    // there are too many connections
+)
+
+func (h hello) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(h.minVersion))
+	b = binary.AppendUvarint(b, uint64(h.maxVersion))
+	b = addText(b, h.address)
+	b = binary.AppendUvarint(b, h.incarnation)
+	b = addText(b, h.system)
+	return binary.AppendUvarint(b, uint64(h.most))
 }
 
-// parseHello reads metadata. Without a version it is a stock peer's and ok is false.
-func parseHello(md metadata.MD) (h hello, ok bool, err error) {
-	version := md.Get(versionKey)
-	if len(version) == 0 {
-		return hello{}, false, nil
+// parseHello reads what append has written, and whatever a later version adds to it. Of a version that is not spoken here it reads no more
+// than that.
+func parseHello(b []byte) (h hello, err error) {
+	c := cursor{b: b}
+	low, high := c.uvarint(), c.uvarint()
+	if c.failed || low < 1 || high < low {
+		return hello{}, fmt.Errorf("%w: %d to %d is no range of versions", ErrVersion, low, high)
 	}
-	low, high, found := strings.Cut(version[0], "-")
-	if !found {
-		high = low
+	if low > maxVersion || high < minVersion {
+		return hello{}, fmt.Errorf("%w: the peer speaks %d to %d, this process %d to %d; run the same release at both ends",
+			ErrVersion, low, high, minVersion, maxVersion)
 	}
-	if h.minVersion, err = strconv.Atoi(low); err == nil {
-		h.maxVersion, err = strconv.Atoi(high)
+	h.minVersion, h.maxVersion = int(low), int(min(high, maxVersion))
+	h.address, h.incarnation, h.system = c.text(helloLimit), c.uvarint(), c.text(helloLimit)
+	most := c.uvarint()
+	if c.failed || most == 0 {
+		return hello{}, fmt.Errorf("%w: the peer does not say who it is", errFirstMessage)
 	}
-	if err != nil || h.minVersion < 1 || h.maxVersion < h.minVersion {
-		return hello{}, true, fmt.Errorf("%w: %q is no range of versions", ErrVersion, version[0])
+	h.most = int(min(most, 1<<40))
+	return h, nil
+}
+
+// writeHello writes the magic and a block.
+func writeHello(w io.Writer, block []byte) error {
+	b := append([]byte(helloMagic), 0, 0)
+	binary.BigEndian.PutUint16(b[len(helloMagic):], uint16(len(block)))
+	_, err := w.Write(append(b, block...))
+	return err
+}
+
+// readHello reads what writeHello has written.
+func readHello(r io.Reader) ([]byte, error) {
+	var head [len(helloMagic) + 2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
 	}
-	if h.minVersion > maxVersion || h.maxVersion < minVersion {
-		return hello{}, true, fmt.Errorf("%w: the peer speaks %s, this process %d-%d; run the same release at both ends",
-			ErrVersion, version[0], minVersion, maxVersion)
+	if string(head[:len(helloMagic)]) != helloMagic {
+		return nil, errOtherLanguage
 	}
-	address, incarnation := md.Get(addressKey), md.Get(incarnationKey)
-	if len(address) != 1 || !printable(address[0]) || len(incarnation) != 1 {
-		return hello{}, true, fmt.Errorf("%w: the peer does not say who it is", ErrVersion)
+	n := int(binary.BigEndian.Uint16(head[len(helloMagic):]))
+	if n > helloLimit {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", errFirstMessage, n, helloLimit)
 	}
-	h.address = address[0]
-	if h.incarnation, err = strconv.ParseUint(incarnation[0], 10, 64); err != nil {
-		return hello{}, true, fmt.Errorf("%w: incarnation %q", ErrVersion, incarnation[0])
-	}
-	return h, true, nil
+	b := make([]byte, n)
+	_, err := io.ReadFull(r, b)
+	return b, err
 }
 
 // fits checks that whoever shows this certificate may be the process at p. incarnation is nil for stock peers.

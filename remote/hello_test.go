@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"math/big"
 	"net"
 	"strings"
@@ -23,115 +24,145 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
+// Section 2 of WIRE.md.
 func TestHelloRoundTrip(t *testing.T) {
-	h := hello{minVersion, maxVersion, "a:1", 7}
-	got, ok, err := parseHello(h.metadata())
+	h := hello{minVersion, maxVersion, "a:1", 7, "system", 1 << 20}
+	got, err := parseHello(h.append(nil))
 	require.NoError(t, err)
-	require.True(t, ok)
 	require.Equal(t, h, got)
-	_, ok, err = parseHello(metadata.MD{"user-agent": {"stock"}})
+	got, err = parseHello(append(h.append(nil), "of a later version"...))
 	require.NoError(t, err)
-	require.False(t, ok)
+	require.Equal(t, h, got)
 }
 
 func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
-	for name, change := range map[string]func(metadata.MD){
-		"later versions":   func(md metadata.MD) { md.Set(versionKey, "2-9") },
-		"no number":        func(md metadata.MD) { md.Set(versionKey, "one") },
-		"upside down":      func(md metadata.MD) { md.Set(versionKey, "2-1") },
-		"version zero":     func(md metadata.MD) { md.Set(versionKey, "0-0") },
-		"huge":             func(md metadata.MD) { md.Set(versionKey, "1-99999999999999999999") },
-		"no address":       func(md metadata.MD) { md.Delete(addressKey) },
-		"two addresses":    func(md metadata.MD) { md.Append(addressKey, "b:1") },
-		"empty address":    func(md metadata.MD) { md.Set(addressKey, "") },
-		"no incarnation":   func(md metadata.MD) { md.Delete(incarnationKey) },
-		"odd incarnations": func(md metadata.MD) { md.Set(incarnationKey, "-1") },
+	for name, h := range map[string]hello{
+		"later versions": {2, 9, "a:1", 7, "s", 1},
+		"upside down":    {2, 1, "a:1", 7, "s", 1},
+		"version zero":   {0, 0, "a:1", 7, "s", 1},
 	} {
-		md := hello{minVersion, maxVersion, "a:1", 7}.metadata()
-		change(md)
-		_, ok, err := parseHello(md)
-		require.True(t, ok, name)
+		_, err := parseHello(h.append(nil))
 		require.ErrorIs(t, err, ErrVersion, name)
 	}
-	md := hello{minVersion, maxVersion, "a:1", 7}.metadata()
-	md.Set(versionKey, "1-9")
-	_, _, err := parseHello(md)
+	_, err := parseHello(nil)
+	require.ErrorIs(t, err, ErrVersion)
+	_, err = parseHello([]byte{1, 1, 200})
+	require.ErrorIs(t, err, errFirstMessage, "cut off")
+	_, err = parseHello(hello{1, 1, "a:1", 7, "s", 0}.append(nil))
+	require.ErrorIs(t, err, errFirstMessage, "a peer that takes nothing")
+	h, err := parseHello(hello{1, 9, "a:1", 7, "s", 1}.append(nil))
 	require.NoError(t, err, "the ranges overlap")
+	require.Equal(t, maxVersion, h.maxVersion)
+	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 2), 3))
+	require.ErrorIs(t, err, ErrVersion, "what a later version says beside its range is not looked at")
 }
 
 func FuzzParseHello(f *testing.F) {
-	f.Add("1-1", "a:1", "0")
-	f.Add("1", "a:1", "18446744073709551615")
-	f.Fuzz(func(t *testing.T, version, address, incarnation string) {
-		h, ok, err := parseHello(metadata.MD{versionKey: {version}, addressKey: {address}, incarnationKey: {incarnation}})
-		require.True(t, ok)
+	f.Add(hello{1, 1, "a:1", 0, "s", 1}.append(nil))
+	f.Add(hello{1, 3, "", 1<<64 - 1, "", 1 << 40}.append(nil))
+	f.Fuzz(func(t *testing.T, block []byte) {
+		h, err := parseHello(block)
 		if err != nil {
 			return
 		}
-		again, _, err := parseHello(h.metadata())
+		again, err := parseHello(h.append(nil))
 		require.NoError(t, err)
 		require.Equal(t, h, again)
 	})
 }
 
+// answered shakes hands with e as somebody who says this.
+func answered(t *testing.T, e *Endpoint, dial func(context.Context, string) (net.Conn, error), block []byte) (verdict, string) {
+	t.Helper()
+	c, err := dial(within(t, 5*time.Second), e.cfg.Address)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, writeHello(c, block))
+	answer, err := readHello(c)
+	require.NoError(t, err)
+	require.NotEmpty(t, answer)
+	text := cursor{b: answer[1:]}
+	return verdict(answer[0]), text.text(helloLimit)
+}
+
 func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
+	p := memoryPair(t, nil)
+	v, why := answered(t, p.b, p.a.cfg.Dial, hello{8, 9, "c:1", 1, "s", 1}.append(nil))
+	require.Equal(t, byVersion, v)
+	require.Contains(t, why, "the peer speaks 8 to 9")
+	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedVersion] == 1 }, 5*time.Second, time.Millisecond)
+
+	// The other way: a server of the future.
+	n := newNetwork()
+	l := n.listen("f:1")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := readHello(c); err == nil {
+				_ = writeHello(c, addText([]byte{byte(byVersion)}, "the peer speaks 1 to 1"))
+			}
+			c.Close()
+		}
+	}()
+	defer func() {
+		_ = l.Close()
+		<-done
+	}()
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: n.dial})
+	err := e.Send(within(t, 5*time.Second), p.pid("f:1"), nil, text("?"))
+	require.ErrorIs(t, err, ErrVersion)
+	require.ErrorIs(t, err, ErrUnreachable)
+	require.EqualValues(t, 1, e.Stats().Refused[RefusedVersion])
+}
+
+func TestHelloThatMakesNoSense(t *testing.T) {
+	p := memoryPair(t, nil)
+	for want, block := range map[verdict][]byte{
+		byHandshake: {1, 1, 200},
+		byVersion:   {},
+		byIdentity:  hello{1, 1, "a b", 1, "s", 1}.append(nil),
+		byAlias:     hello{1, 1, "c:1", 1, p.b.system.ID, 1}.append(nil),
+	} {
+		got, _ := answered(t, p.b, p.a.cfg.Dial, block)
+		require.Equal(t, want, got)
+	}
+	got, _ := answered(t, p.b, p.a.cfg.Dial, hello{1, 1, "b:1", 1, "s", 1}.append(nil))
+	require.Equal(t, byIdentity, got, "our own address")
+
+	c, err := p.a.cfg.Dial(within(t, 5*time.Second), "b:1")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Write([]byte(helloMagic + "\xff\xff"))
+	require.NoError(t, err)
+	_, err = c.Read(make([]byte, 1))
+	require.Error(t, err, "too long: hung up on")
+	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedHandshake] >= 2 }, 5*time.Second, time.Millisecond)
+}
+
+// Section 1 of WIRE.md: what stock peers get.
+func TestWhatGRPCIsRefused(t *testing.T) {
 	p := memoryPair(t, nil)
 	cc, err := grpc.NewClient("passthrough:///b:1", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return p.a.cfg.Dial(ctx, "b:1") }))
 	require.NoError(t, err)
 	defer cc.Close()
-	ctx := metadata.NewOutgoingContext(within(t, 5*time.Second), hello{8, 9, "c:1", 1}.metadata())
-	client := pb.NewRemotingClient(cc)
-	stream, err := client.Receive(ctx)
-	require.NoError(t, err)
-	require.NoError(t, stream.Send(connectRequest("c", "c:1")))
-	_, err = stream.Recv()
-	require.Equal(t, codes.FailedPrecondition, status.Code(err))
-	require.EqualValues(t, 1, p.b.Stats().Refused[RefusedVersion])
-
-	boast := metadata.AppendToOutgoingContext(within(t, 5*time.Second), "boast", strings.Repeat("x", 2*headerBytes))
-	stream, err = client.Receive(boast)
+	client, ctx := pb.NewRemotingClient(cc), within(t, 5*time.Second)
+	boast := metadata.AppendToOutgoingContext(ctx, "boast", strings.Repeat("x", 2*headerBytes))
+	stream, err := client.Receive(boast)
 	if err == nil {
 		_, err = stream.Recv()
 	}
 	require.Error(t, err)
-	require.EqualValues(t, 1, p.b.Stats().Refused[RefusedVersion], "it was not even looked at")
-
+	require.Empty(t, p.b.Stats().Refused, "it was not even looked at")
 	_, err = client.ListProcesses(ctx, &pb.ListProcessesRequest{})
 	require.Equal(t, codes.Unimplemented, status.Code(err))
 	_, err = client.GetProcessDiagnostics(ctx, &pb.GetProcessDiagnosticsRequest{})
 	require.Equal(t, codes.Unimplemented, status.Code(err))
-
-	// The other way: a server of the future.
-	n := newNetwork()
-	server := grpc.NewServer()
-	pb.RegisterRemotingServer(server, &future{})
-	done := make(chan error, 1)
-	l := n.listen("f:1")
-	go func() { done <- server.Serve(l) }()
-	defer func() {
-		server.Stop()
-		<-done
-	}()
-	e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: n.dial})
-	err = e.Send(within(t, 5*time.Second), p.pid("f:1"), nil, text("?"))
-	require.ErrorIs(t, err, ErrVersion)
-	require.ErrorIs(t, err, ErrUnreachable)
-}
-
-type future struct{ pb.UnimplementedRemotingServer }
-
-func (*future) Receive(stream pb.Remoting_ReceiveServer) error {
-	if err := stream.SendHeader(hello{8, 9, "f:1", 1}.metadata()); err != nil {
-		return err
-	}
-	if err := stream.Send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_ConnectResponse{
-		ConnectResponse: &pb.ConnectResponse{MemberId: "future"},
-	}}); err != nil {
-		return err
-	}
-	_, err := stream.Recv()
-	return err
 }
 
 func TestFirstMessageMustBeAConnectRequest(t *testing.T) {

@@ -157,41 +157,6 @@ func TestJSONPayload(t *testing.T) {
 	}, d.message.(proto.Message)))
 }
 
-func TestHostileFramesOverALink(t *testing.T) {
-	p := memoryPair(t, nil)
-	in, pid := newInbox(t, p.b, "x", 16)
-	ctx := within(t, 10*1e9)
-	require.NoError(t, p.a.Send(ctx, pid, nil, text("first")))
-	receive(t, in.user)
-	l, err := p.a.peer("b:1").acquire(ctx)
-	require.NoError(t, err)
-
-	// Only the writer may write; it is idle, so the test stands in for it.
-	for _, raw := range [][]byte{
-		{0xff, 0xff, 0xff}, {0x0a, 0x7f}, {0x22}, []byte("GET / HTTP/1.1\r\n"), {0x2a, 0x00},
-	} {
-		require.NoError(t, l.stream.SendMsg(&frame{raw}))
-	}
-	for _, c := range hostileCases {
-		if c.name == "nil envelope" || strings.HasPrefix(c.name, "nil") {
-			continue // cannot be said in protobuf
-		}
-		_, err := l.send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: c.batch()}})
-		require.NoError(t, err)
-	}
-	require.NoError(t, p.a.Send(ctx, pid, nil, text("last")))
-	for {
-		m := receive(t, in.user)
-		if m.Message.(*wrapperspb.StringValue).Value == "last" {
-			break
-		}
-	}
-	require.Equal(t, LinkUp, p.a.Stats().Peers[0].State)
-	drops := p.b.peer("a:1").stats().Drops
-	require.EqualValues(t, 5, drops[BadFrame])
-	require.NotZero(t, drops[Reserved])
-}
-
 // FuzzFrame feeds the reader what a peer could send.
 func FuzzFrame(f *testing.F) {
 	for _, c := range hostileCases {

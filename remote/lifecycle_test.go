@@ -235,7 +235,7 @@ func (s slow) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// Section 3 of WIRE.md: a side ends the link that "has received no byte for two heartbeats".
+// Section 7 of WIRE.md: a side ends the link that "has received no byte for two heartbeats".
 func TestLargeMessageOnASlowPathIsNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork()
@@ -366,8 +366,7 @@ func TestWatchEndsWithAnyLink(t *testing.T) {
 	p := e.peer("b:1")
 	defer p.release()
 	bring := func(incarnation uint64) *link {
-		l := e.newLink(nil, newPulse())
-		l.p, l.own, l.sends, l.incarnation = p, true, true, incarnation
+		l := e.newOwnLink(newSecured(nil), p, hello{incarnation: incarnation, most: 1})
 		require.NoError(t, p.up(l))
 		return l
 	}

@@ -11,26 +11,33 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A stream is what a link needs of gRPC, on either side: whole frames, in order. One goroutine may send while another
+// A stream is what a link with a stock peer needs of gRPC, on either side: whole frames, in order. One goroutine may send while another
 // receives.
 type stream interface {
 	SendMsg(f any) error
 	RecvMsg(f any) error
 }
 
-// A link is one living stream with a peer. A reader and a writer goroutine work on it; whichever finds that it is over
+// A link is one living stream or connection with a peer. A reader and a writer goroutine work on it; whichever finds that it is over
 // calls finish, and the keeper, which started them, clears up.
 type link struct {
 	e      *Endpoint
-	p      *peer // set before the link is taken into use
-	stream stream
+	p      *peer        // set before the link is taken into use
 	pulse  *pulse       // of the connection that it runs over
 	waits  atomic.Int64 // since when the reader waits, by pulse; delivering while it does not
+	member *Identity    // who is at the other end, where certificates of a run say so
+	sends  bool         // we may write messages to it
+
+	// Of a stock peer.
+	stream stream
 	q      *queue
-	member *Identity // who is at the other end, where certificates of a run say so
-	own    bool      // the peer is an endpoint of this package: both directions use this stream
-	sends  bool      // we may write messages to it
-	hangUp func()    // says that nothing more will be written; nil on the accepting side
+	hangUp func() // says that nothing more will be written; nil on the accepting side
+
+	// Of an endpoint of this package, with which both directions use one connection.
+	own  bool
+	conn *secured
+	out  *outbox
+	left atomic.Bool // we have said that nothing more will be written
 
 	incarnation uint64 // of the peer, when it is our own
 
@@ -54,7 +61,7 @@ func (l *link) finish(err error) {
 		if cause == nil {
 			cause = errLeft
 		}
-		l.lost = l.q.end(cause)
+		l.lost = l.endQueue(cause)
 		close(l.over)
 	})
 }
@@ -62,10 +69,13 @@ func (l *link) finish(err error) {
 // run keeps the link until it is over. breakOff ends the stream for certain.
 func (l *link) run(breakOff func()) {
 	var workers sync.WaitGroup
-	workers.Go(l.read)
-	workers.Go(l.write)
 	if l.own {
+		workers.Go(l.readFrames)
+		workers.Go(l.writeFrames)
 		workers.Go(l.beat)
+	} else {
+		workers.Go(l.read)
+		workers.Go(l.write)
 	}
 	<-l.over
 	breakOff()
@@ -77,7 +87,7 @@ func (l *link) run(breakOff func()) {
 func (l *link) read() {
 	for {
 		var f frame
-		if err := l.receive(&f); err != nil {
+		if err := l.stream.RecvMsg(&f); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
@@ -94,13 +104,6 @@ func (l *link) read() {
 
 const delivering = -1
 
-// receive waits for a frame.
-func (l *link) receive(f *frame) error {
-	l.waits.Store(int64(l.pulse.now()))
-	defer l.waits.Store(delivering)
-	return l.stream.RecvMsg(f)
-}
-
 // silent reports whether nothing was heard for two heartbeats. Only the time counts in which the reader waits: while a
 // process takes its time with a message, the peer is not to blame. Any byte is a sign of life, for a large message may
 // take longer on a slow path.
@@ -111,10 +114,7 @@ func (l *link) silent() bool {
 
 // handle reports false when the peer leaves.
 func (l *link) handle(raw []byte) bool {
-	if len(raw) == 0 {
-		return true // a sign of life
-	}
-	if !l.own && l.sends {
+	if l.sends {
 		return false // a stock server says only one thing here
 	}
 	var m pb.RemoteMessage
@@ -138,20 +138,13 @@ func (l *link) write() {
 	enc := newEncoder()
 	var items []item
 	for {
-		var beat, alive bool
 		clear(items)
-		items, beat, alive = l.q.take(batchBytes, items[:0])
-		var m *pb.RemoteMessage
-		switch {
-		case len(items) > 0:
-			m = enc.batch(items)
-		case alive && beat:
-			m = &pb.RemoteMessage{}
-		default:
+		items = l.q.take(batchBytes, items[:0])
+		if len(items) == 0 {
 			l.goodbye()
 			return
 		}
-		size, err := l.send(m)
+		size, err := l.send(enc.batch(items))
 		if err != nil {
 			l.e.dropped(l.p, LinkLost, len(items))
 			// gRPC tells the reader of this stream why it ended; here it is known only that it has.
@@ -197,7 +190,7 @@ func (l *link) beat() {
 	for {
 		select {
 		case <-tick.C:
-			l.q.nudge()
+			l.out.nudge()
 			if l.silent() {
 				l.finish(errSilent)
 				return

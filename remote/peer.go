@@ -17,6 +17,7 @@ type peer struct {
 	traffic
 
 	users atomic.Int32 // who got it from Endpoint.peer and has not released it
+	stock atomic.Bool  // it was found to speak gRPC only, without TLS
 
 	mu           sync.Mutex
 	links        []*link // living, in the order in which they came up
@@ -169,7 +170,7 @@ func (p *peer) postNow(lane int, it item) error {
 		return err
 	}
 	if l != nil {
-		return l.q.putNow(lane, it)
+		return l.putNow(lane, &it)
 	}
 	if p.pendingBytes > 0 && p.pendingBytes+it.size > p.e.cfg.UrgentBytes {
 		return ErrFull
@@ -230,7 +231,7 @@ func (p *peer) sendOnLocked(l *link) {
 	p.sender = l
 	p.failures, p.refusal, p.notBefore = 0, nil, time.Time{}
 	for _, w := range p.pending {
-		if l.q.putNow(w.lane, w.it) != nil {
+		if l.putNow(w.lane, &w.it) != nil {
 			p.e.dropped(p, LinkLost, 1)
 		}
 	}
@@ -289,7 +290,7 @@ func (p *peer) stats() PeerStats {
 		s.State = LinkUp
 	}
 	for _, l := range p.links {
-		messages, bytes := l.q.depth()
+		messages, bytes := l.depth()
 		s.QueuedMessages += messages
 		s.QueuedBytes += bytes
 	}

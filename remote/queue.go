@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// A queue holds what waits to be written on one link: urgent messages, which pass the others, and data.
+// A queue holds what waits to be written on the link of a stock peer: urgent messages, which pass the others, and data.
 // Many goroutines put; one takes. The zero value is not usable; see newQueue.
 type queue struct {
 	limit  int // of data for those who can wait, in bytes
@@ -16,7 +16,6 @@ type queue struct {
 	some    sync.Cond // there is something to take, or the queue has ended
 	lanes   [2]lane
 	waiters []*waiter // for room in the data lane, first come first served
-	beat    bool      // a sign of life is due
 	closing bool      // take what is left, then report the end
 	err     error     // the queue has ended; nothing is taken any more
 }
@@ -91,15 +90,14 @@ func (q *queue) putNow(which int, it item) error {
 }
 
 // take returns at most about max bytes of messages, at least one, urgent ones first. It waits for them. It returns
-// nothing and beat when only a sign of life is due, and alive false after the last message or when the queue was ended.
-func (q *queue) take(max int, into []item) (items []item, beat, alive bool) {
+// nothing after the last message or when the queue was ended.
+func (q *queue) take(max int, into []item) []item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
 		if q.err != nil {
-			return into, false, false
+			return into
 		}
-		beat, q.beat = q.beat, false
 		size := 0
 		for which := range q.lanes {
 			l := &q.lanes[which]
@@ -116,22 +114,14 @@ func (q *queue) take(max int, into []item) (items []item, beat, alive bool) {
 			}
 		}
 		q.admitLocked()
-		if size > 0 || beat {
-			return into, beat, true
+		if size > 0 {
+			return into
 		}
 		if q.closing {
-			return into, false, false
+			return into
 		}
 		q.some.Wait()
 	}
-}
-
-// nudge asks the taker for a sign of life.
-func (q *queue) nudge() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.beat = true
-	q.some.Signal()
 }
 
 // drain refuses new messages and lets the taker have what is left.

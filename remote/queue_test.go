@@ -26,8 +26,7 @@ func TestQueueUrgentPasses(t *testing.T) {
 	require.NoError(t, q.put(ctx, sized("d2", 10)))
 	require.NoError(t, q.putNow(urgentLane, sized("u1", 10)))
 	require.NoError(t, q.putNow(urgentLane, sized("u2", 10)))
-	items, _, alive := q.take(35, nil)
-	require.True(t, alive)
+	items := q.take(35, nil)
 	require.Equal(t, []string{"u1", "u2", "d1"}, names(items))
 	messages, bytes := q.depth()
 	require.Equal(t, []int{1, 10}, []int{messages, bytes})
@@ -37,9 +36,9 @@ func TestQueueCutsByBytesButNeverStarves(t *testing.T) {
 	q := newQueue(100, 1000)
 	require.NoError(t, q.put(t.Context(), sized("whale", 500)), "alone it is let in")
 	require.NoError(t, q.putNow(dataLane, sized("small", 1)))
-	items, _, _ := q.take(100, nil)
+	items := q.take(100, nil)
 	require.Equal(t, []string{"whale"}, names(items))
-	items, _, _ = q.take(100, items[:0])
+	items = q.take(100, items[:0])
 	require.Equal(t, []string{"small"}, names(items))
 }
 
@@ -64,8 +63,7 @@ func TestQueueWaitersKeepTheirOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		for _, want := range []string{"0", "1", "2", "3"} {
-			items, _, alive := q.take(100, nil)
-			require.True(t, alive)
+			items := q.take(100, nil)
 			require.Equal(t, []string{want}, names(items))
 		}
 		for range 3 {
@@ -102,8 +100,7 @@ func TestQueueEnd(t *testing.T) {
 		require.ErrorIs(t, <-waiting, errSilent)
 		require.Zero(t, q.end(errLeft))
 		require.ErrorIs(t, q.put(t.Context(), sized("2", 1)), errSilent, "the first reason stays")
-		_, _, alive := q.take(10, nil)
-		require.False(t, alive)
+		require.Empty(t, q.take(10, nil))
 	})
 }
 
@@ -113,20 +110,8 @@ func TestQueueDrain(t *testing.T) {
 	q.drain()
 	require.ErrorIs(t, q.put(t.Context(), sized("1", 1)), ErrClosed)
 	require.ErrorIs(t, q.putNow(urgentLane, sized("1", 1)), ErrClosed)
-	items, _, alive := q.take(10, nil)
-	require.True(t, alive)
-	require.Len(t, items, 1)
-	_, _, alive = q.take(10, nil)
-	require.False(t, alive)
-}
-
-func TestQueueBeat(t *testing.T) {
-	q := newQueue(10, 10)
-	q.nudge()
-	items, beat, alive := q.take(10, nil)
-	require.True(t, alive)
-	require.True(t, beat)
-	require.Empty(t, items)
+	require.Len(t, q.take(10, nil), 1)
+	require.Empty(t, q.take(10, nil))
 }
 
 // TestQueueAgainstOracle compares random use with two plain slices.
@@ -150,7 +135,7 @@ func TestQueueAgainstOracle(t *testing.T) {
 				continue
 			}
 			max := r.IntN(300)
-			got, _, _ := q.take(max, nil)
+			got := q.take(max, nil)
 			var want []item
 			size := 0
 			for len(urgent)+len(data) > 0 {

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 const (
 	protoGRPC = "h2"
+	protoOwn  = "tlaunch-remote"
 	protoJoin = "tlaunch-join/1"
 )
 
@@ -44,7 +46,7 @@ func newSecurity(cfg Config) (*security, error) {
 			base.Time = cfg.Now
 		}
 	}
-	base.NextProtos = []string{protoGRPC}
+	base.NextProtos = []string{protoOwn, protoGRPC}
 	base.MinVersion = max(base.MinVersion, tls.VersionTLS12)
 
 	s.client = base.Clone()
@@ -81,7 +83,7 @@ func newSecurity(cfg Config) (*security, error) {
 // serve does the server's half of the handshake and tells which protocol was agreed.
 func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, error) {
 	if s.server == nil {
-		return newSecured(raw), protoGRPC, nil
+		return sniff(ctx, raw)
 	}
 	conn := tls.Server(raw, s.server)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -92,28 +94,58 @@ func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, e
 		return newSecured(conn), protoJoin, nil
 	}
 	sc, err := s.known(conn, state)
-	return sc, protoGRPC, err
+	return sc, language(state), err
 }
 
-// dial does the client's half of the handshake with the process at address.
-func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*secured, error) {
+// language is what was agreed on under TLS. Those who agreed on nothing are stock peers.
+func language(state tls.ConnectionState) string {
+	if state.NegotiatedProtocol == protoOwn {
+		return protoOwn
+	}
+	return protoGRPC
+}
+
+// sniff finds out from its first bytes what a caller in plaintext speaks.
+func sniff(ctx context.Context, raw net.Conn) (*secured, string, error) {
+	sc := newSecured(raw)
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	defer stop()
+	first := make([]byte, len(helloMagic))
+	if _, err := io.ReadFull(raw, first); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, "", err
+	}
+	sc.first = first
+	if string(first) == helloMagic {
+		return sc, protoOwn, nil
+	}
+	return sc, protoGRPC, nil
+}
+
+// dial does the client's half of the handshake with the process at address, and tells which protocol was agreed; in plaintext, where
+// nothing is, it is our own.
+func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*secured, string, error) {
 	if s.client == nil {
-		return newSecured(raw), nil
+		return newSecured(raw), protoOwn, nil
 	}
 	config := s.client
 	if config.ServerName == "" && !config.InsecureSkipVerify {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
-			return nil, fmt.Errorf("%w: Config.TLS has no ServerName and %q no host: %w", ErrRefused, address, err)
+			return nil, "", fmt.Errorf("%w: Config.TLS has no ServerName and %q no host: %w", ErrRefused, address, err)
 		}
 		config = config.Clone()
 		config.ServerName = host
 	}
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return s.known(conn, conn.ConnectionState())
+	state := conn.ConnectionState()
+	sc, err := s.known(conn, state)
+	return sc, language(state), err
 }
 
 func (s *security) known(conn net.Conn, state tls.ConnectionState) (*secured, error) {
@@ -132,10 +164,11 @@ func (s *security) known(conn net.Conn, state tls.ConnectionState) (*secured, er
 	return sc, nil
 }
 
-// secured is a connection whose other end is known, on its way to gRPC.
+// secured is a connection whose other end is known, on its way to a link.
 type secured struct {
 	net.Conn
 	info  peerInfo
+	first []byte                      // what was read to find out what it speaks
 	alert atomic.Pointer[net.OpError] // with which the other end broke off
 
 	leaving sync.Once
@@ -157,6 +190,11 @@ func (c *secured) Close() error {
 // Read notes why the other end broke off: under TLS 1.3 a client learns on its first read that it was refused, and
 // gRPC passes that on as text only.
 func (c *secured) Read(b []byte) (int, error) {
+	if len(c.first) > 0 {
+		n := copy(b, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.info.pulse.heard()

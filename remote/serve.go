@@ -81,7 +81,7 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
 	if err != nil {
-		if !errors.Is(err, io.EOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
 			e.turnedAway(from, whyNoTLS(err))
 		}
 		_ = conn.Close()
@@ -95,10 +95,19 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	case e.connections <- struct{}{}:
 	default:
 		e.tooMany(from, "connections")
+		if protocol == protoOwn {
+			stop := context.AfterFunc(ctx, func() { sc.Close() })
+			_ = writeHello(sc, addText([]byte{byte(byLimit)}, "there are too many connections")) // it is hung up on all the same
+			stop()
+		}
 		_ = sc.Close()
 		return
 	}
 	sc.left = func() { <-e.connections }
+	if protocol == protoOwn {
+		e.admitOwn(ctx, sc, from)
+		return
+	}
 	if !e.incoming.give(sc) {
 		_ = sc.Close()
 	}

@@ -1,0 +1,285 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
+
+// An outbox holds what waits to be written on a link with one of our own endpoints, encoded already: urgent frames, which pass the others,
+// and data. A large message is cut into chunks, between which all others pass but those to the same process. Many goroutines put; the
+// link's writer alone takes. See newOutbox.
+type outbox struct {
+	limit  int // of data for those who can wait, in bytes
+	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
+	most   int // of one message's body, in bytes
+
+	mu      sync.Mutex
+	some    sync.Cond // there is something to take, or the outbox has ended
+	lanes   [2]outlane
+	waiters []*waiter // for room in the data lane, first come first served
+	beat    bool      // a sign of life is due
+	closing bool      // take what is left, then report the end
+	err     error     // the outbox has ended; nothing is taken any more
+}
+
+// outlane is one of the two lanes. Its messages are counted from when they are put until they are written.
+type outlane struct {
+	said     said
+	buf      []byte // whole frames
+	cuts     []cut  // of buf
+	added    uint64 // bytes that were ever added to buf
+	took     uint64 // and taken from it
+	messages int
+	bytes    int
+	large    []*large          // those that have a slot come first
+	sizes    int               // of the bodies of those that have one
+	slots    [maxSlots]bool    // that are taken
+	turn     int               // among those that have a slot: whose chunk is next
+	busy     map[string]*large // by target
+}
+
+// A cut is a place where frames end, and what is between it and the one before.
+type cut struct{ end, messages, bytes int }
+
+// large is a message on its way in chunks.
+type large struct {
+	it     item
+	slot   int // -1: none yet
+	rest   []byte
+	behind uint64 // the lane's added when it came: so much is taken before it
+	after  []item // to the same process: they wait for it
+}
+
+func newOutbox(limit, urgent, most int) *outbox {
+	o := &outbox{limit: limit, urgent: urgent, most: most}
+	o.some.L = &o.mu
+	return o
+}
+
+// put queues data, waiting for room until ctx ends or the outbox does. What it refers to is copied, unless it is owned.
+func (o *outbox) put(ctx context.Context, it *item) error {
+	if err := o.fits(it); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	if err := o.endLocked(); err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	if len(o.waiters) == 0 && o.roomLocked(it) {
+		o.pushLocked(dataLane, it)
+		o.mu.Unlock()
+		return nil
+	}
+	w := &waiter{it: *it, done: make(chan error, 1)}
+	o.waiters = append(o.waiters, w)
+	o.mu.Unlock()
+
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+	}
+	o.mu.Lock()
+	i := slices.Index(o.waiters, w)
+	if i >= 0 {
+		o.waiters = slices.Delete(o.waiters, i, i+1)
+		o.admitLocked() // the one behind may be smaller
+	}
+	o.mu.Unlock()
+	if i < 0 {
+		return <-w.done // decided before we could leave
+	}
+	return context.Cause(ctx)
+}
+
+// putNow queues into a lane without ever waiting.
+func (o *outbox) putNow(which int, it *item) error {
+	if err := o.fits(it); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.endLocked(); err != nil {
+		return err
+	}
+	if l := &o.lanes[which]; l.bytes > 0 && l.bytes+it.size > o.urgent {
+		return ErrFull
+	}
+	o.pushLocked(which, it)
+	return nil
+}
+
+// fits refuses what the peer would not take.
+func (o *outbox) fits(it *item) error {
+	if len(it.data) > o.most {
+		return fmt.Errorf("%w: %s of %d bytes, the peer takes %d; raise Config.MaxMessage there", ErrTooLarge, it.typeName, len(it.data), o.most)
+	}
+	if meta := it.size - len(it.data); meta > metaBytes {
+		return fmt.Errorf("%w: ids and header of %s take %d bytes, the limit is %d", ErrTooLarge, it.typeName, meta, metaBytes)
+	}
+	long := max(len(it.to), len(it.typeName))
+	if it.sender != nil {
+		long = max(long, len(it.sender.Id), len(it.sender.Address))
+	}
+	if long > maxName {
+		return fmt.Errorf("%w: an id of %d bytes, the limit is %d", ErrTooLarge, long, maxName)
+	}
+	return nil
+}
+
+// nudge asks the writer for a sign of life.
+func (o *outbox) nudge() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.beat = true
+	o.some.Signal()
+}
+
+// drain refuses new messages and lets the writer have what is left.
+func (o *outbox) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closing = true
+	o.failWaitersLocked(ErrClosed)
+	o.some.Signal()
+}
+
+// end drops what is queued, tells those who wait for room, and returns how many messages were lost.
+// The first error given stays.
+func (o *outbox) end(err error) (lost int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	for which := range o.lanes {
+		lost += o.lanes[which].messages
+		o.lanes[which] = outlane{}
+	}
+	o.failWaitersLocked(o.err)
+	o.some.Signal()
+	return lost
+}
+
+// depth returns what is queued now.
+func (o *outbox) depth() (messages, bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for which := range o.lanes {
+		messages += o.lanes[which].messages
+		bytes += o.lanes[which].bytes
+	}
+	return messages, bytes
+}
+
+func (o *outbox) endLocked() error {
+	if o.err == nil && o.closing {
+		return ErrClosed
+	}
+	return o.err
+}
+
+func (o *outbox) roomLocked(it *item) bool {
+	l := &o.lanes[dataLane]
+	return l.bytes == 0 || l.bytes+it.size <= o.limit
+}
+
+func (o *outbox) pushLocked(which int, it *item) {
+	l := &o.lanes[which]
+	if l.messages == 0 {
+		o.some.Signal() // the writer waits only where both lanes are empty
+	}
+	l.messages++
+	l.bytes += it.size
+	l.place(it, which == urgentLane)
+}
+
+// admitLocked queues the items of those who wait, as far as there is room now.
+func (o *outbox) admitLocked() {
+	n := 0
+	for n < len(o.waiters) && o.roomLocked(&o.waiters[n].it) {
+		o.pushLocked(dataLane, &o.waiters[n].it)
+		o.waiters[n].done <- nil
+		n++
+	}
+	o.waiters = slices.Delete(o.waiters, 0, n)
+}
+
+func (o *outbox) failWaitersLocked(err error) {
+	for _, w := range o.waiters {
+		w.done <- err
+	}
+	o.waiters = nil
+}
+
+// place gives a message its place among those of the lane.
+func (l *outlane) place(it *item, urgent bool) {
+	if len(l.busy) > 0 {
+		if g := l.busy[it.to]; g != nil {
+			g.after = append(g.after, it.kept())
+			return
+		}
+	}
+	if len(it.data) > inlineBytes {
+		g := &large{it: it.kept(), slot: -1, behind: l.added}
+		if l.busy == nil {
+			l.busy = map[string]*large{}
+		}
+		l.busy[it.to] = g
+		l.large = append(l.large, g)
+		return
+	}
+	at := len(l.buf)
+	b := l.said.addMeta(addHead(l.buf), it)
+	l.buf = append(b, it.data...)
+	setHead(l.buf, at, it.kind()|laneBit(urgent), 0)
+	l.added += uint64(len(l.buf) - at)
+	l.count(it.size)
+}
+
+// count says that a message was added to buf and ends there.
+func (l *outlane) count(bytes int) {
+	if n := len(l.cuts); n > 0 {
+		c := &l.cuts[n-1]
+		begin := 0
+		if n > 1 {
+			begin = l.cuts[n-2].end
+		}
+		if len(l.buf)-begin <= inlineBytes {
+			c.end, c.messages, c.bytes = len(l.buf), c.messages+1, c.bytes+bytes
+			return
+		}
+	}
+	l.cuts = append(l.cuts, cut{len(l.buf), 1, bytes})
+}
+
+func laneBit(urgent bool) frameKind {
+	if urgent {
+		return frameUrgent
+	}
+	return 0
+}
+
+// kept is the item with memory of its own.
+func (it *item) kept() item {
+	k := *it
+	if k.owned {
+		return k
+	}
+	k.room = pool.Get(len(it.data))
+	copy(*k.room, it.data)
+	k.data, k.head, k.owned = *k.room, slices.Clone(it.head), true
+	return k
+}
+
+func (it *item) kind() frameKind {
+	if it.parcel {
+		return frameParcel
+	}
+	return frameMessage
+}

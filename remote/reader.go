@@ -1,0 +1,243 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
+
+// A reader takes a link's frames apart and gives them to who they are for. It belongs to the link's reader goroutine.
+type reader struct {
+	conn  io.Reader
+	to    sink
+	most  int // of one message's body, in bytes
+	buf   []byte
+	r, w  int // what is in buf and not yet handled
+	lanes [2]inlane
+	meta  meta // of the frame at hand
+}
+
+// A sink is who gets what a reader finds.
+type sink interface {
+	// message gives an envelope; data is valid until it returns.
+	message(m *meta, data []byte)
+	// parcel gives a parcel; so are head and body, unless room holds the body.
+	parcel(m *meta, body []byte, room *[]byte)
+	// bad counts something that means nothing to us, alone.
+	bad(reason Reason)
+	// flush is called when nothing more is there for now.
+	flush()
+}
+
+type inlane struct {
+	heard heard
+	slots [maxSlots]incoming
+	sizes int // of the bodies on their way
+}
+
+// incoming is a large message of which chunks arrive.
+type incoming struct {
+	open bool
+	meta meta
+	room *[]byte
+	n    int // bytes that have come
+}
+
+const readBytes = 128 << 10
+
+func newReader(conn io.Reader, to sink, most int) *reader {
+	return &reader{conn: conn, to: to, most: most, buf: make([]byte, readBytes)}
+}
+
+var errLeaves = errors.New("remote: the peer says goodbye")
+
+// run handles frames until the peer leaves (errLeaves), the connection fails, or something else than frames arrives (errFrame).
+func (r *reader) run() error {
+	for {
+		if err := r.need(frameHead); err != nil {
+			return err
+		}
+		n, kind := headOf(r.buf[r.r:])
+		if n > maxFrame {
+			return fmt.Errorf("%w: a frame of %d bytes, the limit is %d", errFrame, n, maxFrame)
+		}
+		if kind&^frameUrgent == frameChunk {
+			if err := r.chunk(n, kind); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.need(frameHead + n); err != nil {
+			return err
+		}
+		f := r.buf[r.r+frameHead : r.r+frameHead+n]
+		r.r += frameHead + n
+		if err := r.frame(f, kind); err != nil {
+			return err
+		}
+	}
+}
+
+// need reads until n bytes are in buf, which holds the largest frame with its head.
+func (r *reader) need(n int) error {
+	if r.w-r.r >= n {
+		return nil
+	}
+	r.to.flush()
+	if r.r == r.w {
+		r.r, r.w = 0, 0
+	}
+	if r.r+n > len(r.buf) {
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.r = 0
+	}
+	for r.w-r.r < n {
+		got, err := r.conn.Read(r.buf[r.w:])
+		r.w += got
+		if err != nil && r.w-r.r < n {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) frame(f []byte, kind frameKind) error {
+	lane := &r.lanes[dataLane]
+	if kind&frameUrgent != 0 {
+		lane = &r.lanes[urgentLane]
+	}
+	c := cursor{b: f}
+	m := &r.meta
+	switch kind &^ frameUrgent {
+	case frameBeat:
+	case frameLeave:
+		r.to.flush()
+		return errLeaves
+	case frameMessage, frameParcel:
+		c.meta(kind&^frameUrgent, &lane.heard, m)
+		if c.failed {
+			return fmt.Errorf("%w: a message whose fields are cut off or point nowhere", errFrame)
+		}
+		r.deliver(m, c.b, nil)
+	case frameOpen:
+		return r.open(lane, &c)
+	default:
+		r.to.bad(BadFrame) // of a later version, which would not need us to know it
+	}
+	return nil
+}
+
+func (r *reader) deliver(m *meta, body []byte, room *[]byte) {
+	if m.kind == frameParcel {
+		r.to.parcel(m, body, room)
+		return
+	}
+	r.to.flush() // what came before goes first
+	r.to.message(m, body)
+	if room != nil {
+		pool.Put(room)
+	}
+}
+
+// open begins a large message.
+func (r *reader) open(lane *inlane, c *cursor) error {
+	slot := c.bytes(2)
+	size := c.uvarint()
+	if c.failed || slot[0] >= maxSlots || lane.slots[slot[0]].open {
+		return fmt.Errorf("%w: no such place for a large message", errFrame)
+	}
+	if size > uint64(r.most-lane.sizes) {
+		return fmt.Errorf("%w: large messages of %d bytes and more at a time, the limit is %d (Config.MaxMessage)", ErrTooLarge, size, r.most)
+	}
+	in := &lane.slots[slot[0]]
+	c.meta(frameKind(slot[1]), &lane.heard, &in.meta)
+	if c.failed || size <= inlineBytes {
+		return fmt.Errorf("%w: a large message that is none", errFrame)
+	}
+	in.meta.head = append([]byte(nil), in.meta.head...)
+	in.open, in.n, in.room = true, 0, pool.Get(int(size))
+	lane.sizes += int(size)
+	return nil
+}
+
+// chunk reads the next part of a large message to where it belongs.
+func (r *reader) chunk(n int, kind frameKind) error {
+	if err := r.need(frameHead + 1); err != nil {
+		return err
+	}
+	lane := &r.lanes[dataLane]
+	if kind&frameUrgent != 0 {
+		lane = &r.lanes[urgentLane]
+	}
+	slot := r.buf[r.r+frameHead]
+	n--
+	if n < 1 || slot >= maxSlots || !lane.slots[slot].open || n > len(*lane.slots[slot].room)-lane.slots[slot].n {
+		return fmt.Errorf("%w: a chunk of no message, or beyond its end", errFrame)
+	}
+	in := &lane.slots[slot]
+	r.r += frameHead + 1
+	got := copy((*in.room)[in.n:in.n+n], r.buf[r.r:r.w])
+	r.r += got
+	in.n += got
+	if got < n {
+		r.to.flush()
+	}
+	for got < n {
+		more, err := r.conn.Read((*in.room)[in.n : in.n+n-got])
+		in.n += more
+		got += more
+		if err != nil && got < n {
+			return err
+		}
+	}
+	if in.n < len(*in.room) {
+		return nil
+	}
+	lane.sizes -= in.n
+	room := in.room
+	in.open, in.room = false, nil
+	r.deliver(&in.meta, *room, room)
+	return nil
+}
+
+// inletSink gives what arrives on a link to the endpoint's processes.
+type inletSink struct {
+	l     *link
+	inlet actor.Inlet // nil: parcels are refused
+}
+
+var _ sink = (*inletSink)(nil)
+
+func (s *inletSink) message(m *meta, data []byte) {
+	l := s.l
+	l.p.receivedMessages.Add(1)
+	d, reason := l.e.envelope(m, data, l.p.address)
+	if reason == "" {
+		reason = l.e.deliver(l.p, d)
+	}
+	if reason != "" {
+		l.e.dropped(l.p, reason, 1)
+	}
+}
+
+func (s *inletSink) parcel(m *meta, body []byte, room *[]byte) {
+	s.l.p.receivedMessages.Add(1)
+	if s.inlet == nil {
+		s.bad(BadEnvelope)
+		return
+	}
+	if err := s.inlet.Take(m.target, m.label, m.head, body, room); err != nil {
+		s.bad(BadEnvelope)
+	}
+}
+
+func (s *inletSink) bad(reason Reason) { s.l.e.dropped(s.l.p, reason, 1) }
+
+func (s *inletSink) flush() {
+	if s.inlet != nil {
+		s.inlet.Flush()
+	}
+}
