@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -203,13 +204,24 @@ func tell(ctx context.Context, t *target, m *method, arg any) error {
 		return err
 	}
 	inv := invocationOf(ctx)
-	if _, ok := ctx.Deadline(); inv != nil && !ok {
-		chain, _ := chainFor(inv, t, m)
-		why := fmt.Errorf("waited %v along %s → %s", tellPatience, chainText(chain), t.key)
-		impatient, cancel := context.WithTimeoutCause(ctx, tellPatience, why)
-		defer cancel()
-		ctx = impatient
+	if inv == nil {
+		return sys.tell(ctx, t, m, arg)
 	}
+	if _, ok := ctx.Deadline(); ok {
+		return sys.tell(ctx, t, m, arg)
+	}
+	err = sys.tell(noPatience, t, m, arg) // mostly there is room, and a timer costs more than all else
+	if !errors.Is(err, errNoPatience) {
+		return err
+	}
+	chain, _ := chainFor(inv, t, m)
+	why := fmt.Errorf("waited %v along %s → %s", tellPatience, chainText(chain), t.key)
+	ctx, cancel := context.WithTimeoutCause(ctx, tellPatience, why)
+	defer cancel()
+	return sys.tell(ctx, t, m, arg)
+}
+
+func (sys *System) tell(ctx context.Context, t *target, m *method, arg any) error {
 	if n := sys.local(t); n != nil {
 		msg := message{method: m}
 		if err := sys.load(n, &msg, arg); err != nil {
@@ -241,8 +253,8 @@ func (s *System) load(n *Node, msg *message, arg any) (err error) {
 	case c == nil:
 		return nil
 	case c.kind == codecBytes:
-		msg.bytes = s.borrow(arg.([]byte))
-		msg.arg = *msg.bytes
+		msg.bytes = borrow(arg.([]byte))
+		msg.encoded = *msg.bytes
 	case !s.encode && c.flat && c.err == nil:
 		msg.arg = arg
 	default:

@@ -18,6 +18,9 @@
 // could not travel whole (unexported fields, functions, channels, interfaces)
 // is refused at its first use with [ErrCannotTravel].
 //
+// Bytes that a method keeps ([Keep]) may share their memory, up to 4 KiB, with
+// others that came with them; keep a copy of a few small ones out of many.
+//
 // Messages of one sender to one node arrive in the order in which they were
 // sent, at most once. A Call ends exactly once: with the method's result, its
 // error, or the reason why there will be none. Where a node or its process has
@@ -27,7 +30,7 @@
 // Mailboxes are bounded. A sender that finds one full waits under its
 // context; a [Tell] in a method, without a deadline, gives up after 30 seconds
 // with [ErrOverloaded]. What is under way to a node of another process is
-// bounded by a window, which a call holds until it is answered, given up or
+// bounded by a window of messages and bytes ([Config]), which a call holds until it is answered, given up or
 // not, and a tell until it has left the mailbox. Local senders and those of
 // other processes do not take each other's room.
 //

@@ -115,7 +115,7 @@ func TestRepliesOfOthersAreIgnored(t *testing.T) {
 		box.SendUserMessage(nil, from("elsewhere", &wire.Credit{Node: "far/0", Messages: 1}))
 	}
 	require.False(t, c.over())
-	require.Equal(t, 1, s.windows[windowKey{"there", "far/0"}].out)
+	require.Equal(t, budget{1, 1}, s.windows[windowKey{"there", "far/0"}].out)
 	box.SendUserMessage(nil, from("there", &wire.Reply{Id: id, Result: []byte{1}}))
 	v, err := c.outcome()
 	require.NoError(t, err)

@@ -29,6 +29,8 @@ type inbound struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	free    context.CancelFunc
+	size    int         // of the argument's encoding, for account
+	route   Route       // by which parcels come; nil: it came as a message
 	told    atomic.Bool // its sender was answered, perhaps before its method has returned
 }
 
@@ -48,14 +50,16 @@ func (in *inbound) reply(m *method, result any, err error) {
 		r.Result, r.Error = nil, e.toWire()
 	}
 	s := in.sys
-	s.mu.Lock()
 	if in.account != nil {
-		in.account.held--
+		in.account.answered(in.size)
+		s.mu.Lock()
 		delete(s.inbound, in.key)
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
 	in.free()
-	s.answerTo(in.sender, r)
+	if in.route == nil || !s.postReply(in.route, r) {
+		s.answerTo(in.sender, r)
+	}
 }
 
 // nodeProcess is a node in Proto.Actor's registry: whichever has the name.
@@ -83,24 +87,20 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 		s.stats.deadLetters.Add(1)
 		return
 	}
-	msg := message{call: m, chain: m.Chain, reserved: true}
-	key := windowKey{sender.Address, n.key}
-	var err error
+	size := len(m.Argument)
+	msg := message{call: m, chain: m.Chain, reserved: true, size: size}
+	account := s.accountFor(windowKey{sender.Address, n.key})
+	err := account.admit(s.window, size)
 	if m.Id != 0 {
-		var in *inbound
-		if in, err = s.receive(m, key, sender); in == nil {
-			s.stats.deadLetters.Add(1) // its first answers it
+		in := s.receive(&inbound{
+			sys: s, account: account, key: inboundKey{sender.Address, m.Id}, sender: sender, size: size,
+		}, time.Duration(m.Timeout), err)
+		if in == nil {
 			return
 		}
 		msg.answer, msg.caller = in, in.ctx
-	} else {
-		var a *account
-		s.mu.Lock()
-		a, err = s.admitLocked(key)
-		s.mu.Unlock()
-		if err == nil {
-			msg.taken = func() { s.tellTaken(a) }
-		}
+	} else if err == nil {
+		msg.account = account
 	}
 	if err == nil {
 		err = n.enqueue(s.ctx, msg)
@@ -110,30 +110,35 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 	}
 }
 
-// receive makes an entry for a call, or returns nil when its sender has one
-// of the same id. With an error the entry is only good for the answer.
-func (s *System) receive(m *wire.Call, key windowKey, sender *protoactor.PID) (*inbound, error) {
-	in := &inbound{sys: s, key: inboundKey{sender.Address, m.Id}, sender: sender}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.inbound[in.key] != nil {
-		return nil, nil
-	}
-	var err error
-	if in.account, err = s.admitLocked(key); err != nil {
+// receive makes an entry for a call that its account has admitted, or has refused: then the entry is only good for the answer. It returns
+// nil when its sender has one of the same id.
+func (s *System) receive(in *inbound, timeout time.Duration, refused error) *inbound {
+	if refused != nil {
+		in.account = nil
 		in.ctx, in.free = s.ctx, func() {}
-		return in, err
+		return in
 	}
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	in.ctx, in.cancel = ctx, cancel
 	in.free = func() { cancel(context.Canceled) }
-	if m.Timeout > 0 {
-		limited, stop := context.WithTimeout(ctx, time.Duration(m.Timeout))
+	if timeout > 0 {
+		limited, stop := context.WithTimeout(ctx, timeout)
 		in.ctx = limited
 		in.free = func() { stop(); cancel(context.Canceled) }
 	}
-	s.inbound[in.key] = in
-	return in, nil
+	s.mu.Lock()
+	twice := s.inbound[in.key] != nil
+	if !twice {
+		s.inbound[in.key] = in
+	}
+	s.mu.Unlock()
+	if twice {
+		in.free()
+		in.account.answered(in.size)
+		s.stats.deadLetters.Add(1) // its first answers it
+		return nil
+	}
+	return in
 }
 
 func (p *nodeProcess) SendSystemMessage(_ *protoactor.PID, m any) {
@@ -210,7 +215,7 @@ func (s *System) deadLetter(event any) {
 	}
 	key := e.PID.GetId()
 	if m.Id == 0 {
-		s.giveCredit(windowKey{e.Sender.Address, key}, 1)
+		s.giveCredit(windowKey{e.Sender.Address, key}, budget{1, len(m.Argument)})
 		return
 	}
 	why := fmt.Errorf("%w: %s", ErrNoNode, key)
@@ -244,7 +249,7 @@ func (p *systemProcess) SendUserMessage(_ *protoactor.PID, m any) {
 			in.cancel(context.Canceled)
 		}
 	case *wire.Credit:
-		s.credited(m, sender.Address)
+		s.credited(m.Node, sender.Address, budget{int(m.Messages), int(m.Bytes)})
 	case *wire.Probe:
 		s.probed(m)
 	case *wire.ProbeHit:
@@ -258,33 +263,45 @@ func (p *systemProcess) SendSystemMessage(*protoactor.PID, any) {}
 func (p *systemProcess) Stop(*protoactor.PID)                   {}
 
 func (s *System) replied(m *wire.Reply, from string) {
-	s.mu.Lock()
-	c := s.pending[m.Id]
-	s.mu.Unlock()
-	if c == nil || c.sentTo() != from {
-		return // it was given up, or is none of the sender's business
-	}
-	s.forgetCall(c)
 	if m.Error != nil {
-		c.settle(nil, errorFromWire(m.Error))
+		s.settleReply(m.Id, from, nil, errorFromWire(m.Error))
 		return
 	}
 	result := m.Result
 	if result == nil {
 		result = []byte{}
 	}
+	s.settleReply(m.Id, from, result, nil)
+}
+
+// settleReply ends a call with what its node has answered.
+func (s *System) settleReply(id uint64, from string, result []byte, err error) {
+	s.mu.Lock()
+	c := s.pending[id]
+	s.mu.Unlock()
+	if c == nil || c.sentTo() != from {
+		return // it was given up, or is none of the sender's business
+	}
+	s.forgetCall(c)
+	if err != nil {
+		c.settle(nil, err)
+		return
+	}
 	c.settleEncoded(result, nil)
 }
 
-func (s *System) credited(m *wire.Credit, from string) {
+func (s *System) credited(node, from string, back budget) {
 	s.mu.Lock()
-	w := s.windows[windowKey{from, m.Node}]
+	w := s.windows[windowKey{from, node}]
 	s.mu.Unlock()
 	if w != nil {
-		w.credit(int(m.Messages))
+		w.credit(back)
 	}
 }
 
-func (s *System) giveCredit(k windowKey, n int) {
-	s.control(k.address, &wire.Credit{Node: k.node, Messages: uint32(n)})
+func (s *System) giveCredit(k windowKey, back budget) {
+	if r := s.routeTo(k.address); r != nil && s.postCredit(r, k.node, back) {
+		return
+	}
+	s.control(k.address, &wire.Credit{Node: k.node, Messages: uint32(back.messages), Bytes: uint64(back.bytes)})
 }

@@ -13,14 +13,16 @@ const DefaultCapacity = 1024
 
 // A message waits in a mailbox for its node's turn.
 type message struct {
-	method *method         // nil: find it by call.Method
-	arg    any             // the argument, unless call carries it
-	bytes  *[]byte         // pooled memory behind arg, given back after the method
-	call   *wire.Call      // as it came over a link
-	answer answerer        // who is told the result; nil: nobody
-	caller context.Context // whose end ends the method's context; nil: nobody's
-	chain  []*wire.Link
-	taken  func() // called when the message leaves the mailbox: gives back window
+	method  *method         // nil: find it by call.Method
+	arg     any             // the argument, unless call or encoded carries it
+	encoded []byte          // the argument's encoding; not nil where there is one
+	bytes   *[]byte         // lent memory behind arg or encoded, given back after the method
+	call    *wire.Call      // as it came over a link, unless it came as a parcel
+	answer  answerer        // who is told the result; nil: nobody
+	caller  context.Context // whose end ends the method's context; nil: nobody's
+	chain   []*wire.Link
+	account *account // of a tell from another process: gets its window back when the message leaves the mailbox
+	size    int      // of the argument's encoding, for account
 	// reserved messages need no room: their sender holds window, or they are
 	// the node's own.
 	reserved bool
@@ -138,6 +140,27 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 // runs: all turns are taken, or the first, which is Start's, is.
 func (n *Node) takenLocked() bool {
 	return len(n.active) >= n.limit || n.phase == created && len(n.active) > 0
+}
+
+// enqueueAll is enqueue for messages that came over a link. Those that are refused are given to refuse.
+func (n *Node) enqueueAll(all []message, refuse func(*message, error)) {
+	type refusal struct {
+		at  int
+		why error
+	}
+	var refused []refusal
+	n.mu.Lock()
+	for i := range all {
+		if err := n.refusesLocked(all[i].chain); err != nil {
+			refused = append(refused, refusal{i, err})
+			continue
+		}
+		n.acceptLocked(all[i])
+	}
+	n.mu.Unlock()
+	for _, r := range refused {
+		refuse(&all[r.at], r.why)
+	}
 }
 
 func (n *Node) acceptLocked(m message) {

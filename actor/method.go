@@ -20,7 +20,11 @@ type method struct {
 	result  *codec // nil: returns only an error
 	batched bool   // takes and returns slices; arg and result are those of one element
 	hash    uint64
+	tell    string // the labels of parcels: of a Tell
+	call    string // and of a Call
 	invoke  func(recv any, ctx context.Context, arg any) (any, error)
+	// invokeBytes is set beside invoke where the argument is a []byte, which then need not be put into an interface.
+	invokeBytes func(recv any, ctx context.Context, arg []byte) (any, error)
 	// invokeBatch is set instead of invoke for a batched method.
 	invokeBatch func(recv any, ctx context.Context, args []any) ([]any, error)
 	err         error // why it cannot be called
@@ -42,6 +46,7 @@ func (m *method) seal() {
 		_, _ = h.Write([]byte("batched"))
 	}
 	m.hash = h.Sum64()
+	m.tell, m.call = labelText(labelTell, m), labelText(labelCall, m)
 }
 
 // byEntry finds the method of a method expression by its entry point. It is
@@ -251,6 +256,9 @@ func callMethod[T, A, R any](f func(T, context.Context, A) (R, error)) *method {
 		m.invoke = func(recv any, ctx context.Context, arg any) (any, error) {
 			return unboxed(f(recv.(T), ctx, arg.(A)))
 		}
+		if f, ok := any(f).(func(T, context.Context, []byte) (R, error)); ok {
+			m.invokeBytes = func(recv any, ctx context.Context, arg []byte) (any, error) { return unboxed(f(recv.(T), ctx, arg)) }
+		}
 	})
 }
 
@@ -271,6 +279,9 @@ func doMethod[T, A any](f func(T, context.Context, A) error) *method {
 	return learn[T](f, false, func(m *method) {
 		m.arg = codecFor(reflect.TypeFor[A]())
 		m.invoke = func(recv any, ctx context.Context, arg any) (any, error) { return nil, f(recv.(T), ctx, arg.(A)) }
+		if f, ok := any(f).(func(T, context.Context, []byte) error); ok {
+			m.invokeBytes = func(recv any, ctx context.Context, arg []byte) (any, error) { return nil, f(recv.(T), ctx, arg) }
+		}
 	})
 }
 

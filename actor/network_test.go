@@ -29,6 +29,7 @@ type network struct {
 type parcel struct {
 	to, from *protoactor.PID
 	m        proto.Message
+	p        *actor.Parcel // instead of m
 }
 
 func newNetwork(t testing.TB) *network {
@@ -70,20 +71,59 @@ func (p port) SendNow(to, from *protoactor.PID, m proto.Message) error {
 	if err := proto.Unmarshal(data, copied); err != nil {
 		return err
 	}
+	return p.give(to.Address, parcel{proto.Clone(to).(*protoactor.PID), proto.Clone(from).(*protoactor.PID), copied, nil})
+}
+
+// courier is a port that carries parcels as well.
+type courier struct{ port }
+
+func (c courier) Route(address string) actor.Route { return route{c.port, address} }
+
+type route struct {
+	port
+	to string
+}
+
+func (r route) Post(_ context.Context, p actor.Parcel) error { return r.PostNow(p) }
+
+func (r route) PostNow(p actor.Parcel) error {
+	p.Head, p.Body = slices.Clone(p.Head), slices.Clone(p.Body)
+	return r.give(r.to, parcel{p: &p})
+}
+
+func (p port) give(to string, c parcel) error {
 	n := p.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	key := [2]string{p.address, to.Address}
-	sys := n.at[to.Address]
+	key := [2]string{p.address, to}
+	sys := n.at[to]
 	if sys == nil || n.down[key] || n.lanes == nil {
-		return fmt.Errorf("%w: %s", actor.ErrUnreachable, to.Address)
+		return fmt.Errorf("%w: %s", actor.ErrUnreachable, to)
 	}
 	lane := n.lanes[key]
 	if lane == nil {
 		lane = make(chan parcel, 1<<16)
 		n.lanes[key] = lane
 		n.group.Go(func() {
+			box, _ := sys.Actors().ProcessRegistry.GetLocal(actor.SystemID)
+			inlet, names := box.(actor.Recipient).Inlet(p.address), map[string]*actor.Name{}
+			name := func(text string) *actor.Name {
+				if names[text] == nil {
+					names[text] = &actor.Name{Text: text}
+				}
+				return names[text]
+			}
 			for c := range lane {
+				if c.p != nil {
+					if err := inlet.Take(name(c.p.Target), name(c.p.Label), c.p.Head, c.p.Body, nil); err != nil {
+						panic(err)
+					}
+					if len(lane) == 0 {
+						inlet.Flush()
+					}
+					continue
+				}
+				inlet.Flush()
 				proc, _ := sys.Actors().ProcessRegistry.GetLocal(c.to.Id) // or the dead letters
 				if sm, ok := c.m.(protoactor.SystemMessage); ok {
 					proc.SendSystemMessage(c.to, sm)
@@ -93,7 +133,7 @@ func (p port) SendNow(to, from *protoactor.PID, m proto.Message) error {
 			}
 		})
 	}
-	lane <- parcel{proto.Clone(to).(*protoactor.PID), proto.Clone(from).(*protoactor.PID), copied}
+	lane <- c
 	return nil
 }
 
@@ -110,10 +150,18 @@ func newCluster(t testing.TB, names ...string) *testCluster {
 }
 
 func newClusterWith(t testing.TB, cfg actor.Config, names ...string) *testCluster {
+	return newClusterOver(t, cfg, parcels, names...)
+}
+
+func parcels(p port) actor.Transport  { return courier{p} }
+func messages(p port) actor.Transport { return p }
+
+// newClusterOver has the transports that over makes.
+func newClusterOver(t testing.TB, cfg actor.Config, over func(port) actor.Transport, names ...string) *testCluster {
 	c := &testCluster{network: newNetwork(t), systems: map[string]*actor.System{}, tables: map[string]*actor.Table{}}
 	for _, name := range names {
 		cfg := cfg
-		cfg.Host, cfg.Table, cfg.Transport = name, actor.NewTable(), port{c.network, name}
+		cfg.Host, cfg.Table, cfg.Transport = name, actor.NewTable(), over(port{c.network, name})
 		cfg.Locate = func(key string) (string, error) {
 			if slices.Contains(names, key[:1]) {
 				return key[:1], nil
@@ -170,14 +218,18 @@ func both(t *testing.T, spec actor.Spec, f func(t *testing.T, ref actor.Ref[*sum
 	})
 }
 
-// anywhere runs f for the three ways from a caller to a node on "a".
+// anywhere runs f for the four ways from a caller to a node on "a".
 func anywhere(t *testing.T, f func(t *testing.T, c *testCluster, from string)) {
 	for _, way := range []struct {
 		name, from string
 		encode     bool
-	}{{"one process", "a", false}, {"encoded", "a", true}, {"two processes", "b", false}} {
+		over       func(port) actor.Transport
+	}{
+		{"one process", "a", false, parcels}, {"encoded", "a", true, parcels},
+		{"two processes", "b", false, parcels}, {"two processes, messages", "b", false, messages},
+	} {
 		t.Run(way.name, func(t *testing.T) {
-			f(t, newClusterWith(t, actor.Config{Encode: way.encode}, "a", "b"), way.from)
+			f(t, newClusterOver(t, actor.Config{Encode: way.encode}, way.over, "a", "b"), way.from)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
 )
@@ -52,6 +53,8 @@ type Node struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	group    sync.WaitGroup // of workers
+
+	forgotten atomic.Bool // it has stopped, and is in no registry any more
 
 	mu       sync.Mutex
 	phase    phase

@@ -28,41 +28,13 @@ func (c *call) failure(err error) *Error {
 // sendCall sends c's message to another process.
 func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.Link) error {
 	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched}
-	return s.transmit(ctx, c, c.target, c.method, m, arg, func(address string, release func()) func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.settled {
-			return nil
-		}
-		if deadline, ok := ctx.Deadline(); ok {
-			m.Timeout = max(1, int64(time.Until(deadline)))
-		}
-		c.address, c.release = address, release
-		s.rememberLocked(c)
-		m.Id = c.id
-		return func() { s.forgetCall(c) }
-	})
-}
-
-func (s *System) sendTell(ctx context.Context, t *target, m *method, arg any) error {
-	call := &wire.Call{Method: m.name, Signature: m.hash}
-	return s.transmit(ctx, nil, t, m, call, arg, func(_ string, release func()) func() { return release })
-}
-
-// transmit encodes arg into m and sends it once there is window; c is the
-// call that waits, if any. enter is told where the message goes and how its
-// window is given back, and returns what undoes it, or nil not to send. What
-// could not be sent is sent to the node's next process where there will be one.
-func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m *wire.Call, arg any, enter func(string, func()) func()) error {
-	fail := func(err error) error {
-		return &Error{Code: codeOf(err), Node: t.key, Method: md.name, Text: err.Error()}
-	}
+	md := c.method
 	if s.ctx.Err() != nil {
-		return fail(context.Cause(s.ctx))
+		return md.refused(c.target, context.Cause(s.ctx))
 	}
 	carrier, err := s.carrier()
 	if err != nil {
-		return fail(err)
+		return md.refused(c.target, err)
 	}
 	if md.arg != nil {
 		if m.Argument, err = md.arg.encode(arg); err != nil {
@@ -70,7 +42,10 @@ func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m
 		}
 	}
 	for {
-		address, err := s.transmitTo(ctx, carrier, c, t, m, enter)
+		w, err := s.wayTo(carrier, c.target)
+		if err == nil {
+			err = s.transmit(ctx, w, c, m)
+		}
 		var full *noWindow
 		switch {
 		case err == nil:
@@ -78,17 +53,111 @@ func (s *System) transmit(ctx context.Context, c *call, t *target, md *method, m
 		case errors.As(err, &full):
 			return full.err
 		}
-		if s.away != nil && ctx.Err() == nil && (errors.Is(err, ErrUnreachable) || errors.Is(err, ErrPeerGone)) {
-			if err = s.awaitReturn(ctx, t, address, err); err == nil {
-				continue
-			}
-		}
-		err = fail(err)
-		if c != nil {
+		if err = s.again(ctx, c.target, w, err); err != nil {
+			err = md.refused(c.target, err)
 			c.settle(nil, err)
+			return err
+		}
+	}
+}
+
+// transmit makes one try to send c's message, once there is window. An error says that it was not sent.
+func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) error {
+	size := len(m.Argument)
+	epoch, err := w.window.acquire(ctx, c, size)
+	if errors.Is(err, errSettled) {
+		return nil
+	}
+	if err != nil {
+		return &noWindow{s.overloaded(c.target, err)}
+	}
+	release := func() { w.window.release(epoch, budget{1, size}) }
+	c.mu.Lock()
+	if c.settled {
+		c.mu.Unlock()
+		release()
+		return nil
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		m.Timeout = max(1, int64(time.Until(deadline)))
+	}
+	c.address, c.release = w.to.Address, release
+	s.rememberLocked(c)
+	m.Id = c.id
+	c.mu.Unlock()
+	p := Parcel{Target: c.target.key, Label: c.method.call, Head: callHead(m), Body: m.Argument}
+	if err = s.carry(ctx, w, p, func() proto.Message { return m }); err != nil {
+		s.forgetCall(c)
+	}
+	return err
+}
+
+// sendTell sends a message that nobody waits for to another process.
+func (s *System) sendTell(ctx context.Context, t *target, md *method, arg any) error {
+	if s.ctx.Err() != nil {
+		return md.refused(t, context.Cause(s.ctx))
+	}
+	carrier, err := s.carrier()
+	if err != nil {
+		return md.refused(t, err)
+	}
+	var data []byte
+	if md.arg != nil {
+		if data, err = md.arg.encode(arg); err != nil {
+			return err
+		}
+	}
+	for {
+		w, err := s.wayTo(carrier, t)
+		if err == nil {
+			epoch, full := w.window.acquire(ctx, nil, len(data))
+			if full != nil {
+				return s.overloaded(t, full)
+			}
+			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Body: data}, func() proto.Message {
+				return &wire.Call{Method: md.name, Signature: md.hash, Argument: data}
+			})
+			if err == nil {
+				return nil
+			}
+			w.window.release(epoch, budget{1, len(data)})
+		}
+		if err = s.again(ctx, t, w, err); err != nil {
+			return md.refused(t, err)
+		}
+	}
+}
+
+// carry sends a parcel, or what it says as a message.
+func (s *System) carry(ctx context.Context, w *way, p Parcel, m func() proto.Message) error {
+	if s.ctx.Err() != nil { // it ended while this waited for window
+		return context.Cause(s.ctx)
+	}
+	if w.route != nil {
+		if err := w.route.Post(ctx, p); !errors.Is(err, ErrNoParcels) {
+			return err
+		}
+	}
+	return w.carrier.Send(ctx, w.to, s.self(), m())
+}
+
+// again says whether to try once more to send what could not be sent over w, which is nil where there is no address: it waits until the node
+// has another process where there will be one, and returns nil, or why the message fails.
+func (s *System) again(ctx context.Context, t *target, w *way, err error) error {
+	if s.away == nil || errors.Is(err, errNoPatience) || !errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrPeerGone) {
+		return err
+	}
+	if ctx.Err() != nil {
+		if errors.Is(context.Cause(ctx), errNoPatience) {
+			return errNoPatience // whoever has some may wait
 		}
 		return err
 	}
+	address := ""
+	if w != nil {
+		address = w.to.Address
+	}
+	return s.awaitReturn(ctx, t, address, err)
 }
 
 // noWindow says that a sender's patience ended before there was window.
@@ -108,36 +177,17 @@ func (s *System) awaitReturn(ctx context.Context, t *target, address string, why
 	return err
 }
 
-// transmitTo makes one try at the process in which the node lives now, whose
-// address it returns. An error says that m was not sent.
-func (s *System) transmitTo(ctx context.Context, carrier Transport, c *call, t *target, m *wire.Call, enter func(string, func()) func()) (string, error) {
-	to, err := s.pidOf(t)
-	if err != nil {
-		return "", err
+// refused is why a message of this method was not sent.
+func (m *method) refused(t *target, err error) error {
+	if errors.Is(err, errNoPatience) {
+		return err
 	}
-	w := s.windowFor(windowKey{to.Address, t.key})
-	epoch, err := w.acquire(ctx, c)
-	if errors.Is(err, errSettled) {
-		return to.Address, nil
-	}
-	if err != nil {
-		return to.Address, &noWindow{fmt.Errorf("%w: %s takes no more for now (window of %d): %w", ErrOverloaded, t.key, s.window, err)}
-	}
-	release := func() { w.release(epoch, 1) }
-	undo := enter(to.Address, release)
-	if undo == nil {
-		release()
-		return to.Address, nil
-	}
-	if s.ctx.Err() != nil { // it ended while this waited for window
-		err = context.Cause(s.ctx)
-	} else {
-		err = carrier.Send(ctx, to, s.self(), m)
-	}
-	if err != nil {
-		undo()
-	}
-	return to.Address, err
+	return &Error{Code: codeOf(err), Node: t.key, Method: m.name, Text: err.Error()}
+}
+
+func (s *System) overloaded(t *target, err error) error {
+	return fmt.Errorf("%w: %s takes no more for now (window of %d messages and %d bytes): %w", ErrOverloaded, t.key,
+		s.window.messages, s.window.bytes, err)
 }
 
 // forgetCall ends what the system knows of c: it was answered, or never will be.

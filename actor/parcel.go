@@ -1,6 +1,15 @@
 package actor
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrNoParcels is returned by a [Route] to a process that takes messages only.
+var ErrNoParcels = errors.New("actor: the process takes no parcels")
+
+// errParcel is what is wrong with a parcel that says nothing.
+var errParcel = errors.New("actor: a parcel that makes no sense")
 
 // A Parcel is a message between the systems of two processes, in the form in which a transport between them needs least work: what many
 // messages have in common is told apart from what differs.
@@ -20,11 +29,11 @@ type Courier interface {
 
 // A Route is the way to one process. Parcels and messages that go the same way keep their order: those that wait, and those that do not.
 type Route interface {
-	// Post is [Transport.Send] for a parcel. Its error is [ErrNoParcels] where the process takes none, or not this one: then the
-	// message has to be sent as a message.
-	Post(ctx context.Context, p *Parcel) error
+	// Post is [Transport.Send] for a parcel. Its error is [ErrNoParcels] where the process takes none: then what it says has to be
+	// sent as a message.
+	Post(ctx context.Context, p Parcel) error
 	// PostNow is [Transport.SendNow] for a parcel, with the errors of Post.
-	PostNow(p *Parcel) error
+	PostNow(p Parcel) error
 }
 
 // A Name is one string that a transport was told once and gives with each parcel. What the inlet knows of it stays with it.

@@ -40,10 +40,11 @@ func (s *System) PeerDown(address string, why error) {
 	}
 	for k, a := range s.accounts {
 		if k.address == address {
-			a.gone = true
+			a.gone.Store(true)
 			delete(s.accounts, k)
 		}
 	}
+	delete(s.routes, address)
 	nodes := slices.Collect(maps.Values(s.nodes))
 	s.mu.Unlock()
 	// One that still waits for window may get its address now; a call's lock is taken before the system's.

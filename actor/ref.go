@@ -136,6 +136,7 @@ type target struct {
 	table *Table // nil only between decoding and binding
 	err   error  // why every call must fail
 	node  atomic.Pointer[Node]
+	way   atomic.Pointer[way] // to it in another process, as it was found last
 }
 
 func (t *target) system() (*System, error) {

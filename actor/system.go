@@ -15,6 +15,8 @@ import (
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
 // A Transport carries messages to other processes of the run. Both functions
@@ -54,16 +56,24 @@ type Config struct {
 	// works across links.
 	Encode bool
 	// Window is how many messages this system may have under way to one node
-	// of another process; zero and less: 256. All systems of a run use the same.
+	// of another process; zero and less: 4096. All systems of a run use the same.
 	Window int
+	// WindowBytes is the same for the size of their arguments; a message that
+	// does not fit goes when less than a quarter of it is under way, whatever its
+	// size. Zero and less: 4 MiB.
+	WindowBytes int
 	// Alone says that no other goroutine of this process makes or uses a Proto.Actor system, or another concurrent map of its kind, while
 	// NewSystem runs. Then the system is made in a tenth of the time, and is 3 MB smaller.
 	Alone  bool
 	Logger *slog.Logger // nil discards
 }
 
-// defaultWindow messages of 16 B fill a loopback link for a round trip.
-const defaultWindow = 256
+// The defaults fill a fast link for a round trip and the time that a busy node
+// takes to come to its mailbox.
+const (
+	defaultWindow      = 4096
+	defaultWindowBytes = 4 << 20
+)
 
 // SystemID is the name of a system's own process in Proto.Actor's registry.
 const SystemID = "tlaunch"
@@ -77,19 +87,19 @@ type System struct {
 	fate   func(context.Context, string) error
 	away   func(context.Context, string, string, error) error
 	encode bool
-	window int
+	window budget
 	logger *slog.Logger
 
 	actors    *protoactor.ActorSystem
 	transport atomic.Pointer[Transport]
 	ids       atomic.Uint64
-	buffers   sync.Pool // of *[]byte
 	stats     stats
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	group     sync.WaitGroup
 
 	mu       sync.Mutex
+	routes   map[string]Route // by address
 	nodes    map[string]*Node
 	props    map[string]*propsNode   // raw actors
 	pending  map[uint64]*call        // sent over a link and not settled, or probed for
@@ -121,13 +131,17 @@ func NewSystem(cfg Config) *System {
 	if cfg.Window <= 0 {
 		cfg.Window = defaultWindow
 	}
+	if cfg.WindowBytes <= 0 {
+		cfg.WindowBytes = defaultWindowBytes
+	}
 	if cfg.Locate == nil {
 		cfg.Locate = func(key string) (string, error) { return "", fmt.Errorf("%w: %s", ErrNoNode, key) }
 	}
 	s := &System{
-		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, fate: cfg.Fate, away: cfg.Away, encode: cfg.Encode, window: cfg.Window, logger: cfg.Logger,
+		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, fate: cfg.Fate, away: cfg.Away, encode: cfg.Encode,
+		window: budget{cfg.Window, cfg.WindowBytes}, logger: cfg.Logger,
 		nodes: map[string]*Node{}, props: map[string]*propsNode{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
-		windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
+		routes: map[string]Route{}, windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
 	}
 	if cfg.Context == nil {
 		cfg.Context = context.Background()
@@ -223,6 +237,7 @@ func (s *System) forget(n *Node) {
 	}
 	delete(s.nodes, n.key)
 	s.mu.Unlock()
+	n.forgotten.Store(true)
 	s.actors.ProcessRegistry.Remove(s.actors.NewLocalPID(n.key))
 }
 
@@ -287,43 +302,40 @@ func (s *System) pidOf(t *target) (*protoactor.PID, error) {
 	if s.local(t) != nil {
 		return s.actors.NewLocalPID(t.key), nil
 	}
-	s.mu.Lock()
-	raw := s.props[t.key]
-	s.mu.Unlock()
-	if raw != nil {
-		return s.actors.NewLocalPID(t.key), nil
-	}
-	address, err := s.locate(t.key)
+	address, err := s.addressOf(t)
 	if err != nil {
 		return nil, err
 	}
 	return protoactor.NewPID(address, t.key), nil
 }
 
+// addressOf is that of the process of what is no node of this one.
+func (s *System) addressOf(t *target) (string, error) {
+	s.mu.Lock()
+	raw := s.props[t.key]
+	s.mu.Unlock()
+	if raw != nil {
+		return s.actors.Address(), nil
+	}
+	return s.locate(t.key)
+}
+
 func (s *System) self() *protoactor.PID { return s.actors.NewLocalPID(SystemID) }
 
 func (s *System) nextID() uint64 { return s.ids.Add(1) }
 
-// borrow copies b into pooled memory.
-func (s *System) borrow(b []byte) *[]byte {
-	p, _ := s.buffers.Get().(*[]byte)
-	if p == nil {
-		p = new([]byte)
-	}
-	*p = append((*p)[:0], b...)
+// borrow copies b into lent memory.
+func borrow(b []byte) *[]byte {
+	p := pool.Get(len(b))
+	copy(*p, b)
 	return p
 }
-
-// maxPooled keeps one large message from holding its memory for good.
-const maxPooled = 1 << 20
 
 func (s *System) giveBack(p *[]byte) {
 	if s.encode {
 		poison(*p)
 	}
-	if cap(*p) <= maxPooled {
-		s.buffers.Put(p)
-	}
+	pool.Put(p)
 }
 
 // failedTell counts a Tell that nobody waits for, and logs at most one a second.

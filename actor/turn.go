@@ -91,8 +91,8 @@ func (n *Node) runsLocked(id uint64) bool {
 }
 
 func (n *Node) handle(inv *invocation, m *message) {
-	if m.taken != nil {
-		m.taken()
+	if m.account != nil {
+		n.sys.tellTaken(m.account, m.size)
 	}
 	if err := n.prepare(m); err != nil {
 		n.finish(inv, m, nil, err)
@@ -116,12 +116,23 @@ func (n *Node) handle(inv *invocation, m *message) {
 	}
 	result, err := any(nil), errGoexit
 	defer func() { n.finish(inv, m, result, err) }()
-	result, err = n.invoke(inv, func() (any, error) { return m.method.invoke(n.value, inv, m.arg) })
+	result, err = n.invoke(inv, func() (any, error) {
+		if m.encoded != nil && m.method.invokeBytes != nil {
+			return m.method.invokeBytes(n.value, inv, m.encoded)
+		}
+		return m.method.invoke(n.value, inv, m.arg)
+	})
 }
 
 // prepare finds the method and decodes the argument of a call that came over
 // a link, in the node's own goroutine rather than the link's.
-func (n *Node) prepare(m *message) error {
+func (n *Node) prepare(m *message) (err error) {
+	if m.encoded != nil {
+		if m.method.invokeBytes == nil || m.method.batched {
+			m.arg, err = m.method.arg.decode(m.encoded, n.sys.table)
+		}
+		return err
+	}
 	if m.call == nil {
 		return nil
 	}
@@ -201,8 +212,8 @@ func (n *Node) giveBack(inv *invocation, m *message) {
 
 // discard answers a message that will not be handled.
 func (n *Node) discard(m message, err error) {
-	if m.taken != nil {
-		m.taken()
+	if m.account != nil {
+		n.sys.tellTaken(m.account, m.size)
 	}
 	n.finish(&invocation{node: n}, &m, nil, err)
 }

@@ -5,36 +5,50 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
+
+// A budget bounds messages and the bytes of their arguments.
+type budget struct{ messages, bytes int }
 
 // A window bounds what this system has under way to one node of another
 // process: a call until it is answered, a tell until it has left the mailbox.
-// Those who find it used up wait in the order in which they came.
+// Those who find it used up wait in the order in which they came. Whatever its
+// size, a message goes when less than a quarter of the bytes is under way: so
+// much is not given back until more is taken.
 type window struct {
 	mu      sync.Mutex
-	limit   int
-	out     int
+	limit   budget
+	out     budget
 	epoch   int // grows when the link is lost, with which all credit comes back
 	waiting []*ticket
 }
 
 // A ticket is a place in the queue for a window.
 type ticket struct {
+	bytes   int
 	granted chan struct{}
 	epoch   int // valid once granted
 }
 
-// acquire waits for room under ctx and returns the epoch to release it with.
-// c is the call that waits, if it is one; found to be in a deadlock, it ends
-// the wait with errSettled.
-func (w *window) acquire(ctx context.Context, c *call) (int, error) {
+func (w *window) roomLocked(bytes int) bool {
+	return w.out.messages == 0 ||
+		w.out.messages < w.limit.messages && (w.out.bytes+bytes <= w.limit.bytes || w.out.bytes < w.limit.bytes/4)
+}
+
+// acquire waits for room for a message of so many bytes under ctx and returns
+// the epoch to release it with. c is the call that waits, if it is one; found
+// to be in a deadlock, it ends the wait with errSettled.
+func (w *window) acquire(ctx context.Context, c *call, bytes int) (int, error) {
 	w.mu.Lock()
-	if w.out < w.limit && len(w.waiting) == 0 {
-		defer w.mu.Unlock()
-		w.out++
-		return w.epoch, nil
+	if len(w.waiting) == 0 && w.roomLocked(bytes) {
+		w.out.messages++
+		w.out.bytes += bytes
+		epoch := w.epoch
+		w.mu.Unlock()
+		return epoch, nil
 	}
-	t := &ticket{granted: make(chan struct{})}
+	t := &ticket{bytes: bytes, granted: make(chan struct{})}
 	w.waiting = append(w.waiting, t)
 	w.mu.Unlock()
 
@@ -43,6 +57,7 @@ func (w *window) acquire(ctx context.Context, c *call) (int, error) {
 	defer w.mu.Unlock()
 	if i := slices.Index(w.waiting, t); i >= 0 {
 		w.waiting = slices.Delete(w.waiting, i, i+1)
+		w.grantLocked() // those behind may be smaller
 		if err == nil {
 			err = errSettled
 		}
@@ -51,23 +66,29 @@ func (w *window) acquire(ctx context.Context, c *call) (int, error) {
 	return t.epoch, nil // granted, perhaps just as ctx ended: whoever sends next looks at ctx
 }
 
-// release gives n back. Credit of an earlier epoch has come back already, and
+// release gives back. Credit of an earlier epoch has come back already, and
 // what a peer gives beyond what it was sent is ignored.
-func (w *window) release(epoch, n int) {
+func (w *window) release(epoch int, back budget) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if epoch == w.epoch && n > 0 && n <= w.out {
-		w.out -= n
-		w.grantLocked()
+	if epoch == w.epoch {
+		w.creditLocked(back)
 	}
 }
 
 // credit is release in the current epoch.
-func (w *window) credit(n int) {
+func (w *window) credit(back budget) {
 	w.mu.Lock()
-	epoch := w.epoch
-	w.mu.Unlock()
-	w.release(epoch, n)
+	defer w.mu.Unlock()
+	w.creditLocked(back)
+}
+
+func (w *window) creditLocked(back budget) {
+	if back.messages > 0 && back.messages <= w.out.messages && back.bytes >= 0 && back.bytes <= w.out.bytes {
+		w.out.messages -= back.messages
+		w.out.bytes -= back.bytes
+		w.grantLocked()
+	}
 }
 
 // reset gives everything back: the link was lost, and what was under way with it.
@@ -75,15 +96,16 @@ func (w *window) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.epoch++
-	w.out = 0
+	w.out = budget{}
 	w.grantLocked()
 }
 
 func (w *window) grantLocked() {
-	for w.out < w.limit && len(w.waiting) > 0 {
+	for len(w.waiting) > 0 && w.roomLocked(w.waiting[0].bytes) {
 		t := w.waiting[0]
 		w.waiting = slices.Delete(w.waiting, 0, 1)
-		w.out++
+		w.out.messages++
+		w.out.bytes += t.bytes
 		t.epoch = w.epoch
 		close(t.granted)
 	}
@@ -105,42 +127,65 @@ func (s *System) windowFor(k windowKey) *window {
 }
 
 // An account is the other end of a window: what a node here holds of one
-// sending process. Its fields are guarded by the system's mu. A lost link
-// takes the account out of the map; what it still held then gives no credit.
+// sending process. A lost link takes the account out of the system's map; what
+// it still held then gives no credit.
 type account struct {
-	key   windowKey
-	held  int  // received, and neither taken (tells) nor answered (calls)
-	taken int  // tells taken and not yet credited
-	gone  bool // the link was lost
+	key windowKey
+
+	mu    sync.Mutex
+	held  budget // received, and neither taken (tells) nor answered (calls)
+	taken budget // tells taken and not yet credited
+	gone  atomic.Bool
 }
 
-// admitLocked books a message of a peer, or refuses what no honest sender
-// would have under way: twice the window allows for a link that broke
-// without the news of it having reached both ends.
-func (s *System) admitLocked(k windowKey) (*account, error) {
+// accountFor finds the account of a sender at a node.
+func (s *System) accountFor(k windowKey) *account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a := s.accounts[k]
 	if a == nil {
 		a = &account{key: k}
 		s.accounts[k] = a
 	}
-	if a.held >= 2*s.window {
-		return nil, fmt.Errorf("%w: %s sent more to %s than its window of %d allows", ErrOverloaded, k.address, k.node, s.window)
+	return a
+}
+
+// admit books a message of a peer, or refuses what no honest sender would have
+// under way: twice the window allows for a link that broke without the news of
+// it having reached both ends.
+func (a *account) admit(limit budget, bytes int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.held.messages >= 2*limit.messages || a.held.messages > 1 && a.held.bytes >= 2*limit.bytes {
+		return fmt.Errorf("%w: %s sent more to %s than its window of %d messages and %d bytes allows", ErrOverloaded,
+			a.key.address, a.key.node, limit.messages, limit.bytes)
 	}
-	a.held++
-	return a, nil
+	a.held.messages++
+	a.held.bytes += bytes
+	return nil
+}
+
+// answered books out a call.
+func (a *account) answered(bytes int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held.messages--
+	a.held.bytes -= bytes
 }
 
 // tellTaken gives window back to the sender of tells, a quarter at a time.
-func (s *System) tellTaken(a *account) {
-	s.mu.Lock()
-	a.held--
-	a.taken++
-	n := a.taken
-	if a.gone || n < max(1, s.window/4) {
-		s.mu.Unlock()
+func (s *System) tellTaken(a *account, bytes int) {
+	a.mu.Lock()
+	a.held.messages--
+	a.held.bytes -= bytes
+	a.taken.messages++
+	a.taken.bytes += bytes
+	back := a.taken
+	if a.gone.Load() || back.messages < max(1, s.window.messages/4) && back.bytes < s.window.bytes/4 {
+		a.mu.Unlock()
 		return
 	}
-	a.taken = 0
-	s.mu.Unlock()
-	s.giveCredit(a.key, n)
+	a.taken = budget{}
+	a.mu.Unlock()
+	s.giveCredit(a.key, back)
 }

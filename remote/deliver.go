@@ -27,8 +27,7 @@ func (e *Endpoint) deliverBatch(p *peer, b *pb.MessageBatch) {
 func (e *Endpoint) deliver(p *peer, d delivery) (reason Reason) {
 	defer func() {
 		if v := recover(); v != nil {
-			e.log.Error("a process panicked on a message of a peer", "process", d.target.Id, "peer", p.address,
-				"panic", v, "stack", string(debug.Stack()))
+			e.panicked(p, d.target.Id, v)
 			reason = Panicked
 		}
 	}()
@@ -69,6 +68,10 @@ func (e *Endpoint) deliver(p *peer, d delivery) (reason Reason) {
 		return NoProcess
 	}
 	return ""
+}
+
+func (e *Endpoint) panicked(p *peer, process string, v any) {
+	e.log.Error("a process panicked on a message of a peer", "process", process, "peer", p.address, "panic", v, "stack", string(debug.Stack()))
 }
 
 // foreign checks that a watcher lives in the peer's process: nobody watches in the name of another.

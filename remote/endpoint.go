@@ -136,15 +136,7 @@ func (e *Endpoint) Send(ctx context.Context, to, from *protoactor.PID, m proto.M
 	if err != nil {
 		return err
 	}
-	switch err := l.put(ctx, &it); {
-	case err == nil, errors.Is(err, ErrClosed):
-		return err
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		return fmt.Errorf("remote: the queue to %s had no room in time; the peer reads more slowly than this process sends: %w",
-			to.Address, err)
-	default:
-		return unreachable(to.Address, err)
-	}
+	return e.queued(ctx, to.Address, l.put(ctx, &it))
 }
 
 // Connect waits until there is a link to address, dialling if need be: the link that Send would use, so that what comes
@@ -182,7 +174,7 @@ func (e *Endpoint) postNow(lane int, address string, it item) error {
 	switch {
 	case errors.Is(err, errAlias):
 		return e.deliverItem(it)
-	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, ErrFull), errors.Is(err, ErrUnreachable):
+	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, ErrFull), errors.Is(err, ErrTooLarge), errors.Is(err, ErrUnreachable):
 		return err
 	}
 	return unreachable(address, err)
@@ -310,7 +302,7 @@ func (e *Endpoint) forget(l *link) {
 }
 
 func (e *Endpoint) hello() hello {
-	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation, e.system.ID, e.cfg.MaxMessage}
+	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation, e.system.ID, e.cfg.MaxMessage, e.recipient() != nil}
 }
 
 // deliverItem gives a message to a process of our own, after the same checks and copies as one from afar.

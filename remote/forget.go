@@ -36,5 +36,14 @@ func (p *peer) forgettable(now time.Time) bool {
 		return false
 	}
 	defer p.mu.Unlock()
-	return p.users.Load() == 0 && len(p.links) == 0 && p.attempt == nil && len(p.watches) == 0 && !now.Before(p.notBefore)
+	if p.users.Load() > 0 || len(p.links) > 0 || p.attempt != nil || len(p.watches) > 0 || now.Before(p.notBefore) {
+		return false
+	}
+	// A route takes hold of the record without Endpoint.mu, and then looks whether it is gone.
+	p.gone.Store(true)
+	if p.users.Load() > 0 {
+		p.gone.Store(false)
+		return false
+	}
+	return true
 }

@@ -13,7 +13,8 @@ type hello struct {
 	address                string // in an answer: empty
 	incarnation            uint64
 	system                 string
-	most                   int // bytes of a message's body, Config.MaxMessage
+	most                   int  // bytes of a message's body, Config.MaxMessage
+	parcels                bool // its system takes them
 }
 
 const (
@@ -43,7 +44,11 @@ func (h hello) append(b []byte) []byte {
 	b = addText(b, h.address)
 	b = binary.AppendUvarint(b, h.incarnation)
 	b = addText(b, h.system)
-	return binary.AppendUvarint(b, uint64(h.most))
+	b = binary.AppendUvarint(b, uint64(h.most))
+	if h.parcels {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // parseHello reads what append has written, and whatever a later version adds to it. Of a version that is not spoken here it reads no more
@@ -61,6 +66,7 @@ func parseHello(b []byte) (h hello, err error) {
 	h.minVersion, h.maxVersion = int(low), int(min(high, maxVersion))
 	h.address, h.incarnation, h.system = c.text(helloLimit), c.uvarint(), c.text(helloLimit)
 	most := c.uvarint()
+	h.parcels = c.uvarint() == 1
 	if c.failed || most == 0 {
 		return hello{}, fmt.Errorf("%w: the peer does not say who it is", errFirstMessage)
 	}

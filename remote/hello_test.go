@@ -26,7 +26,7 @@ import (
 
 // Section 2 of WIRE.md.
 func TestHelloRoundTrip(t *testing.T) {
-	h := hello{minVersion, maxVersion, "a:1", 7, "system", 1 << 20}
+	h := hello{minVersion, maxVersion, "a:1", 7, "system", 1 << 20, true}
 	got, err := parseHello(h.append(nil))
 	require.NoError(t, err)
 	require.Equal(t, h, got)
@@ -37,9 +37,9 @@ func TestHelloRoundTrip(t *testing.T) {
 
 func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for name, h := range map[string]hello{
-		"later versions": {2, 9, "a:1", 7, "s", 1},
-		"upside down":    {2, 1, "a:1", 7, "s", 1},
-		"version zero":   {0, 0, "a:1", 7, "s", 1},
+		"later versions": {2, 9, "a:1", 7, "s", 1, true},
+		"upside down":    {2, 1, "a:1", 7, "s", 1, true},
+		"version zero":   {0, 0, "a:1", 7, "s", 1, true},
 	} {
 		_, err := parseHello(h.append(nil))
 		require.ErrorIs(t, err, ErrVersion, name)
@@ -48,9 +48,9 @@ func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	require.ErrorIs(t, err, ErrVersion)
 	_, err = parseHello([]byte{1, 1, 200})
 	require.ErrorIs(t, err, errFirstMessage, "cut off")
-	_, err = parseHello(hello{1, 1, "a:1", 7, "s", 0}.append(nil))
+	_, err = parseHello(hello{1, 1, "a:1", 7, "s", 0, true}.append(nil))
 	require.ErrorIs(t, err, errFirstMessage, "a peer that takes nothing")
-	h, err := parseHello(hello{1, 9, "a:1", 7, "s", 1}.append(nil))
+	h, err := parseHello(hello{1, 9, "a:1", 7, "s", 1, true}.append(nil))
 	require.NoError(t, err, "the ranges overlap")
 	require.Equal(t, maxVersion, h.maxVersion)
 	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 2), 3))
@@ -58,8 +58,8 @@ func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 }
 
 func FuzzParseHello(f *testing.F) {
-	f.Add(hello{1, 1, "a:1", 0, "s", 1}.append(nil))
-	f.Add(hello{1, 3, "", 1<<64 - 1, "", 1 << 40}.append(nil))
+	f.Add(hello{1, 1, "a:1", 0, "s", 1, true}.append(nil))
+	f.Add(hello{1, 3, "", 1<<64 - 1, "", 1 << 40, true}.append(nil))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		h, err := parseHello(block)
 		if err != nil {
@@ -87,7 +87,7 @@ func answered(t *testing.T, e *Endpoint, dial func(context.Context, string) (net
 
 func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
 	p := memoryPair(t, nil)
-	v, why := answered(t, p.b, p.a.cfg.Dial, hello{8, 9, "c:1", 1, "s", 1}.append(nil))
+	v, why := answered(t, p.b, p.a.cfg.Dial, hello{8, 9, "c:1", 1, "s", 1, true}.append(nil))
 	require.Equal(t, byVersion, v)
 	require.Contains(t, why, "the peer speaks 8 to 9")
 	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedVersion] == 1 }, 5*time.Second, time.Millisecond)
@@ -125,13 +125,13 @@ func TestHelloThatMakesNoSense(t *testing.T) {
 	for want, block := range map[verdict][]byte{
 		byHandshake: {1, 1, 200},
 		byVersion:   {},
-		byIdentity:  hello{1, 1, "a b", 1, "s", 1}.append(nil),
-		byAlias:     hello{1, 1, "c:1", 1, p.b.system.ID, 1}.append(nil),
+		byIdentity:  hello{1, 1, "a b", 1, "s", 1, true}.append(nil),
+		byAlias:     hello{1, 1, "c:1", 1, p.b.system.ID, 1, false}.append(nil),
 	} {
 		got, _ := answered(t, p.b, p.a.cfg.Dial, block)
 		require.Equal(t, want, got)
 	}
-	got, _ := answered(t, p.b, p.a.cfg.Dial, hello{1, 1, "b:1", 1, "s", 1}.append(nil))
+	got, _ := answered(t, p.b, p.a.cfg.Dial, hello{1, 1, "b:1", 1, "s", 1, true}.append(nil))
 	require.Equal(t, byIdentity, got, "our own address")
 
 	c, err := p.a.cfg.Dial(within(t, 5*time.Second), "b:1")

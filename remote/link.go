@@ -34,10 +34,11 @@ type link struct {
 	hangUp func() // says that nothing more will be written; nil on the accepting side
 
 	// Of an endpoint of this package, with which both directions use one connection.
-	own  bool
-	conn *secured
-	out  *outbox
-	left atomic.Bool // we have said that nothing more will be written
+	own     bool
+	conn    *secured
+	out     *outbox
+	left    atomic.Bool // we have said that nothing more will be written
+	parcels bool        // the peer takes them
 
 	incarnation uint64 // of the peer, when it is our own
 

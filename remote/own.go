@@ -74,47 +74,30 @@ func (e *Endpoint) otherLanguage(err error) error {
 func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	l, err := e.hear(conn)
-	if !stop() && err == nil {
+	if !stop() && l == nil {
 		err = context.Cause(ctx)
 	}
-	if err == nil {
-		err = l.p.up(l)
-	}
 	if l != nil {
-		defer l.p.release()
-	}
-	if err == nil {
 		_ = e.keepRunning(l, func() { conn.Close() }) // fails only where the endpoint is closing
+		l.p.release()
 		return
 	}
 	conn.Close()
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
 	if !errors.Is(err, errAlias) && !errors.Is(err, ErrClosed) && e.dialing.Err() == nil {
 		e.turnedAway(from, err)
 	}
 }
 
-// hear reads a caller's hello and answers it. The link it returns holds its peer, which the caller releases.
+// hear reads a caller's hello and answers it. The link it returns is up, and holds its peer, which the caller releases.
 func (e *Endpoint) hear(conn *secured) (*link, error) {
 	block, err := readHello(conn)
 	if err != nil {
 		return nil, err
 	}
 	h, err := parseHello(block)
-	var p *peer
-	switch {
-	case err != nil:
-	case h.system == e.system.ID: // we have dialled ourselves by another name
-		err = errAlias
-	case !printable(h.address) || h.address == e.cfg.Address:
-		err = fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
-	case e.isClosed():
-		err = ErrClosed
-	default:
-		p = e.peer(h.address)
-		err = p.fits(conn.info, false, &h.incarnation)
+	var l *link
+	if err == nil {
+		l, err = e.receiveLink(conn, h)
 	}
 	answer := []byte{byte(welcomed)}
 	if err == nil {
@@ -122,16 +105,35 @@ func (e *Endpoint) hear(conn *secured) (*link, error) {
 	} else {
 		answer = addText([]byte{byte(verdictOf(err))}, err.Error())
 	}
-	if werr := writeHello(conn, answer); err == nil {
-		err = werr
+	// The link is up before the caller knows, who may then rely on it at both ends; its writer begins after this.
+	unsaid := writeHello(conn, answer)
+	if l != nil && unsaid != nil {
+		l.finish(unsaid)
+		l.p.ended(l, unsaid, l.lost)
+		l.p.release()
+		return nil, unsaid
 	}
-	if err != nil {
-		if p != nil {
-			p.release()
+	return l, err
+}
+
+// receiveLink makes a link for a caller who is who the hello says, and takes it into use.
+func (e *Endpoint) receiveLink(conn *secured, h hello) (*link, error) {
+	switch {
+	case h.system == e.system.ID: // we have dialled ourselves by another name
+		return nil, errAlias
+	case !printable(h.address) || h.address == e.cfg.Address:
+		return nil, fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
+	}
+	p := e.peer(h.address)
+	err := p.fits(conn.info, false, &h.incarnation)
+	if err == nil {
+		l := e.newOwnLink(conn, p, h)
+		if err = p.up(l); err == nil {
+			return l, nil
 		}
-		return nil, err
 	}
-	return e.newOwnLink(conn, p, h), nil
+	p.release()
+	return nil, err
 }
 
 func verdictOf(err error) verdict {
@@ -151,17 +153,16 @@ func verdictOf(err error) verdict {
 func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello) *link {
 	return &link{
 		e: e, p: p, pulse: conn.info.pulse, member: conn.info.member, own: true, sends: true, conn: conn, incarnation: h.incarnation,
-		out: newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)), over: make(chan struct{}),
+		parcels: h.parcels,
+		out:     newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)), over: make(chan struct{}),
 	}
 }
 
 // readFrames hands what arrives to its processes until the link is over.
 func (l *link) readFrames() {
 	s := &inletSink{l: l}
-	if process, ok := l.e.system.ProcessRegistry.GetLocal(actor.SystemID); ok {
-		if r, ok := process.(actor.Recipient); ok {
-			s.inlet = r.Inlet(l.p.address)
-		}
+	if r := l.e.recipient(); r != nil {
+		s.inlet = r.Inlet(l.p.address)
 	}
 	err := newReader(heardFrom{l}, s, l.e.cfg.MaxMessage).run()
 	switch {
@@ -231,6 +232,9 @@ func (l *link) put(ctx context.Context, it *item) error {
 }
 
 func (l *link) putNow(lane int, it *item) error {
+	if it.parcel && !l.parcels {
+		return actor.ErrNoParcels
+	}
 	if l.own {
 		return l.out.putNow(lane, it)
 	}

@@ -18,6 +18,7 @@ type peer struct {
 
 	users atomic.Int32 // who got it from Endpoint.peer and has not released it
 	stock atomic.Bool  // it was found to speak gRPC only, without TLS
+	gone  atomic.Bool  // it was forgotten: another record may have its place
 
 	mu           sync.Mutex
 	links        []*link // living, in the order in which they came up
@@ -175,7 +176,7 @@ func (p *peer) postNow(lane int, it item) error {
 	if p.pendingBytes > 0 && p.pendingBytes+it.size > p.e.cfg.UrgentBytes {
 		return ErrFull
 	}
-	p.pending = append(p.pending, waiting{lane, it})
+	p.pending = append(p.pending, waiting{lane, it.kept()})
 	p.pendingBytes += it.size
 	return nil
 }

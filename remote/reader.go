@@ -225,10 +225,24 @@ func (s *inletSink) message(m *meta, data []byte) {
 
 func (s *inletSink) parcel(m *meta, body []byte, room *[]byte) {
 	s.l.p.receivedMessages.Add(1)
-	if s.inlet == nil {
+	switch {
+	case s.inlet == nil:
 		s.bad(BadEnvelope)
-		return
+	case reserved(m.target.Text):
+		s.bad(Reserved)
+	default:
+		s.take(m, body, room)
 	}
+}
+
+// take gives a parcel to the actor system. A panic there is the affair of the process that it is for.
+func (s *inletSink) take(m *meta, body []byte, room *[]byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.l.e.panicked(s.l.p, m.target.Text, v)
+			s.bad(Panicked)
+		}
+	}()
 	if err := s.inlet.Take(m.target, m.label, m.head, body, room); err != nil {
 		s.bad(BadEnvelope)
 	}

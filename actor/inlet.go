@@ -1,0 +1,214 @@
+package actor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	protoactor "github.com/asynkron/protoactor-go/actor"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tartrl/tlaunch-go/actor/internal/wire"
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
+
+const (
+	// smallBytes is the largest argument that shares its memory with others: it is left to the garbage collector, at least arenaBytes
+	// at a time, so that one that is kept holds no more than that.
+	smallBytes = 256
+	arenaBytes = 4 << 10
+	// flockSize is how many messages for one node are put aside before they are given to it.
+	flockSize = 64
+)
+
+// inlet takes the parcels of one link. It belongs to the link's reader.
+type inlet struct {
+	sys    *System
+	sender *protoactor.PID // the other system
+	route  Route
+
+	node  *Node // that aside is for
+	aside []message
+	arena []byte
+}
+
+var (
+	_ Inlet     = (*inlet)(nil)
+	_ Recipient = (*systemProcess)(nil)
+)
+
+// Inlet is for one link with the process at an address.
+func (p *systemProcess) Inlet(address string) Inlet {
+	return &inlet{sys: p.sys, sender: protoactor.NewPID(address, SystemID), route: p.sys.routeTo(address)}
+}
+
+// goal is a node as parcels find it.
+type goal struct {
+	process *nodeProcess
+	account *account
+}
+
+func (in *inlet) Take(target, text *Name, head, body []byte, room *[]byte) error {
+	l, ok := text.memo.(*label)
+	if !ok {
+		var err error
+		if l, err = parseLabel(text.Text); err != nil {
+			return err
+		}
+		text.memo = l
+	}
+	switch l.kind {
+	case labelTell:
+		if len(head) > 0 {
+			return fmt.Errorf("%w: a tell with a head", errParcel)
+		}
+		in.tell(target, l, body, room)
+		return nil
+	case labelCall:
+		return in.call(target, l, head, body, room)
+	}
+	return in.control(l, head, body, room)
+}
+
+// control is what the other system has to say to ours.
+func (in *inlet) control(l *label, head, body []byte, room *[]byte) error {
+	s, r := in.sys, headReader{b: head}
+	first := r.uvarint()
+	switch l.kind {
+	case labelResult:
+		if r.failed {
+			break
+		}
+		if room == nil {
+			body = append(make([]byte, 0, len(body)), body...)
+		}
+		s.settleReply(first, in.sender.Address, body, nil)
+		return nil
+	case labelError:
+		var e wire.Error
+		if err := proto.Unmarshal(body, &e); r.failed || err != nil {
+			break
+		}
+		s.settleReply(first, in.sender.Address, nil, errorFromWire(&e))
+		return nil
+	case labelCredit:
+		bytes := r.uvarint()
+		if r.failed || first > math.MaxInt32 || bytes > math.MaxInt64 {
+			break
+		}
+		s.credited(string(body), in.sender.Address, budget{int(first), int(bytes)})
+		return nil
+	}
+	return fmt.Errorf("%w: %q with a head of %d bytes", errParcel, l.kind, len(head))
+}
+
+// find gives the node that a name means, with the method that the label means there and the sender's account; nil where the message has
+// to go the way on which errors are told.
+func (in *inlet) find(target *Name, l *label) (*Node, *method, *account) {
+	g, ok := target.memo.(*goal)
+	if !ok || g.account.gone.Load() || g.process.at.Load().forgotten.Load() {
+		process, found := in.sys.actors.ProcessRegistry.GetLocal(target.Text)
+		p, isNode := process.(*nodeProcess)
+		if !found || !isNode {
+			return nil, nil, nil
+		}
+		g = &goal{p, in.sys.accountFor(windowKey{in.sender.Address, target.Text})}
+		target.memo = g
+	}
+	n := g.process.at.Load()
+	m := l.methodOf(n)
+	if m == nil {
+		return nil, nil, nil
+	}
+	return n, m, g.account
+}
+
+func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
+	n, m, a := in.find(target, l)
+	if n == nil || a.admit(in.sys.window, len(body)) != nil {
+		in.detour(target, l, &wire.Call{Argument: body}, room)
+		return
+	}
+	msg := message{method: m, reserved: true, account: a, size: len(body)}
+	in.load(&msg, m, body, room)
+	in.give(n, msg)
+}
+
+func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) error {
+	id, timeout, chain, err := parseCallHead(head)
+	if err != nil {
+		return err
+	}
+	n, m, a := in.find(target, l)
+	if n == nil {
+		in.detour(target, l, &wire.Call{Id: id, Timeout: int64(timeout), Chain: chain, Argument: body}, room)
+		return nil
+	}
+	refused := a.admit(in.sys.window, len(body))
+	c := in.sys.receive(&inbound{
+		sys: in.sys, account: a, key: inboundKey{in.sender.Address, id}, sender: in.sender, size: len(body), route: in.route,
+	}, timeout, refused)
+	if c == nil {
+		return nil
+	}
+	msg := message{method: m, reserved: true, answer: c, caller: c.ctx, chain: chain}
+	if refused != nil {
+		n.discard(msg, refused)
+		return nil
+	}
+	in.load(&msg, m, body, room)
+	in.give(n, msg)
+	return nil
+}
+
+// load gives a message an argument of its own.
+func (in *inlet) load(msg *message, m *method, body []byte, room *[]byte) {
+	switch {
+	case m.arg == nil:
+		return
+	case room != nil:
+		msg.bytes = room
+	case len(body) <= smallBytes && !in.sys.encode:
+		if len(body) > len(in.arena) || in.arena == nil {
+			in.arena = make([]byte, arenaBytes)
+		}
+		msg.encoded = in.arena[:len(body):len(body)]
+		copy(msg.encoded, body)
+		in.arena = in.arena[len(body):]
+		return
+	default:
+		msg.bytes = borrow(body)
+	}
+	msg.encoded = *msg.bytes
+}
+
+// give puts a message aside for its node.
+func (in *inlet) give(n *Node, m message) {
+	if in.node != n || len(in.aside) >= flockSize {
+		in.Flush()
+		in.node = n
+	}
+	in.aside = append(in.aside, m)
+}
+
+func (in *inlet) Flush() {
+	if len(in.aside) == 0 {
+		return
+	}
+	n := in.node
+	n.enqueueAll(in.aside, func(m *message, err error) { n.discard(*m, err) })
+	clear(in.aside)
+	in.aside = in.aside[:0]
+}
+
+// detour gives a message to whatever process there is, or to the dead letters, in the form in which a message would bring it.
+func (in *inlet) detour(target *Name, l *label, m *wire.Call, room *[]byte) {
+	in.Flush()
+	m.Method, m.Signature, m.Batched = l.name, l.hash, l.batched
+	m.Argument = slices.Clone(m.Argument)
+	if room != nil {
+		pool.Put(room)
+	}
+	process, _ := in.sys.actors.ProcessRegistry.GetLocal(target.Text)
+	process.SendUserMessage(in.sys.actors.NewLocalPID(target.Text), &protoactor.MessageEnvelope{Message: m, Sender: in.sender})
+}
