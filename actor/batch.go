@@ -132,7 +132,7 @@ func (b *batcher) close() []message {
 // flush runs the method in the turn of inv, for those who still wait.
 func (b *batcher) flush(inv *invocation) {
 	n := b.node
-	own := &invocation{node: n, id: inv.id, turn: inv} // a batch belongs to no single caller
+	own := &invocation{asker: nobody, node: n, id: inv.id, turn: inv} // a batch belongs to no single caller
 	var batch []message
 	for _, m := range b.drain() {
 		if m.caller != nil && m.caller.Err() != nil {

@@ -183,7 +183,8 @@ func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
 	}
 	c := newCall(sys, t, m)
 	if n := sys.local(t); n != nil {
-		msg := message{method: m, answer: c, caller: ctx, chain: chain}
+		c.asker = asker{c, ctx, chain}
+		msg := message{method: m, asker: &c.asker}
 		if err := sys.load(n, &msg, arg); err != nil {
 			return nil, err
 		}

@@ -19,24 +19,42 @@ type invocationKey struct{}
 // its values are the node's, its end is the node's, its caller's or its own,
 // whichever comes first. What most methods never ask for is made when asked.
 type invocation struct {
+	*asker // who waits for it, and is told if the node is replaced while it runs
 	node   *Node
 	id     uint64
-	chain  []*wire.Link    // who waits for this invocation, outermost first
-	caller context.Context // nil: nobody waits
-	turn   *invocation     // of a batch: the invocation in whose turn it runs
-	slot   int             // in the node's list of what runs, guarded by its mu
-	answer answerer        // who is told if the node is replaced while this runs; nil: nobody
+	turn   *invocation // of a batch: the invocation in whose turn it runs
+	slot   int         // in the node's list of what runs, guarded by its mu
 
-	kept atomic.Bool // the method keeps the bytes it received
-
+	kept     atomic.Bool // the method keeps the bytes it received
+	finished bool        // the method has returned
 	mu       sync.Mutex
-	merged   context.Context // made by the first Done
-	release  func()          // of merged
-	finished bool            // the method has returned
-	waits    []*call         // calls that this invocation waits for
+	*merger  // nil until it is needed
+}
+
+// A merger is what an invocation has where its context's end was asked for, or where it waits.
+type merger struct {
+	merged  context.Context // made by the first Done
+	release func()          // of merged
+	waits   []*call         // calls that this invocation waits for
 }
 
 var _ context.Context = (*invocation)(nil)
+
+// mergerLocked makes what is needed.
+func (i *invocation) mergerLocked() *merger {
+	if i.merger == nil {
+		i.merger = &merger{}
+	}
+	return i.merger
+}
+
+// context is what the first Done made, or nil.
+func (i *invocation) contextLocked() context.Context {
+	if i.merger == nil {
+		return nil
+	}
+	return i.merged
+}
 
 func (i *invocation) Deadline() (time.Time, bool) {
 	if i.caller != nil {
@@ -50,7 +68,7 @@ func (i *invocation) Deadline() (time.Time, bool) {
 func (i *invocation) Done() <-chan struct{} {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.merged == nil {
+	if i.mergerLocked().merged == nil {
 		i.mergeLocked()
 	}
 	return i.merged.Done()
@@ -83,7 +101,7 @@ func (i *invocation) mergeLocked() {
 
 func (i *invocation) Err() error {
 	i.mu.Lock()
-	merged, finished := i.merged, i.finished
+	merged, finished := i.contextLocked(), i.finished
 	i.mu.Unlock()
 	switch {
 	case merged != nil:
@@ -104,7 +122,7 @@ func (i *invocation) Value(key any) any {
 		return i
 	}
 	i.mu.Lock()
-	merged := i.merged
+	merged := i.contextLocked()
 	i.mu.Unlock()
 	if merged != nil { // where package context looks for the parent to attach to
 		return merged.Value(key)
@@ -117,7 +135,7 @@ func (i *invocation) finish() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.finished = true
-	if i.merged != nil {
+	if i.contextLocked() != nil {
 		i.release()
 	}
 }
@@ -136,14 +154,15 @@ func (i *invocation) waitFor(c *call) {
 		i = i.turn
 	}
 	i.mu.Lock()
-	i.waits = append(i.waits, c)
+	m := i.mergerLocked()
+	m.waits = append(m.waits, c)
 	i.mu.Unlock()
 }
 
 func (i *invocation) isWaiting() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return len(i.waits) > 0
+	return i.merger != nil && len(i.waits) > 0
 }
 
 func (i *invocation) waited(c *call) {
@@ -238,7 +257,7 @@ func Turn(ctx context.Context, fn func(context.Context) error) error {
 		return fn(ctx)
 	}
 	c := newCall(n.sys, &target{key: n.key}, turnMethod)
-	if err := n.enqueue(ctx, message{method: turnMethod, arg: turn, answer: c, caller: ctx}); err != nil {
+	if err := n.enqueue(ctx, message{method: turnMethod, arg: turn, asker: &asker{answer: c, caller: ctx}}); err != nil {
 		return err
 	}
 	if err := c.await(ctx); err != nil {

@@ -31,6 +31,7 @@ type inbound struct {
 	free    context.CancelFunc
 	size    int         // of the argument's encoding, for account
 	route   Route       // by which parcels come; nil: it came as a message
+	asker   asker       // of its message
 	told    atomic.Bool // its sender was answered, perhaps before its method has returned
 }
 
@@ -88,7 +89,7 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 		return
 	}
 	size := len(m.Argument)
-	msg := message{call: m, chain: m.Chain, reserved: true, size: size}
+	msg := message{asker: &asker{chain: m.Chain}, call: m, reserved: true, size: size}
 	account := s.accountFor(windowKey{sender.Address, n.key})
 	err := account.admit(s.window, size)
 	if m.Id != 0 {

@@ -129,9 +129,9 @@ func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
 		in.detour(target, l, &wire.Call{Argument: body}, room)
 		return
 	}
-	msg := message{method: m, reserved: true, account: a, size: len(body)}
-	in.load(&msg, m, body, room)
-	in.give(n, msg)
+	msg := in.put(n)
+	msg.method, msg.reserved, msg.account, msg.size = m, true, a, len(body)
+	in.load(msg, m, body, room)
 }
 
 func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) error {
@@ -151,13 +151,14 @@ func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) e
 	if c == nil {
 		return nil
 	}
-	msg := message{method: m, reserved: true, answer: c, caller: c.ctx, chain: chain}
+	c.asker = asker{c, c.ctx, chain}
+	msg := message{asker: &c.asker, method: m, reserved: true}
 	if refused != nil {
 		n.discard(msg, refused)
 		return nil
 	}
 	in.load(&msg, m, body, room)
-	in.give(n, msg)
+	*in.put(n) = msg
 	return nil
 }
 
@@ -182,13 +183,14 @@ func (in *inlet) load(msg *message, m *method, body []byte, room *[]byte) {
 	msg.encoded = *msg.bytes
 }
 
-// give puts a message aside for its node.
-func (in *inlet) give(n *Node, m message) {
+// put puts a message, to be filled in, aside for its node.
+func (in *inlet) put(n *Node) *message {
 	if in.node != n || len(in.aside) >= flockSize {
 		in.Flush()
 		in.node = n
 	}
-	in.aside = append(in.aside, m)
+	in.aside = append(in.aside, message{})
+	return &in.aside[len(in.aside)-1]
 }
 
 func (in *inlet) Flush() {

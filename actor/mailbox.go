@@ -11,21 +11,38 @@ import (
 // DefaultCapacity is how many messages a mailbox holds before senders wait.
 const DefaultCapacity = 1024
 
-// A message waits in a mailbox for its node's turn.
+// A message waits in a mailbox for its node's turn. It is copied about, and
+// looked through by the garbage collector, so it is kept small.
 type message struct {
-	method  *method         // nil: find it by call.Method
-	arg     any             // the argument, unless call or encoded carries it
-	encoded []byte          // the argument's encoding; not nil where there is one
-	bytes   *[]byte         // lent memory behind arg or encoded, given back after the method
-	call    *wire.Call      // as it came over a link, unless it came as a parcel
-	answer  answerer        // who is told the result; nil: nobody
-	caller  context.Context // whose end ends the method's context; nil: nobody's
-	chain   []*wire.Link
-	account *account // of a tell from another process: gets its window back when the message leaves the mailbox
-	size    int      // of the argument's encoding, for account
+	*asker             // who waits for it; nil until it is queued: nobody
+	method  *method    // nil: find it by call.Method
+	arg     any        // the argument, unless call or encoded carries it
+	encoded []byte     // the argument's encoding; not nil where there is one
+	bytes   *[]byte    // lent memory behind arg or encoded, given back after the method
+	call    *wire.Call // as it came over a link, unless it came as a parcel
+	account *account   // of a tell from another process: gets its window back when the message leaves the mailbox
+	size    int        // of the argument's encoding, for account
 	// reserved messages need no room: their sender holds window, or they are
 	// the node's own.
 	reserved bool
+}
+
+// An asker is what a message that somebody waits for has beside it.
+type asker struct {
+	answer answerer        // who is told the result; nil: nobody
+	caller context.Context // whose end ends the method's context; nil: nobody's
+	chain  []*wire.Link    // who waits, outermost first
+}
+
+// nobody waits for most messages.
+var nobody = &asker{}
+
+// asked is m with its asker.
+func (m *message) asked() *message {
+	if m.asker == nil {
+		m.asker = nobody
+	}
+	return m
 }
 
 // An answerer is told, exactly once, how a message ended.
@@ -41,7 +58,7 @@ type ring struct {
 	count int
 }
 
-func (r *ring) push(m message) {
+func (r *ring) push(m *message) {
 	if r.count == len(r.buf) {
 		next := make([]message, max(8, 2*len(r.buf)))
 		for i := range r.count {
@@ -49,7 +66,7 @@ func (r *ring) push(m message) {
 		}
 		r.buf, r.head = next, 0
 	}
-	r.buf[(r.head+r.count)&(len(r.buf)-1)] = m
+	r.buf[(r.head+r.count)&(len(r.buf)-1)] = *m
 	r.count++
 }
 
@@ -81,14 +98,15 @@ func (s *sender) answer(err error) {
 // not count for each other, so neither can keep the other out. A call that is
 // found to be in a deadlock while it waits here is settled, and not sent.
 func (n *Node) enqueue(ctx context.Context, m message) error {
+	chain := m.asked().chain
 	n.mu.Lock()
-	err := n.refusesLocked(m.chain)
+	err := n.refusesLocked(chain)
 	if err != nil {
 		n.mu.Unlock()
 		return err
 	}
 	if m.reserved || n.roomLocked() && len(n.senders) == 0 {
-		n.acceptLocked(m)
+		n.acceptLocked(&m)
 		n.mu.Unlock()
 		return nil
 	}
@@ -151,11 +169,11 @@ func (n *Node) enqueueAll(all []message, refuse func(*message, error)) {
 	var refused []refusal
 	n.mu.Lock()
 	for i := range all {
-		if err := n.refusesLocked(all[i].chain); err != nil {
+		if err := n.refusesLocked(all[i].asked().chain); err != nil {
 			refused = append(refused, refusal{i, err})
 			continue
 		}
-		n.acceptLocked(all[i])
+		n.acceptLocked(&all[i])
 	}
 	n.mu.Unlock()
 	for _, r := range refused {
@@ -163,7 +181,7 @@ func (n *Node) enqueueAll(all []message, refuse func(*message, error)) {
 	}
 }
 
-func (n *Node) acceptLocked(m message) {
+func (n *Node) acceptLocked(m *message) {
 	n.queue.push(m)
 	if m.reserved {
 		n.reserved++
@@ -187,7 +205,7 @@ func (n *Node) takeLocked() message {
 	if len(n.senders) > 0 && n.roomLocked() {
 		s := n.senders[0]
 		n.senders = slices.Delete(n.senders, 0, 1)
-		n.acceptLocked(s.m)
+		n.acceptLocked(&s.m)
 		s.answer(nil)
 	}
 	return m

@@ -99,7 +99,7 @@ func (n *Node) Start(ctx context.Context) error {
 // startValue runs the value's Start as the node's first turn, so that a call
 // which would wait for it is found as any other.
 func (n *Node) startValue(ctx context.Context, s Starter) (err error) {
-	i := &invocation{node: n, id: n.sys.nextID(), caller: ctx}
+	i := &invocation{asker: &asker{caller: ctx}, node: n, id: n.sys.nextID()}
 	n.mu.Lock()
 	i.slot = len(n.active)
 	n.active = append(n.active, i)
@@ -133,7 +133,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 // live calls a life-cycle method: outside of messages, with the node's values.
 func (n *Node) live(ctx context.Context, f func(context.Context) error) (err error) {
-	i := &invocation{node: n, caller: ctx}
+	i := &invocation{asker: &asker{caller: ctx}, node: n}
 	defer i.finish()
 	defer func() {
 		if v := recover(); v != nil {

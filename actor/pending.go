@@ -18,6 +18,7 @@ type call struct {
 	target *target
 	method *method
 	done   chan struct{}
+	asker  asker // of its message, where that stays in this process
 
 	mu      sync.Mutex
 	settled bool

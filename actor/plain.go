@@ -40,7 +40,7 @@ func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
 		a.reply(nil, nil, fmt.Errorf("%w: %s has no single method that takes %T", ErrNoMethod, n.key, m))
 		return
 	}
-	msg := message{method: md, answer: a}
+	msg := message{asker: &asker{answer: a}, method: md}
 	if err := s.load(n, &msg, m); err != nil {
 		a.reply(nil, nil, err)
 		return

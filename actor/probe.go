@@ -2,6 +2,7 @@ package actor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
@@ -81,7 +82,7 @@ func (n *Node) probed(p *wire.Probe) {
 		n.sys.probeHit(&wire.ProbeHit{Call: p.Call, Path: p.Path})
 	case only != nil && len(p.Path) < maxPath:
 		only.mu.Lock()
-		waits := append([]*call(nil), only.waits...)
+		waits := slices.Clone(only.mergerLocked().waits)
 		only.mu.Unlock()
 		for _, c := range waits {
 			n.sys.forward(c.target, p)

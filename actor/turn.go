@@ -37,7 +37,7 @@ func (n *Node) work() {
 			continue
 		}
 		m := n.takeLocked()
-		inv = &invocation{node: n, id: n.sys.nextID(), chain: m.chain, caller: m.caller, answer: m.answer}
+		inv = &invocation{asker: m.asker, node: n, id: n.sys.nextID()}
 		inv.slot = len(n.active)
 		n.active = append(n.active, inv)
 		n.mu.Unlock()
@@ -215,7 +215,7 @@ func (n *Node) discard(m message, err error) {
 	if m.account != nil {
 		n.sys.tellTaken(m.account, m.size)
 	}
-	n.finish(&invocation{node: n}, &m, nil, err)
+	n.finish(&invocation{asker: nobody, node: n}, m.asked(), nil, err)
 }
 
 func (m *message) name() string {
