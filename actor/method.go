@@ -14,6 +14,7 @@ import (
 
 // method is a callable method of one receiver type, concrete or interface.
 type method struct {
+	pc      uintptr // entry point of its expression; 0: it was found by name
 	name    string
 	recv    reflect.Type
 	arg     *codec // nil: takes none
@@ -74,17 +75,27 @@ type thunkKey struct {
 // known returns the description of a method expression of receiver type T,
 // or nil the first time.
 func known[T any](f any, batched bool) *method {
+	pc := reflect.ValueOf(f).Pointer()
+	recent := &lately[pc>>4%uintptr(len(lately))]
+	if m := recent.Load(); m != nil && m.pc == pc && m.batched == batched && m.recv == reflect.TypeFor[T]() {
+		return m
+	}
 	if all := byEntry.m.Load(); all != nil {
-		return (*all)[entry{reflect.ValueOf(f).Pointer(), reflect.TypeFor[T](), batched}]
+		m := (*all)[entry{pc, reflect.TypeFor[T](), batched}]
+		recent.Store(m)
+		return m
 	}
 	return nil
 }
+
+// lately are some of the methods that were asked for by their entry points: comparing costs less than hashing.
+var lately [64]atomic.Pointer[method]
 
 // learn describes the method expression f of receiver type T; build fills in
 // what only the caller's type parameters know.
 func learn[T any](f any, batched bool, build func(*method)) *method {
 	key := entry{reflect.ValueOf(f).Pointer(), reflect.TypeFor[T](), batched}
-	m := &method{recv: key.recv, batched: batched}
+	m := &method{pc: key.pc, recv: key.recv, batched: batched}
 	m.name, m.err = expressionName(key.pc, key.recv)
 	if m.err == nil {
 		build(m)

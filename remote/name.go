@@ -23,6 +23,13 @@ const (
 type said struct {
 	places map[string]uint64
 	bytes  int
+	last   [2]place // of the names said last: a sender's next message is mostly to the same receiver
+	turn   int
+}
+
+type place struct {
+	name string
+	at   uint64
 }
 
 // add writes a name. One that will not come again is not kept; a nil table keeps none.
@@ -30,11 +37,20 @@ func (s *said) add(b []byte, name string, once bool) []byte {
 	if once || s == nil {
 		return addText(append(b, nameOnce), name)
 	}
-	if place, ok := s.places[name]; ok {
-		return binary.AppendUvarint(b, nameKept+place)
+	if name != "" {
+		for i := range s.last {
+			if s.last[i].name == name {
+				return binary.AppendUvarint(b, nameKept+s.last[i].at)
+			}
+		}
+	}
+	if at, ok := s.places[name]; ok {
+		s.last[s.turn] = place{name, at}
+		s.turn = 1 - s.turn
+		return binary.AppendUvarint(b, nameKept+at)
 	}
 	if s.places == nil || len(s.places) >= maxNames || s.bytes+len(name) > maxTableBytes {
-		s.places, s.bytes = map[string]uint64{}, 0
+		s.places, s.bytes, s.last = map[string]uint64{}, 0, [2]place{}
 	}
 	s.places[name] = uint64(len(s.places))
 	s.bytes += len(name)
