@@ -21,7 +21,8 @@ func (c *site) runScript(script string, flags ...string) []string {
 // Two commands on two hosts find each other by their environment and form a group of torch.distributed.
 func TestCommandsFormAGlooGroup(t *testing.T) {
 	c := up(t, 2)
-	r := launch(t, nil, testprog(t), append([]string{"commands", "-path", "/usr/bin/python3", "-arg", "allreduce.py", "-files", "testdata/gloo"}, c.ssh()...)...)
+	l := start(t, nil, testprog(t), append([]string{"commands", "-path", "/usr/bin/python3", "-arg", "allreduce.py", "-files", "testdata/gloo"}, c.ssh()...)...)
+	r := l.waitWithin(3 * runPatience) // the first import of torch reads some hundred MB
 	require.Zero(t, r.status)
 	for i, h := range c.Hosts {
 		require.Contains(t, r.out, fmt.Sprintf("peer/%d@%s", i, h.Name))

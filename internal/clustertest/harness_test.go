@@ -122,12 +122,17 @@ type result struct {
 
 func (l *launcher) wait() result {
 	l.t.Helper()
+	return l.waitWithin(runPatience)
+}
+
+func (l *launcher) waitWithin(patience time.Duration) result {
+	l.t.Helper()
 	select {
 	case <-l.done:
-	case <-time.After(runPatience):
+	case <-time.After(patience):
 		require.NoError(l.t, l.cmd.Process.Signal(syscall.SIGQUIT)) // it says where it stands
 		<-l.done
-		l.t.Fatalf("%s had not ended after %v", strings.Join(l.cmd.Args, " "), runPatience)
+		l.t.Fatalf("%s had not ended after %v", strings.Join(l.cmd.Args, " "), patience)
 	}
 	ws := l.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	r := result{status: ws.ExitStatus(), out: l.out.String()}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-dist.init_process_group("gloo", init_method="env://", timeout=timedelta(seconds=60))
+dist.init_process_group("gloo", init_method="env://", timeout=timedelta(seconds=150))
 rank, size = dist.get_rank(), dist.get_world_size()
 numbers = torch.arange(100000, dtype=torch.float64) * (rank + 1)
 dist.all_reduce(numbers)
