@@ -54,7 +54,7 @@ func expected(it *item) string {
 }
 
 func anyItem(r *rand.Rand, targets, largest int) item {
-	data := make([]byte, r.IntN(largest))
+	data := make([]byte, 4+r.IntN(largest))
 	for i := range data {
 		data[i] = byte(r.Uint32())
 	}
@@ -96,12 +96,13 @@ func TestOutboxAndReaderAgainstAnOracle(t *testing.T) {
 		require.NoError(t, err)
 	}
 	const n = 3000
-	for range n {
+	for i := range n {
 		largest := 300
 		if r.IntN(20) == 0 {
 			largest = 400 << 10
 		}
 		it := anyItem(r, 4, largest)
+		binary.BigEndian.PutUint32(it.data, uint32(i)) // no two are alike
 		lane := r.IntN(2)
 		key := fmt.Sprint(lane, it.to)
 		want[key] = append(want[key], expected(&it))
@@ -356,4 +357,21 @@ func TestBadEnvelopesOverALink(t *testing.T) {
 	require.Equal(t, "last", receive(t, in.user).Message.(*wrapperspb.StringValue).Value)
 	require.Equal(t, map[Reason]uint64{BadEnvelope: 3, Reserved: 2, UnknownType: 2, NoProcess: 1}, p.b.peer("a:1").stats().Drops)
 	require.Equal(t, LinkUp, p.a.Stats().Peers[0].State)
+}
+
+// A link that has been idle for half a heartbeat holds no more than a little memory.
+func TestIdleOutboxIsSmall(t *testing.T) {
+	o := newOutbox(4<<20, 4<<20, 4<<20)
+	var w writer
+	for range 40 {
+		it := item{parcel: true, to: "x", typeName: "y", data: make([]byte, inlineBytes), size: inlineBytes + envelopeCost}
+		require.NoError(t, o.putNow(dataLane, &it))
+	}
+	for messages, _ := o.depth(); messages > 0; messages, _ = o.depth() {
+		o.nudge() // which comes to nothing while there is something to write
+		_, alive := o.take(&w)
+		require.True(t, alive)
+	}
+	require.LessOrEqual(t, cap(o.lanes[dataLane].buf), spareKept)
+	require.LessOrEqual(t, cap(w.lanes[dataLane].out), spareKept)
 }

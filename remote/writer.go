@@ -59,19 +59,19 @@ func (o *outbox) take(w *writer) (messages int, alive bool) {
 		if len(w.load) > 0 {
 			return messages, true
 		}
-		if beat {
+		if beat { // nothing was written for a while
+			o.shrinkLocked(w)
 			w.load = append(w.load, beatFrame)
 			return 0, true
 		}
 		if o.closing {
 			return 0, false
 		}
-		o.shrinkLocked(w)
 		o.some.Wait()
 	}
 }
 
-// shrinkLocked lets go of the memory of a burst.
+// shrinkLocked lets go of the memory of a burst. To do so whenever the writer has caught up would cost more than all else that it does.
 func (o *outbox) shrinkLocked(w *writer) {
 	for which := range o.lanes {
 		if cap(o.lanes[which].buf) > spareKept {
