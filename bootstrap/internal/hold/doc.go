@@ -8,7 +8,7 @@
 //
 // Without a namespace the init is a subreaper, as the agent is: whatever forks twice or makes a session for itself stays
 // below both. When either is killed, the other kills all that is left; only who kills both in the same instant leaves
-// orphans behind, which [Descendants] of nobody then, but their environment still gives away.
+// orphans behind, which are nobody's descendants then, but are still given away by their environment.
 //
 // The agent beats on a pipe. When the pipe ends, or is silent for longer than the lease and its notice because the agent was
 // stopped, the init ends everything without being told.

@@ -77,7 +77,11 @@ func KillDescendants(keep int) int {
 		for _, p := range Descendants(self) {
 			switch {
 			case p.Zombie && p.Parent == self && p.PID != keep:
-				_, _ = syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
+				// One whose first thread has ended looks like a zombie while its others run, and is not to be had by waiting.
+				if gone, err := syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil); gone == 0 && err == nil {
+					left++
+					_ = syscall.Kill(p.PID, syscall.SIGKILL)
+				}
 			case !p.Zombie:
 				left++
 				_ = syscall.Kill(p.PID, syscall.SIGKILL)
