@@ -36,6 +36,7 @@ type agent struct {
 	session *yamux.Session // with the launcher
 	control *yamux.Stream
 	records *recorder
+	exe     string // our executable, and the worker's
 	dir     string
 	claim   *claim // on dir
 
@@ -151,11 +152,11 @@ func (a *agent) start() error {
 			return err
 		}
 	}
-	exe, err := os.Executable()
-	if err != nil {
+	var err error
+	if a.exe, err = os.Executable(); err != nil {
 		return fmt.Errorf("find the own executable: %w", err)
 	}
-	a.noteUse(exe)
+	a.noteUse()
 	var near, far [5]*os.File // worker's input, output, stdout, stderr, logs
 	for i := range near {
 		r, w, err := os.Pipe()
@@ -169,7 +170,7 @@ func (a *agent) start() error {
 	}
 	a.pipes = near[2:]
 	a.ward, err = startWard(exec.Cmd{
-		Path:       exe,
+		Path:       a.exe,
 		Args:       os.Args,
 		Env:        append(append(hostEnv(), a.orders.Env...), markVariable+"="+os.Getenv(markVariable)),
 		Dir:        a.dir,
@@ -223,6 +224,7 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 			debug.FreeOSMemory()
 			trim()
 			a.sweep()
+			a.keepNoting()
 		case <-a.exited:
 		}
 	}()
@@ -260,15 +262,12 @@ func (a *agent) openDoor() bridgeReport {
 	if len(a.orders.Token) == 0 {
 		return bridgeReport{}
 	}
-	exe, err := os.Executable()
-	if err == nil {
-		a.door, err = openDoor(a.stream)
-	}
-	if err != nil {
+	var err error
+	if a.door, err = openDoor(a.stream); err != nil {
 		a.records.say(slog.LevelWarn, "a lost connection will not be taken up again: "+err.Error())
 		return bridgeReport{}
 	}
-	return bridgeReport{Program: exe, Door: a.door.name}
+	return bridgeReport{Program: a.exe, Door: a.door.name}
 }
 
 // readControl takes what the launcher says until the link ends.

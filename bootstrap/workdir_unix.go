@@ -71,12 +71,29 @@ func (a *agent) cleanUp() {
 	}
 }
 
-// noteUse makes the executable exe count as used now, where it lies in the cache that the work folder's first base belongs to: what
-// was not used for long makes room there. A cache that takes no note of it is no reason not to start.
-func (a *agent) noteUse(exe string) {
+// noteUse makes the executable count as used now, where it lies in the cache that the work folder's first base belongs to: what
+// was not used for an hour makes room there. A cache that takes no note of it is no reason not to start.
+func (a *agent) noteUse() {
 	if len(a.orders.Bases) == 0 || a.orders.Bases[0] == "" {
 		return
 	}
 	now := time.Now()
-	_ = os.Chtimes(filepath.Join(filepath.Dir(a.orders.Bases[0]), filepath.Base(exe)), now, now)
+	_ = os.Chtimes(filepath.Join(filepath.Dir(a.orders.Bases[0]), filepath.Base(a.exe)), now, now)
+}
+
+// useNoted is how often the executable is noted as used, which is more than once in the hour that ship leaves it.
+const useNoted = 20 * time.Minute
+
+// keepNoting keeps the executable in its cache while the worker runs: a lost link is taken up again by starting it once more.
+func (a *agent) keepNoting() {
+	tick := time.NewTicker(useNoted)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.noteUse()
+		case <-a.exited:
+			return
+		}
+	}
 }

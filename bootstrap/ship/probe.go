@@ -33,7 +33,7 @@ func (p Platform) Cached(sha256 string) (path string, ok bool) {
 // private holds for a folder $d that is the user's own, is no link, and closed to others. The folder may have the sticky bit.
 const private = `[ -O "$d" ] && case $(ls -ld "$d") in drwx-----[-T]*) ;; *) false;; esac`
 
-// probeScript wants the hashes in $w. It must stay short: with the hash it is all that a warm start sends.
+// probeScript wants the hashes in $w.
 var probeScript = script(`
 u=$(id -u); echo; echo ` + begin + `; uname -s; uname -m; echo "$u"; echo "$HOME"; echo "$XDG_CACHE_HOME"; echo "$SSH_CONNECTION";
 for d in "${XDG_CACHE_HOME:-$HOME/.cache}/tlaunch" ~/.cache/tlaunch /var/tmp/tlaunch-$u /tmp/tlaunch-$u; do
