@@ -221,6 +221,8 @@ func TestLiving(t *testing.T) {
 		"stopped agent":               {[]marked{{role: "agent", stopped: true}}, false},
 		"stopped agent, init lives":   {[]marked{{role: "agent", stopped: true}, {role: "init/reaper/1/1/worker"}}, true},
 		"stopped worker":              {[]marked{{role: "agent"}, {role: "worker", stopped: true}}, true},
+		"giver before its agent":      {[]marked{{role: "giver"}}, true},
+		"stopped giver":               {[]marked{{role: "giver", stopped: true}}, false},
 		"inside of the namespace":     {[]marked{{role: "init/namespace/1/1/worker"}, {role: "worker"}}, true},
 		"another role that starts so": {[]marked{{role: "initial"}}, false},
 	} {

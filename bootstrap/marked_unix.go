@@ -27,13 +27,17 @@ func (p marked) agent() bool { return p.role == markerAgent }
 // init says whether p stands between an agent and a worker.
 func (p marked) init() bool { return strings.HasPrefix(p.role, hold.RoleInit+"/") }
 
-// living returns the marks of runs that go on: those with an agent. An agent that is stopped counts for as long as its init does,
+// gives says whether p passes the executable on, which it may do before its host has an agent.
+func (p marked) gives() bool { return p.role == markerGiver }
+
+// living returns the marks of runs that go on: those with an agent, and those about to have one, of which a giver is the sign: it ends
+// soon without its launcher. An agent that is stopped counts for as long as its init does,
 // which ends everything when the agent says nothing for too long. An init without an agent that can be seen is inside of a
 // namespace, as we are, or ends in this moment.
 func living(all []marked) map[Mark]bool {
 	alive := map[Mark]bool{}
 	for _, p := range all {
-		if p.agent() && !p.stopped || p.init() {
+		if (p.agent() || p.gives()) && !p.stopped || p.init() {
 			alive[p.mark] = true
 		}
 	}
