@@ -118,12 +118,20 @@ func summary(results []result, killed bool) string {
 			}
 		}
 	}
-	parts := []string{"nothing is left"}
-	if processes+folders > 0 {
-		parts[0] = fmt.Sprintf("%s and %s left", count(processes, "process", "processes"), count(folders, "folder", "folders"))
+	var parts []string
+	switch reached := len(results) - failed; {
+	case processes+folders > 0:
+		left := fmt.Sprintf("%s and %s left", count(processes, "process", "processes"), count(folders, "folder", "folders"))
 		if !killed {
-			parts[0] += " (-kill ends them)"
+			left += " (-kill ends them)"
 		}
+		parts = append(parts, left)
+	case failed > 0 && reached > 0:
+		parts = append(parts, fmt.Sprintf("nothing is left on the %d that answered", reached))
+	case reached > 0 && foreign > 0:
+		parts = append(parts, "nothing of yours is left")
+	case reached > 0:
+		parts = append(parts, "nothing is left")
 	}
 	if killed {
 		parts = append(parts, fmt.Sprintf("%d ended", ended))

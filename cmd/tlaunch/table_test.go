@@ -59,7 +59,13 @@ node1  star-1/node1/1  4711  ada   3h   left: it waits for a disk  sleep 1000
 		"another user's": {[]result{on("node1", foreign)}, true, 0, `
 HOST   MARK            PID  USER  AGE   STATE           WHAT
 node1  star-1/node1/1  7    bob   119s  another user's  rm -rf \x1b[2J
-1 host: nothing is left, 0 ended, 1 of other users
+1 host: nothing of yours is left, 0 ended, 1 of other users
+`},
+		"some not reached": {[]result{on("node1"), goesOn, away}, false, 3, `
+3 hosts: nothing is left on the 2 that answered, 1 run goes on, 1 host not reached
+`},
+		"none reached": {[]result{away}, true, 3, `
+1 host: 0 ended, 1 host not reached
 `},
 		"not reached": {[]result{on("node1", process), away}, false, 3, `
 HOST   MARK            PID   USER  AGE  STATE  WHAT
