@@ -18,8 +18,8 @@ import (
 )
 
 // A giver is a process beside the agent of a host: it passes the executable that it was started from on to hosts that do not have it yet. They
-// have only what a shell has, so it speaks HTTP, and plain TCP: a line with the token is answered with the bytes alone. The token is of one
-// use, to fetch the program; who fetches checks the hash, which was told over SSH.
+// have only what a shell has, so it speaks HTTP, and plain TCP: a line with the token is answered with the bytes alone. The token is good for
+// nothing but the program, as often as it is asked for while the giver lives; who fetches checks the hash, which was told over SSH.
 
 const (
 	giverSilence = 5 * time.Second  // a giver ends when it has not heard from its launcher for so long
