@@ -242,6 +242,13 @@ func (f *fleet) startHost(ctx context.Context, d *program, config []byte, h Host
 		p.heard.Wait()
 		f.watch(p)
 	})
+	f.group.Go(func() {
+		select {
+		case <-proc.Silent():
+			f.silent(p)
+		case <-proc.Done():
+		}
+	})
 	return p, nil
 }
 

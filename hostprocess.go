@@ -215,13 +215,8 @@ func (p *hostProcess) kill() {
 
 // watch takes the end of a host's process, when all that it said was heard.
 func (f *fleet) watch(p *hostProcess) {
+	<-p.proc.Done()
 	defer close(p.over)
-	select {
-	case <-p.proc.Silent():
-		f.silent(p)
-		<-p.proc.Done()
-	case <-p.proc.Done():
-	}
 	exit := p.proc.Exit()
 	f.depart(p)
 	f.group.Go(func() { f.deregister(p) }) // which may take its time

@@ -53,6 +53,7 @@ const (
 	HowExit   How = "exit status"   // a process, or a node that is a command
 	HowSignal How = "signal"        // the same
 	HowMemory How = "out of memory" // a process or a command: the kernel killed it for want of memory
+	HowSilent How = "no answer"     // a process: it did not answer for the length of a lease, and was killed
 	HowLost   How = "host lost"     // nobody knows how the process ended
 	HowKilled How = "killed"        // it had not ended when the notice was over
 )
@@ -171,6 +172,8 @@ func exitOf(e bootstrap.Exit) Ending {
 		return Ending{How: HowLost, Status: e.Code, Reason: e.String()}
 	case e.Memory:
 		return Ending{How: HowMemory, Status: e.Code, Signal: e.Signal, Reason: e.String()}
+	case e.Silent:
+		return Ending{How: HowSilent, Status: e.Code, Signal: e.Signal, Reason: e.String()}
 	case e.Signal != "":
 		return Ending{How: HowSignal, Status: e.Code, Signal: e.Signal, Reason: e.String()}
 	}

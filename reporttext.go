@@ -278,6 +278,8 @@ func (c *Cause) happening() string {
 		return fmt.Sprintf("the process on %s was killed when the notice was over: %s", c.Host, e.Reason)
 	case e.How == HowMemory:
 		return fmt.Sprintf("the process on %s was killed for want of memory", c.Host)
+	case e.How == HowSilent:
+		return fmt.Sprintf("the process on %s stopped answering, and was killed", c.Host)
 	case e.How == HowLost:
 		return fmt.Sprintf("%s was lost: %s", c.Host, e.Reason)
 	}

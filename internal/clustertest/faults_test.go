@@ -61,10 +61,10 @@ func TestFaults(t *testing.T) {
 			<-time.After(3 * time.Second)
 			f.target.Heal()
 		}},
-		"link cut for good":               {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
-		"host process killed":             {how: "child", status: 137, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
-		"host process stopped":            {how: "child", status: 1, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGSTOP) }},
-		"forks twice and ignores SIGTERM": {how: "stubborn", status: 143, do: func(f *faulty) { f.run.signal(syscall.SIGTERM) }},
+		"link cut for good":                              {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
+		"host process killed":                            {how: "child", status: 137, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
+		"host process stopped":                           {how: "child", status: 137, want: func(f *faulty) []string { return []string{f.target.Name, "stopped answering"} }, do: func(f *faulty) { f.toWorker(syscall.SIGSTOP) }},
+		"a command that forks twice and ignores SIGTERM": {how: "stubborn", status: 143, do: func(f *faulty) { f.run.signal(syscall.SIGTERM) }},
 		"a node that panics": {how: "panic", status: 1, do: func(*faulty) {}, want: func(*faulty) []string {
 			return []string{"victim/0", "host2", "assignment to entry in nil map"}
 		}},
@@ -121,7 +121,7 @@ func (fa fault) strike(t *testing.T, name string) {
 		fa.do(f)
 	}
 	config := write(t, "config", strings.Replace(read(t, f.Config), "Host *\n", "Host *\n  ConnectTimeout 5\n", 1))
-	f.run = start(t, nil, testprog(t), "fate", "-how", fa.how, "-launch", "ssh", "-hosts", f.inventory, "-ssh-config", config)
+	f.run = start(t, nil, testprog(t), "fate", "-how", fa.how, "-notice", "5s", "-launch", "ssh", "-hosts", f.inventory, "-ssh-config", config)
 	struck := time.Now()
 	if !fa.before {
 		ready := []string{"fate how=" + fa.how, "standing by", "standing by", "standing by"}

@@ -79,7 +79,8 @@ func TestLuggage(t *testing.T) {
 		require.Contains(t, line, "SHAPE")
 		require.NotContains(t, line, "SECRET")
 		require.NotContains(t, line, "SSH_")
-		require.NotContains(t, line, "TLAUNCH")
+		require.NotContains(t, line, "TLAUNCH_HOST", "what the process is started with is not what nodes see")
+		require.Contains(t, line, "TLAUNCH_MARK")
 	}
 	c.requireClean(t)
 }

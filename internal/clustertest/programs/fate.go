@@ -73,11 +73,6 @@ func (v *Victim) Run(ctx context.Context) error {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		slog.InfoContext(ctx, "child started")
-	case "stubborn": // the same, and neither heeds SIGTERM
-		if out, err := exec.CommandContext(ctx, "sh", "-c", "trap '' TERM; setsid sh -c 'sleep 1000; sleep 1000' </dev/null >/dev/null 2>&1 & echo").CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		slog.InfoContext(ctx, "child started")
 	}
 	<-ctx.Done()
 	return ctx.Err()
@@ -103,6 +98,13 @@ func (b *Bystander) Stop(ctx context.Context) error {
 	slog.InfoContext(ctx, "given notice")
 	return nil
 }
+
+// stubborn is a command that forks twice, leaves its session behind and, as its children do, ignores SIGTERM.
+const stubborn = `trap "" TERM
+setsid sh -c 'sleep 1000 & sleep 1000' </dev/null &
+echo "fate how=stubborn"
+echo "child started"
+while :; do sleep 1; done`
 
 // Fate has a node on each host; that on the second ends as configured.
 var Fate = tlaunch.Define("fate", func(p *tlaunch.Program, cfg FateConfig) error {
