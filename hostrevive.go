@@ -40,6 +40,7 @@ func (f *fleet) lost(p *hostProcess, why failure) {
 	switch was.action {
 	case actRestart:
 		f.tell(goneOrder{p.name, p.incarnation, false})
+		f.run.endIfIdle() // nodes that do not come back with it may have been the last with a Run
 		f.mu.Lock()
 		if f.living.Err() == nil { // else the end may not wait for it
 			f.revivals.Go(func() { f.revive(p.name, was) })

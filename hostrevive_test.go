@@ -165,3 +165,23 @@ func TestStopWhileAHostIsAway(t *testing.T) {
 		})
 	}
 }
+// widowed has on its second host a node that comes back and is not active, and the run's only active one, which does not come back.
+var widowed = Define("test-widowed", func(p *Program, cfg mortalConfig) error {
+	m := Add(p, "midwife", &midwife{ends: cfg.Ends}, On("host1"))
+	Add(p, "mortal", &mortal{midwife: m}, On("host2"), OnFailure(KeepAtLeast(0)))
+	Add(p, "reaper", &reaper{}, On("host2"), OnFailure(Restart(Restarts{Backoff: -1})))
+	return nil
+}, LocalHosts(2))
+
+func TestTheLastActiveNodeIsLostWithAHostThatComesBack(t *testing.T) {
+	t.Parallel()
+	run := launched(t, widowed, mortalConfig{Ends: waiting()}, procs)
+	m, err := Find[*midwife](run, "midwife", 0)
+	require.NoError(t, err)
+	livesOf(t, m, "mortal/0", 1)
+	r, err := Find[*reaper](run, "reaper", 0)
+	require.NoError(t, err)
+	require.ErrorIs(t, actor.Do0(within(t), r, (*reaper).Kill), actor.ErrPeerGone)
+	require.NoError(t, run.Wait(within(t)), "no Run is left to wait for")
+	require.Equal(t, StateLost, run.Report().Nodes[1].State)
+}
