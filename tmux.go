@@ -96,9 +96,9 @@ func (t *tmux) open(run string, l *logFiles) error {
 		// Panes follow their files by name, from the first line, and run no shell.
 		follow := append([]string{"tail", "-n", "+1", "-F", "--"}, w.files...)
 		if i == 0 {
-			args = append(args, "new-session", "-d", "-s", session, "-n", w.name)
+			args = append(args, "new-session", "-d", "-s", session, "-n", plain(w.name))
 		} else {
-			args = append(args, ";", "new-window", "-d", "-t", "="+session+":", "-n", w.name)
+			args = append(args, ";", "new-window", "-d", "-t", "="+session+":", "-n", plain(w.name))
 		}
 		args = append(args, follow...)
 	}
@@ -107,6 +107,17 @@ func (t *tmux) open(run string, l *logFiles) error {
 	}
 	t.session = session
 	return nil
+}
+
+// plain keeps tmux from reading more than a name in what people call a node:
+// "#(…)" would be a command that it runs, and a semicolon at the end that of
+// its own command.
+func plain(name string) string {
+	name = strings.ReplaceAll(bootstrap.Printable(name), "#", "##")
+	if head, ok := strings.CutSuffix(name, ";"); ok {
+		name = head + `\;`
+	}
+	return name
 }
 
 func (t *tmux) run(args ...string) (string, error) {

@@ -3,7 +3,9 @@
 package tlaunch
 
 import (
+	"log/slog"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -74,4 +76,26 @@ func TestTmux(t *testing.T) {
 		require.NotContains(t, errs, "stays")
 		require.NotContains(t, client("list-sessions"), "test-star-")
 	})
+}
+
+// What people call a node is no command, neither of a shell nor of tmux.
+func TestTmuxNames(t *testing.T) {
+	variable, client := tmuxServer(t)
+	name, folder, _ := strings.Cut(variable, "=")
+	t.Setenv(name, folder)
+	t.Setenv("TMUX", "")
+	names := []string{"first #(touch \"$TMUX_TMPDIR/run\")", "second #(touch \"$TMUX_TMPDIR/run\") #H", "third;", "#4"}
+	g, hosts := graphOfNodes(t, []string{"a"}, func(p *Program) {
+		for _, name := range names {
+			Add(p, "hub", &hub{}, Named(name))
+		}
+	})
+	l, err := openLogs(t.TempDir(), "run-1", g, hosts, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer l.close()
+	m, err := newTmux(l.dir)
+	require.NoError(t, err)
+	require.NoError(t, m.open("run-1", l))
+	require.Equal(t, strings.Join(append(names, "hosts"), "\n")+"\n", client("list-windows", "-t", "run-1", "-F", "#{window_name}"))
+	require.NoFileExists(t, filepath.Join(folder, "run"))
 }
