@@ -74,7 +74,7 @@ func (f *fleet) check(ctx context.Context, d *program, config []byte) (*CheckRep
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	pairs := g.pairs(f.run.hosts)
+	pairs := g.pairs(used)
 	needed := peersOf(pairs)
 	up := map[string]bool{}
 	for _, h := range ready {
@@ -86,15 +86,7 @@ func (f *fleet) check(ctx context.Context, d *program, config []byte) (*CheckRep
 	if err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	early := f.early
-	f.mu.Unlock()
-	for _, err := range early { // ready, and gone while the others were looked at
-		var ended *ProcessError
-		if errors.As(err, &ended) {
-			report.host(ended.Host).fail(checkStart, err)
-		}
-	}
+	f.blameEarly(report)
 	report.Pairs, report.Untried, report.Unreached = len(pairs), len(pairs)-len(tried), failed
 	peers := peersOf(tried)
 	for _, h := range ready {
@@ -115,6 +107,15 @@ func (f *fleet) blame(report *CheckReport, hosts []Host, errs []error) []Host {
 		report.host(h.Name).fail(name, errs[i])
 	}
 	return left
+}
+
+// blameEarly enters processes that were ready, and gone while the others were looked at.
+func (f *fleet) blameEarly(report *CheckReport) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, why := range f.early {
+		report.host(why.host).fail(checkStart, why.err)
+	}
 }
 
 // failedCheck is the check that an error of a host belongs to.

@@ -45,7 +45,7 @@ type fleet struct {
 	births   map[string]uint64       // the incarnation of the latest
 	departed []goneOrder             // processes that have ended while the run goes on
 	started  bool
-	early    []error          // of hosts that were ready, before the start
+	early    []failure        // of hosts that were ready, before the start
 	reaches  chan reachResult // what hosts report of each other; nil: nobody asks
 }
 
@@ -305,7 +305,11 @@ func (f *fleet) start() error {
 	f.mu.Unlock()
 	if early != nil {
 		f.close()
-		return launchError(f.run.program.name, hosts, early)
+		errs := make([]error, len(early))
+		for i, why := range early {
+			errs[i] = why.err
+		}
+		return launchError(f.run.program.name, hosts, errs)
 	}
 	begin := command{Start: true, Groups: f.commandGroups()}
 	for _, p := range f.all() {

@@ -60,10 +60,7 @@ func (f *fleet) serveStream(p *hostProcess, conn net.Conn) {
 	switch {
 	case err != nil:
 	case purpose == streamControl:
-		p.sendMu.Lock()
-		p.encoder = cbor.NewEncoder(conn)
-		p.sendMu.Unlock()
-		p.welcome(time.Now())
+		p.welcome(conn, time.Now())
 		f.recall(p)
 		f.hear(p, conn)
 	case purpose == streamRegistry && f.embedded != nil:
@@ -123,12 +120,16 @@ func (f *fleet) hear(p *hostProcess, conn net.Conn) {
 	}
 }
 
-// welcome tells the host what it cannot know before.
-func (p *hostProcess) welcome(now time.Time) {
+// welcome tells the host what it cannot know before. It is the first command,
+// whoever has others for the host from now on.
+func (p *hostProcess) welcome(conn net.Conn, now time.Time) {
 	p.mu.Lock()
 	p.welcomed = now.UnixNano()
 	p.mu.Unlock()
-	p.command(command{Welcome: &welcome{p.proc.DataAddress(), now.UnixNano()}})
+	p.sendMu.Lock()
+	defer p.sendMu.Unlock()
+	p.encoder = cbor.NewEncoder(conn)
+	_ = p.encoder.Encode(command{Welcome: &welcome{p.proc.DataAddress(), now.UnixNano()}}) // as in command
 }
 
 // noteLocked keeps what a host that is ready says of itself.
@@ -159,7 +160,7 @@ func (f *fleet) failed(why failure) {
 	f.mu.Lock()
 	started := f.started
 	if !started {
-		f.early = append(f.early, why.err)
+		f.early = append(f.early, why)
 	}
 	f.mu.Unlock()
 	if started {

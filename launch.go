@@ -3,6 +3,7 @@ package tlaunch
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
@@ -39,9 +40,11 @@ func (s *settings) openLogs(r *Run) error {
 	if s.logs == "" {
 		return nil
 	}
-	hosts := r.graph.usedHosts(r.hosts)
-	if s.kind == inProcess {
-		hosts = nil // they print nothing that is not this process's
+	var hosts []Host
+	if s.kind != inProcess { // there they print nothing that is not this process's
+		hosts = slices.DeleteFunc(r.graph.usedHosts(r.hosts), func(h Host) bool {
+			return h.Name != hostOf(h.Name) // what a node's own process says is its node's
+		})
 	}
 	files, err := openLogs(s.logs, r.id, r.graph, hosts, s.logger)
 	if err != nil {

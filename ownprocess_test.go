@@ -3,7 +3,9 @@ package tlaunch
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,4 +153,35 @@ func TestOwnProcessMistakes(t *testing.T) {
 	_, err := d.Launch(t.Context(), 0)
 	require.ErrorContains(t, err, "node c/0 is a command, which is a process of its own")
 	require.ErrorContains(t, err, "node n/0: the limits of its process: ")
+}
+
+// ringOfOwn has two nodes with processes of their own on one host, each of which needs the other.
+var ringOfOwn = Define("test-own-ring", func(p *Program, _ int) error {
+	one := &loner{}
+	first := Add(p, "loner", one, OwnProcess())
+	one.other = Add(p, "loner", &loner{first}, OwnProcess())
+	return nil
+}, LocalHosts(1))
+
+func TestCheckOfOwnProcesses(t *testing.T) {
+	dir := t.TempDir()
+	report, err := ringOfOwn.Check(within(t), 0, procs)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	require.Len(t, report.Hosts, 2)
+	require.Equal(t, 1, report.Pairs, "one link is enough for both")
+	require.Contains(t, report.String(), "host1~loner.1 ")
+
+	run := launched(t, ringOfOwn, 0, procs, Logs(dir))
+	require.NoError(t, run.Stop(within(t)))
+	require.Equal(t, []string{"@launcher.log", "loner-0.log", "loner-1.log"}, slices.Sorted(maps.Keys(filesIn(t, dir))), "what their processes print is theirs")
+}
+
+// A process that ends while the others are looked at is one of the report's, whosever it is.
+func TestCheckOfAProcessThatEndsMeanwhile(t *testing.T) {
+	f := &fleet{}
+	r := &CheckReport{Hosts: []HostCheck{newHostCheck("host1~loner.0", &settings{})}}
+	f.failed(failure{blameDeath, "host1~loner.0", "loner/0", &NodeError{Node: "loner/0", Host: "host1", Err: &ProcessError{Host: "host1", Node: "loner/0"}}})
+	f.blameEarly(r)
+	require.ErrorContains(t, r.Err(), "1 of 1 hosts")
 }

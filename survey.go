@@ -14,7 +14,7 @@ import (
 // themselves, and whether those that need each other are linked. What would
 // fail the run fails the launch; what may is told once.
 func (f *fleet) survey(ctx context.Context, used []Host) error {
-	pairs := f.run.graph.pairs(f.run.hosts)
+	pairs := f.run.graph.pairs(used)
 	peers := peersOf(pairs)
 	errs := make([]error, len(used))
 	warnings := map[string][]string{}
