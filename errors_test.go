@@ -62,6 +62,11 @@ func TestErrorTexts(t *testing.T) {
 	require.ErrorContains(t, ended, "the process on host1 ended: ")
 	require.ErrorContains(t, ended, "SIGKILL")
 	require.ErrorContains(t, ended, "its last lines:\n  one\n  two")
+	require.Equal(t, "the process on host1 ended: killed by SIGKILL", brief(ended))
+	own := *ended
+	own.Node = "a/0"
+	require.Equal(t, "node a/0 on host1 failed (run): its own process ended: killed by SIGKILL", brief(&NodeError{Node: "a/0", Host: "host1", Phase: "run", Err: &own}))
+	require.Equal(t, "node a/0 on host1 failed (run): panic: v", brief(here))
 	lost := &ProcessError{Host: "host1", Exit: bootstrap.Exit{Lost: true, Code: -1, Err: bootstrap.ErrNoStatus}}
 	require.ErrorIs(t, lost, bootstrap.ErrNoStatus)
 }

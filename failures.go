@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -77,8 +78,15 @@ func (t *troubles) blame(node string, was remedy, f failure) failure {
 	return first
 }
 
-// brief is an error without the stack that its own text may end with.
+// brief is an error without the stack, or the last lines of a process, that
+// its own text may end with: a warning is one line, and these were shown.
 func brief(err error) string {
+	var p *ProcessError
+	if errors.As(err, &p) && len(p.Exit.Last) > 0 {
+		short := *p
+		short.Exit.Last = nil
+		return strings.Replace(err.Error(), p.Error(), short.Error(), 1)
+	}
 	var n *NodeError
 	if errors.As(err, &n) && n.Stack != "" {
 		short := *n
@@ -154,10 +162,10 @@ func (r *Run) hostFailed(host string, why failure) hostRemedy {
 	case stopping:
 		return hostRemedy{}
 	case all.action == actRestart:
-		r.logger.Warn(fmt.Sprintf("the process on %s ended; starting it again in %v (%s)", host, round(all.pause), r.often(first, most)), "error", why.err)
+		r.logger.Warn(fmt.Sprintf("the process on %s ended; starting it again in %v (%s)", host, round(all.pause), r.often(first, most)), "error", brief(why.err))
 		r.ledger.hostRestarts(host, all.restart)
 	default:
-		r.logger.Warn(fmt.Sprintf("the process on %s ended; going on without it", host), "error", why.err)
+		r.logger.Warn(fmt.Sprintf("the process on %s ended; going on without it", host), "error", brief(why.err))
 	}
 	return all
 }
@@ -177,7 +185,7 @@ func (r *Run) hostUnreturned(nodes []string, why failure) action {
 		delete(r.active, key)
 	}
 	r.mu.Unlock()
-	r.logger.Warn("going on without host "+why.host, "error", why.err)
+	r.logger.Warn("going on without host "+why.host, "error", brief(why.err))
 	r.ledger.hostStaysAway(why.host)
 	return actGoOn
 }

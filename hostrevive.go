@@ -106,7 +106,7 @@ func (f *fleet) revive(host string, was hostRemedy) {
 			return
 		}
 		pause = reviveBackoff.pause(try, rand.Float64())
-		f.run.logger.Warn(fmt.Sprintf("host %s could not be started again; trying once more in %v", host, round(pause)), "error", err)
+		f.run.logger.Warn(fmt.Sprintf("host %s could not be started again; trying once more in %v", host, round(pause)), "error", brief(err))
 	}
 }
 

@@ -165,6 +165,7 @@ func TestStopWhileAHostIsAway(t *testing.T) {
 		})
 	}
 }
+
 // widowed has on its second host a node that comes back and is not active, and the run's only active one, which does not come back.
 var widowed = Define("test-widowed", func(p *Program, cfg mortalConfig) error {
 	m := Add(p, "midwife", &midwife{ends: cfg.Ends}, On("host1"))

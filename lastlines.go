@@ -36,6 +36,16 @@ func (l *lastLines) add(r Record) {
 	l.kept[s].add(r)
 }
 
+// anew begins another life of a node or process: what an earlier one printed
+// of its crash is not how this one ends.
+func (l *lastLines) anew(s speaker) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.kept[s]; t != nil {
+		t.crash, t.crashed = nil, 0
+	}
+}
+
 // of returns the last lines of a node or process.
 func (l *lastLines) of(s speaker) []string {
 	l.mu.Lock()

@@ -46,4 +46,11 @@ func TestLastLinesOfACrash(t *testing.T) {
 	lines := l.of(speaker{"a", ""})
 	require.Len(t, lines, lastCount)
 	require.Equal(t, []string{"panic: out of order", "goroutine 0 [running]:"}, lines[:2])
+
+	l.anew(speaker{"a", ""})
+	add(bootstrap.Stdout, "once more")
+	lines = l.of(speaker{"a", ""})
+	require.Equal(t, "once more", lines[lastCount-1], "the next life ends otherwise")
+	add(bootstrap.Stderr, "panic: again")
+	require.Equal(t, []string{"panic: again"}, l.of(speaker{"a", ""}))
 }

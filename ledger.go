@@ -100,6 +100,7 @@ func (l *ledger) nodeRestarts(node string) {
 	defer l.mu.Unlock()
 	if n := l.byKey[node]; n != nil {
 		n.Restarts++
+		l.lines.anew(speaker{n.Host, n.shown()})
 	}
 }
 
@@ -109,10 +110,12 @@ func (l *ledger) hostRestarts(host string, nodes []string) {
 	defer l.mu.Unlock()
 	if h := l.hostLocked(host); h != nil {
 		h.State, h.Ending = StateWaiting, Ending{}
+		l.lines.anew(speaker{h.Host, ""})
 	}
 	for _, key := range nodes {
 		n := l.byKey[key]
 		n.Restarts++
+		l.lines.anew(speaker{n.Host, n.shown()})
 		if n.State == StateLost { // and not one whose Run has returned
 			n.State, n.Ending, n.Ended = StateWaiting, Ending{}, time.Time{}
 		}
@@ -202,9 +205,17 @@ func (l *ledger) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = time.Now()
+	for _, h := range l.hosts {
+		if h.State == StateWaiting { // to be started again
+			h.State = StateFailed
+		}
+	}
 	for _, n := range l.nodes {
-		if n.State == StateRunning {
+		switch {
+		case n.State == StateRunning:
 			n.State, n.Ended = StateStopped, l.ended
+		case n.State == StateWaiting && !n.Started.IsZero(): // its host was to be started again
+			n.State, n.Ended = StateLost, l.ended
 		}
 	}
 }
@@ -263,7 +274,7 @@ func (r *Report) settle(failures []failure) {
 			c.Ending = h.Ending
 		}
 		if first.blame == blameSilent {
-			c.Ending.Reason = "it had not answered since before the end"
+			c.Ending.Reason = "it had not answered since before the end, and the notice was over"
 		}
 	}
 	for k := range r.Nodes {

@@ -242,3 +242,36 @@ func TestFold(t *testing.T) {
 	}
 	require.Equal(t, "a/[0,2,4,6,8,10,12,14,…]", fold(many))
 }
+
+// A run may end, for another's failure, while a host is away.
+func TestReportOfAHostThatDidNotComeBackInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledgerOf(t, threeHosts, func(p *Program) {
+			for _, h := range threeHosts {
+				Add(p, "peer", &hub{}, On(h))
+			}
+		})
+		l.processEnded("host1", bootstrap.Exit{Code: 137, Signal: "SIGKILL"}, false, false, false)
+		l.hostRestarts("host1", []string{"peer/0"})
+		require.Equal(t, StateWaiting, l.report(time.Now()).Nodes[0].State)
+		failed := outcome{"peer/1", "host2", "run", errTrouble}
+		l.nodeEnded(failed, false)
+		l.note(failure{blameOwn, "host2", "peer/1", newNodeError(failed)})
+		l.close()
+		time.Sleep(time.Hour)
+		r := l.report(time.Now())
+		require.Equal(t, StateLost, r.Nodes[0].State)
+		require.Equal(t, StateFailed, r.Hosts[0].State)
+		require.Zero(t, r.Nodes[0].Duration(time.Now()), "it does not go on")
+		require.Equal(t, []string{"peer/0"}, r.FirstCause.Also)
+	})
+}
+
+func TestWhatDidNotEndInTime(t *testing.T) {
+	for want, c := range map[string]*Cause{
+		"the process on h was killed: it had not ended when the notice was over": {Host: "h", Ending: Ending{How: HowKilled, Reason: "it had not ended when the notice was over"}},
+		"node a/0 on h had not ended when the notice was over (stop)":            {Host: "h", Node: "a/0", Ending: Ending{How: HowKilled, Phase: "stop", Reason: "long"}},
+	} {
+		require.Equal(t, want+"\n", c.String())
+	}
+}

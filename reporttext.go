@@ -266,7 +266,10 @@ func (c *Cause) happening() string {
 		if c.Name != "" {
 			name += " (" + bootstrap.Printable(c.Name) + ")"
 		}
-		if e.Phase == "" {
+		switch {
+		case e.How == HowKilled && e.Phase != "":
+			return fmt.Sprintf("node %s on %s had not ended when the notice was over (%s)", name, c.Host, e.Phase)
+		case e.Phase == "":
 			return fmt.Sprintf("the process of node %s on %s ended: %s", name, c.Host, e.Reason)
 		}
 		return fmt.Sprintf("node %s on %s failed (%s): %s", name, c.Host, e.Phase, e.Reason)
@@ -275,7 +278,7 @@ func (c *Cause) happening() string {
 	case e.How == HowSignal:
 		return fmt.Sprintf("the process on %s was killed by %s", c.Host, e.Signal)
 	case e.How == HowKilled:
-		return fmt.Sprintf("the process on %s was killed when the notice was over: %s", c.Host, e.Reason)
+		return fmt.Sprintf("the process on %s was killed: %s", c.Host, e.Reason)
 	case e.How == HowMemory:
 		return fmt.Sprintf("the process on %s was killed for want of memory", c.Host)
 	case e.How == HowSilent:
