@@ -110,7 +110,9 @@ while :; do sleep 1; done`
 var Fate = tlaunch.Define("fate", func(p *tlaunch.Program, cfg FateConfig) error {
 	victim := &Victim{how: cfg.How}
 	for i, h := range p.Hosts() {
-		if i == 1 {
+		if i == 1 && cfg.How == "stubborn" {
+			tlaunch.AddCommand(p, "victim", tlaunch.Command{Path: "sh", Args: []string{"-c", stubborn}}, tlaunch.On(h))
+		} else if i == 1 {
 			opts := []tlaunch.NodeOption{tlaunch.On(h)}
 			if cfg.Own {
 				opts = append(opts, tlaunch.OwnProcess())
