@@ -1,6 +1,6 @@
 # make alone says what there is. docs/testing.md tells what each tier needs and costs.
 
-TIMEOUT  ?= 20m
+TIMEOUT  ?= 45m
 FUZZTIME ?= 10s
 PACKAGES ?= ./...
 # Packages at once: many tests start processes of their own, so no more than there are cores on a small machine.
@@ -16,7 +16,7 @@ COUNT    ?= 20
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
-	@echo "Settings: PACKAGES=./bootstrap/... RUN=TestName TIMEOUT=20m FUZZTIME=10s P=2"
+	@echo "Settings: PACKAGES=./bootstrap/... RUN=TestName TIMEOUT=45m COUNT=20 FUZZTIME=10s P=2"
 
 test: ## everything: set-up, lint, all tests on hosts and real servers with the race detector (root, Linux)
 	@scripts/tier.sh setup scripts/setup.sh
@@ -31,8 +31,8 @@ lint: ## formatting, vet, staticcheck, builds for other systems
 
 faults: ## what happens to runs, done to them COUNT times: killed launchers, cut links, full disks (root, Linux)
 	@scripts/setup.sh
-	@scripts/gotest.sh -race -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run '^TestFaults$$' ./internal/clustertest
-	@scripts/gotest.sh -race -tags hosts -timeout 60m -run '^TestFirstCauses$$' ./internal/clustertest -causes 50
+	@scripts/gotest.sh -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run '^TestFaults$$' ./internal/clustertest
+	@scripts/gotest.sh -tags hosts -timeout 60m -run '^TestFirstCauses$$' ./internal/clustertest -causes 50
 
 fuzz: ## each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)
