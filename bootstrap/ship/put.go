@@ -114,7 +114,7 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 			return v, fmt.Errorf("ship: %s: %w", u.path, err)
 		}
 	}
-	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; %s; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress, u.from.variables())
+	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; %s; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress, u.from.variables(u.size))
 	for _, d := range dirs {
 		text += " " + quote(d)
 	}
