@@ -17,7 +17,7 @@ func (f *hostFacts) ask(folders []string) {
 		if unix.Statfs(folder, &disk) != nil {
 			continue
 		}
-		if free := int64(disk.Bavail) * disk.Bsize; f.Free < 0 || free < f.Free {
+		if free := int64(disk.Bavail) * int64(disk.Bsize); f.Free < 0 || free < f.Free {
 			f.Free, f.Folder = free, folder
 		}
 	}

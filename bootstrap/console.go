@@ -122,7 +122,7 @@ var palette = []int{33, 34, 37, 62, 64, 97, 130, 133, 136, 161, 166, 168}
 func colour(name string) string {
 	h := fnv.New32a()
 	_, _ = io.WriteString(h, name)
-	return "\x1b[38;5;" + strconv.Itoa(palette[int(h.Sum32())%len(palette)]) + "m"
+	return "\x1b[38;5;" + strconv.Itoa(palette[h.Sum32()%uint32(len(palette))]) + "m"
 }
 
 func levelText(l slog.Level, color bool) string {

@@ -33,7 +33,7 @@ func TestRation(t *testing.T) {
 		r.take(at(step.at), step.take)
 	}
 	free := ration{rate: -1}
-	free.take(at(0), 1<<40)
+	free.take(at(0), 1<<30)
 	require.True(t, free.fits(at(0)))
 }
 
