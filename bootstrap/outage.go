@@ -125,7 +125,7 @@ func (p *Process) reattach(ctx context.Context, o *outage) error {
 	number, err := p.stream.Resume(s)
 	switch stopped := stop(); {
 	case err == nil:
-		p.pulse.beat() // it has answered; its next pong takes as long as the way is, and is not missed meanwhile
+		p.pulse.beat()  // it has answered; its next pong takes as long as the way is, and is not missed meanwhile
 		s.adopt(number) // also when it was cut just now: the stream notices
 		return nil
 	case stopped && s.gone():
