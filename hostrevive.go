@@ -82,6 +82,19 @@ func (f *fleet) recall(p *hostProcess) {
 	}
 }
 
+// regroup tells all other hosts what their commands, where they start again,
+// are told from now on: rank 0 may have another port.
+func (f *fleet) regroup(back string, groups map[string]commandGroup) {
+	if len(groups) == 0 {
+		return
+	}
+	for _, other := range f.all() {
+		if other.name != back {
+			f.order(other.name, command{Groups: groups})
+		}
+	}
+}
+
 // reviveBackoff is how soon a host is tried again that could not be started.
 var reviveBackoff = Restarts{Backoff: 200 * time.Millisecond, MaxBackoff: 3 * time.Second}
 
@@ -145,7 +158,9 @@ func (f *fleet) startAgain(ctx context.Context, name string) error {
 	if err == nil {
 		f.progress(name, StageRegistered)
 		f.run.ledger.nodesStarted(name)
-		p.command(command{Start: true, Groups: f.commandGroups()})
+		groups := f.commandGroups()
+		p.command(command{Start: true, Groups: groups})
+		f.regroup(name, groups)
 		f.progress(name, StageRunning)
 		f.run.logger.Info("host " + name + " is back")
 		return nil

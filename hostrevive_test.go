@@ -2,6 +2,8 @@ package tlaunch
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bootstrap"
 )
 
 // kill ends the process of a host, from 0, as the kernel would.
@@ -185,4 +188,44 @@ func TestTheLastActiveNodeIsLostWithAHostThatComesBack(t *testing.T) {
 	require.ErrorIs(t, actor.Do0(within(t), r, (*reaper).Kill), actor.ErrPeerGone)
 	require.NoError(t, run.Wait(within(t)), "no Run is left to wait for")
 	require.Equal(t, StateLost, run.Report().Nodes[1].State)
+}
+
+type rejoinConfig struct{ Flag string }
+
+// rejoining has a command on each of two hosts, of which the second fails for as long as there is a file.
+var rejoining = Define("test-rejoining", func(p *Program, cfg rejoinConfig) error {
+	again := OnFailure(Restart(Restarts{Max: -1, Backoff: 50 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}))
+	Add(p, "reaper", &reaper{}, On("host1"), again)
+	for _, h := range p.Hosts() {
+		script := `echo "$MASTER_PORT"; while [ "$RANK" = 0 ] || [ ! -e "$FLAG" ]; do sleep 0.05; done; exit 1`
+		AddCommand(p, "rank", Command{Path: "sh", Args: []string{"-c", script}, Env: map[string]string{"FLAG": cfg.Flag}}, On(h), again)
+	}
+	return nil
+}, LocalHosts(2))
+
+func TestCommandsFollowARankZeroThatIsElsewhere(t *testing.T) {
+	t.Parallel()
+	flag := filepath.Join(t.TempDir(), "flag")
+	said := newNotes()
+	run := launched(t, rejoining, rejoinConfig{flag}, procs, said.option())
+	last := func(node string, lives int) (port string) {
+		require.Eventually(t, func() bool {
+			lines := said.lines(node, bootstrap.Stdout)
+			if len(lines) < lives {
+				return false
+			}
+			port = lines[len(lines)-1]
+			return true
+		}, patience, 10*time.Millisecond)
+		return port
+	}
+	before := last("rank/0", 1)
+	require.Equal(t, before, last("rank/1", 1))
+	r, err := Find[*reaper](run, "reaper", 0)
+	require.NoError(t, err)
+	require.ErrorIs(t, actor.Do0(within(t), r, (*reaper).Kill), actor.ErrPeerGone)
+	after := last("rank/0", 2)
+	require.NoError(t, os.WriteFile(flag, nil, 0o600))
+	require.Eventually(t, func() bool { return last("rank/1", 2) == after }, patience, 10*time.Millisecond)
+	require.NoError(t, run.Stop(within(t)))
 }

@@ -101,7 +101,7 @@ type command struct {
 	Welcome *welcome                `cbor:",omitempty"` // the first
 	Reach   []reachOrder            `cbor:",omitempty"` // before Start
 	Start   bool                    `cbor:",omitempty"`
-	Groups  map[string]commandGroup `cbor:",omitempty"` // with Start: what commands are told of each other, by label
+	Groups  map[string]commandGroup `cbor:",omitempty"` // with Start, and when a host is back: what commands are told of each other, by label
 	End     *endOrder               `cbor:",omitempty"`
 	Joined  *joinAnswer             `cbor:",omitempty"`
 	Restart *nodeOrder              `cbor:",omitempty"` // a node that has failed is to be started again

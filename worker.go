@@ -378,6 +378,8 @@ func (w *worker) obey() {
 		case c.Start:
 			w.commands.tell(c.Groups)
 			w.group.Go(w.begin)
+		case c.Groups != nil:
+			w.commands.tell(c.Groups)
 		case c.End != nil:
 			w.send(report{Told: true}) // before anything that the end brings about
 			select {
