@@ -1,6 +1,9 @@
 package bootstrap
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Exit is how a process ended: it exited (Code), it was ended by a signal (Signal), or nobody knows (Lost).
 type Exit struct {
@@ -22,7 +25,7 @@ func (e Exit) Success() bool { return !e.Lost && e.Signal == "" && e.Code == 0 }
 func (e Exit) String() string {
 	switch {
 	case e.Lost:
-		return fmt.Sprintf("no status: %v", e.Err)
+		return "no status: " + strings.ReplaceAll(fmt.Sprint(e.Err), "\n", "; ")
 	case e.Memory:
 		return "killed for want of memory"
 	case e.Silent:

@@ -260,7 +260,10 @@ func (p *Process) run(orders agentOrders) {
 	p.stream.Wait()
 	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, Memory: exit.Memory, MaxRSS: exit.MaxRSS, Left: exit.Left, Silent: exit.Silent, Last: p.last.lines()}
 	if err != nil {
-		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, errors.Join(why, err, status))}
+		if why == nil {
+			why = errors.Join(err, status) // which otherwise follow from it
+		}
+		p.exit = Exit{Code: -1, Lost: true, Last: p.last.lines(), Err: fmt.Errorf("%w: %w", ErrNoStatus, why)}
 	}
 	p.end()
 }
