@@ -210,12 +210,14 @@ func (a *agent) send(kind frameKind, message any) error {
 
 // supervise runs from the worker's start to the agent's end.
 func (a *agent) supervise(signals <-chan os.Signal) int {
+	briefed := make(chan struct{}) // closed when the worker was given its orders, which it wants to hear before anything else
 	go func() {
 		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
 		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: a.ward.how, Bridge: a.bridge})
 		if a.notify != nil {
 			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		}
+		close(briefed)
 		a.orders.Orders = nil
 		debug.SetMemoryLimit(24 << 20)
 		select {
@@ -244,7 +246,12 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 			a.records.stop()
 			a.hangUp()
 		},
-		warn: func(cause stopCause) { go a.warn(cause) },
+		warn: func(cause stopCause) {
+			go func() {
+				<-briefed
+				a.warn(cause)
+			}()
+		},
 		kill: func(stopCause) { a.ward.kill() },
 	}
 	s.run()
