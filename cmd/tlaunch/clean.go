@@ -94,6 +94,9 @@ func (c *cleaning) prepare() ([]inventory.Host, *bootstrap.Launcher, error) {
 	if c.timeout <= 0 {
 		return nil, nil, errors.New("-timeout must be positive")
 	}
+	if c.hosts == "" && (c.config != "" || c.insecure) {
+		return nil, nil, errors.New("-ssh-config and -insecure-ignore-host-key say how hosts are reached; give them with -hosts")
+	}
 	if c.hosts == "" {
 		list[0].Name = "localhost"
 	} else {

@@ -38,6 +38,7 @@ func TestUsage(t *testing.T) {
 		"argument":      {[]string{"clean", "host1"}, statusUsage, "", `unexpected argument "host1"`},
 		"no inventory":  {[]string{"clean", "-hosts", "/nonexistent"}, statusUsage, "", "/nonexistent"},
 		"bad inventory": {[]string{"clean", "-hosts", "/dev/null"}, statusUsage, "", "write one line for each"},
+		"no hosts":      {[]string{"clean", "-ssh-config", "none"}, statusUsage, "", "give them with -hosts"},
 		"no time":       {[]string{"clean", "-timeout", "0"}, statusUsage, "", "-timeout must be positive"},
 		"bad binary":    {[]string{"clean", "-binary", "here"}, statusUsage, "", "want os/arch=path"},
 		"no binary":     {[]string{"clean", "-binary", "linux/arm64=/nonexistent"}, statusUsage, "", "/nonexistent"},
