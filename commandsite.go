@@ -244,7 +244,7 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 		Env: slices.Concat(s.env, limits.variables(), place.variables(group), ready.devices, n.command.variables(), marks),
 	})
 	if err != nil {
-		return fmt.Errorf("start %s in %s: %w", ready.path, ready.dir, err)
+		return errors.Join(fmt.Errorf("start %s in %s: %w", ready.path, ready.dir, err), out.Close(), errs.Close())
 	}
 	s.mu.Lock()
 	s.lives[place.node.key] = c
@@ -259,13 +259,11 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	delete(s.lives, place.node.key)
 	memory = memory && status.Signal == "SIGKILL" && !s.doomed[place.node.key]
 	s.mu.Unlock()
-	if err := errors.Join(out.Close(), errs.Close()); err != nil {
-		return err
-	}
+	closed := errors.Join(out.Close(), errs.Close())
 	if status.Code == 0 {
-		return nil
+		return closed
 	}
-	return &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal, Memory: memory}
+	return &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal, Memory: memory} // which says more than that its last line was lost
 }
 
 // awaitCommand waits for a command's end, or for that of ctx, and then asks it to end. It says whether the kernel has killed for
