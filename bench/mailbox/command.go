@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/bench/figures"
@@ -36,6 +37,7 @@ func Command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 
 // measure lets the contestants of each case meet, and reports.
 func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
+	stderr = &shared{w: stderr}
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -66,4 +68,16 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 		}
 	}
 	return r.writeTable(table)
+}
+
+// shared is written to by this process and by the copies of what its processes say.
+type shared struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
 }

@@ -17,7 +17,7 @@ import (
 func TestAllCasesRun(t *testing.T) {
 	var out, errs bytes.Buffer
 	profiles := t.TempDir()
-	status := Command(t.Context(), []string{"-rounds", "1", "-duration", "5ms", "-json", "-profiles", profiles}, strings.NewReader(""), &out, &errs)
+	status := Command(t.Context(), []string{"-rounds", "1", "-duration", "5ms", "-json", "-cases", cases, "-profiles", profiles}, strings.NewReader(""), &out, &errs)
 	require.Zero(t, status, errs.String())
 	var seen []string
 	for in := json.NewDecoder(&out); ; {
@@ -32,8 +32,10 @@ func TestAllCasesRun(t *testing.T) {
 		require.Positive(t, r.Ratio)
 		seen = append(seen, contest{kind: r.Case, size: r.Size, tls: r.TLS}.name()+r.Figure)
 	}
+	cfg, err := parse([]string{"-cases", cases}, &errs)
+	require.NoError(t, err)
 	var want []string
-	for _, k := range contests {
+	for _, k := range cfg.cases {
 		for _, t := range k.targets {
 			want = append(want, k.name()+t.figure)
 		}
