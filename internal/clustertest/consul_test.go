@@ -159,9 +159,12 @@ func TestConsulAwayChangesNothing(t *testing.T) {
 
 	ledger, err := tlaunch.Find[*programs.Ledger](run, "ledger", 0)
 	require.NoError(t, err)
+	// Nodes start once the registry has shown their host all others: before that its absence does change something.
+	_, err = actor.Call(within(t, runPatience), ledger, (*programs.Ledger).Add, 1)
+	require.NoError(t, err)
 	consul.Stop()
 	away := time.After(5 * ttl)
-	calls, tick := 0, time.NewTicker(ttl/5)
+	calls, tick := 1, time.NewTicker(ttl/5)
 	defer tick.Stop()
 	for gone := true; gone; {
 		select {
