@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,8 +61,8 @@ func oneFault(t *testing.T, c *site, rng *rand.Rand) (fault, want, said string) 
 		args = append(args, "-victim", fmt.Sprint(victim), "-how", how, "-after", after.String())
 	}
 	l := start(t, nil, testprog(t), args...)
-	l.await(strings.Split(strings.Repeat("tied ", 2*len(c.Hosts)), " ")[:2*len(c.Hosts)]...)
 	if want == "" {
+		l.await(slices.Repeat([]string{"tied"}, 2*len(c.Hosts))...)
 		<-time.After(after) // the fault comes when it comes
 		want = outside(t, host, how)
 	}
