@@ -206,16 +206,11 @@ func (p *Process) Exit() Exit {
 
 // cut breaks the link; the first reason is kept. The agent, if it lives, ends the process as its lease runs out.
 func (p *Process) cut(why error) {
-	p.mu.Lock()
-	if p.cutErr == nil {
-		p.cutErr = why
-	}
-	p.mu.Unlock()
-	p.stream.Break(why)
+	p.giveUp(why)
 	p.link.cut()
 }
 
-// giveUp ends what goes over the link, which is of no use any more. The connection stays, as far as it is there, to tidy up over it.
+// giveUp ends what goes over the link, which is of no use any more; the first reason is kept. The connection stays, as far as it is there, to tidy up over it.
 func (p *Process) giveUp(why error) {
 	p.mu.Lock()
 	if p.cutErr == nil {

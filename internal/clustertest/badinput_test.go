@@ -4,6 +4,7 @@ package clustertest
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,10 +129,10 @@ func TestHostsThatFailAreReportedTogether(t *testing.T) {
 	c.requireClean(t)
 }
 
-// lineWith is the first line that holds text, empty where there is none.
-func lineWith(s, text string) string {
+// lineWith is the first line that holds all the texts, empty where there is none.
+func lineWith(s string, texts ...string) string {
 	for line := range strings.Lines(s) {
-		if strings.Contains(line, text) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
 			return line
 		}
 	}

@@ -4,9 +4,7 @@ package clustertest
 
 import (
 	"fmt"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,16 +16,6 @@ import (
 	"github.com/tartrl/tlaunch-go/internal/clustertest/programs"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
 )
-
-// killSessions kills the processes of sshd that serve logins on h.
-func killSessions(t testing.TB, h *hosts.Host) {
-	t.Helper()
-	for _, p := range h.Processes() {
-		if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
-			_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended with the one before
-		}
-	}
-}
 
 // A cable is out for three seconds and the sessions of sshd are killed: calls of the launcher wait, and none is lost or made twice.
 func TestCallsGoOnWhenTheLinkIsLost(t *testing.T) {
@@ -68,7 +56,7 @@ func TestCallsGoOnWhenTheLinkIsLost(t *testing.T) {
 	time.Sleep(3 * time.Second) // how long the cable is out is what this is about
 	h.Heal()
 	more()
-	killSessions(t, h)
+	killSessions(h)
 	more()
 	close(over)
 	require.NoError(t, calling.Wait())
@@ -83,7 +71,7 @@ func TestRunsGoOnWhenSessionsAreKilled(t *testing.T) {
 	beside := start(t, nil, testprog(t), append([]string{"fate", "-how", "wait"}, c.ssh()...)...)
 	l.await("fate how=wait", "standing by", "standing by")
 	beside.await("fate how=wait", "standing by", "standing by")
-	killSessions(t, c.Hosts[1])
+	killSessions(c.Hosts[1])
 	l.await("is back")
 	beside.await("is back")
 	l.signal(syscall.SIGTERM)

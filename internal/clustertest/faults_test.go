@@ -149,7 +149,7 @@ func (fa fault) strike(t *testing.T, name string) {
 		r := f.run.wait()
 		require.Equal(t, fa.status, r.status)
 		if fa.want != nil {
-			line := lineWithAll(r.out, fa.want(f)...)
+			line := lineWith(r.out, fa.want(f)...)
 			require.NotEmpty(t, line, "a line with all of %q", fa.want(f))
 		}
 	}
@@ -179,39 +179,4 @@ func (f *faulty) ofRun(h *hosts.Host) []hosts.Process {
 func (f *faulty) toWorker(s syscall.Signal) {
 	f.t.Helper()
 	require.NoError(f.t, syscall.Kill(workerOf(f.t, f.target, f.ofRun(f.target)).PID, s))
-}
-
-// workerOf is the process among those of a run on a host in which its nodes live: of those that run the shipped executable the last in the row of parents.
-func workerOf(t testing.TB, h *hosts.Host, of []hosts.Process) hosts.Process {
-	t.Helper()
-	parents := map[int]bool{}
-	own := slices.DeleteFunc(slices.Clone(of), func(p hosts.Process) bool {
-		return len(p.Args) == 0 || !strings.Contains(p.Args[0], "/.cache/tlaunch/")
-	})
-	for _, p := range own {
-		parents[p.PPID] = true
-	}
-	i := slices.IndexFunc(own, func(p hosts.Process) bool { return !parents[p.PID] })
-	require.GreaterOrEqual(t, i, 0, "no worker on %s", h.Name)
-	return own[i]
-}
-
-// killSSHD kills a host's sshd and all its sessions; what they have started lives on.
-func killSSHD(h *hosts.Host) {
-	h.StopSSHD()
-	for _, p := range h.Processes() {
-		if strings.HasPrefix(strings.Join(p.Args, " "), "sshd") {
-			_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended with another
-		}
-	}
-}
-
-// lineWithAll is the first line that holds all the texts, empty where there is none.
-func lineWithAll(s string, texts ...string) string {
-	for line := range strings.Lines(s) {
-		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
-			return line
-		}
-	}
-	return ""
 }

@@ -243,8 +243,38 @@ func eventually(t testing.TB, patience time.Duration, list func() []string) {
 }
 
 // ofRun are the processes on a host that are not sshd's: a run's, where there is one.
-func ofRun(h *hosts.Host) []hosts.Process {
-	return slices.DeleteFunc(h.Processes(), func(p hosts.Process) bool { return strings.HasPrefix(strings.Join(p.Args, " "), "sshd") })
+func ofRun(h *hosts.Host) []hosts.Process { return slices.DeleteFunc(h.Processes(), isSSHD) }
+
+func isSSHD(p hosts.Process) bool { return strings.HasPrefix(strings.Join(p.Args, " "), "sshd") }
+
+// killSessions kills the processes of sshd that serve logins on a host; what they have started lives on.
+func killSessions(h *hosts.Host) {
+	for _, p := range h.Processes() {
+		if isSSHD(p) {
+			_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended with the one before
+		}
+	}
+}
+
+// killSSHD kills a host's sshd and all its sessions.
+func killSSHD(h *hosts.Host) {
+	h.StopSSHD()
+	killSessions(h)
+}
+
+// workerOf is the process among those of a run on a host in which its nodes live: of those that run the shipped executable the last in the row of parents.
+func workerOf(t testing.TB, h *hosts.Host, of []hosts.Process) hosts.Process {
+	t.Helper()
+	parents := map[int]bool{}
+	own := slices.DeleteFunc(slices.Clone(of), func(p hosts.Process) bool {
+		return len(p.Args) == 0 || !strings.Contains(p.Args[0], "/.cache/tlaunch/")
+	})
+	for _, p := range own {
+		parents[p.PPID] = true
+	}
+	i := slices.IndexFunc(own, func(p hosts.Process) bool { return !parents[p.PID] })
+	require.GreaterOrEqual(t, i, 0, "no worker on %s", h.Name)
+	return own[i]
 }
 
 // killRun kills a run's processes on a host, agent first, so that nobody there is left to tidy up.

@@ -18,24 +18,6 @@ import (
 // backWithin is how long after a host's process is known to have died its next one has answered.
 const backWithin = 10 * time.Second
 
-// worker is the process of a host in which its nodes live: in the PID namespace of which its init is the first.
-func worker(t testing.TB, h *hosts.Host) int {
-	t.Helper()
-	for _, p := range ofRun(h) {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
-		if err != nil {
-			continue // it has just ended
-		}
-		_, line, _ := strings.Cut(string(status), "\nNSpid:")
-		line, _, _ = strings.Cut(line, "\n")
-		if numbers := strings.Fields(line); len(numbers) == 2 && numbers[1] != "1" {
-			return p.PID
-		}
-	}
-	require.Fail(t, "no worker is on "+h.Name)
-	return 0
-}
-
 func phoenix(t testing.TB, c *site, args ...string) *launcher {
 	t.Helper()
 	return start(t, nil, testprog(t), append(append([]string{"phoenix"}, c.ssh()...), args...)...)
@@ -49,10 +31,14 @@ func TestHostIsStartedAgain(t *testing.T) {
 		kill   func(t *testing.T)
 		within time.Duration
 	}{
-		{"its worker is killed", func(t *testing.T) { require.NoError(t, syscall.Kill(worker(t, c.Hosts[1]), syscall.SIGKILL)) }, backWithin},
+		{"its worker is killed", func(t *testing.T) {
+			require.NoError(t, syscall.Kill(workerOf(t, c.Hosts[1], ofRun(c.Hosts[1])).PID, syscall.SIGKILL))
+		}, backWithin},
 		{"all its processes are killed", func(t *testing.T) { killRun(t, c.Hosts[1]) }, backWithin},
 		// It is known to be dead when it has not answered for a lease.
-		{"its worker is stopped", func(t *testing.T) { require.NoError(t, syscall.Kill(worker(t, c.Hosts[1]), syscall.SIGSTOP)) }, allGone + backWithin},
+		{"its worker is stopped", func(t *testing.T) {
+			require.NoError(t, syscall.Kill(workerOf(t, c.Hosts[1], ofRun(c.Hosts[1])).PID, syscall.SIGSTOP))
+		}, allGone + backWithin},
 	} {
 		t.Run(end.how, func(t *testing.T) {
 			l := phoenix(t, c, "-lives", "3", "-max", "5")
