@@ -5,6 +5,7 @@ package clustertest
 import (
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	tlaunch "github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/clustertest/programs"
-	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
 )
 
 // A cable is out for three seconds and the sessions of sshd are killed: calls of the launcher wait, and none is lost or made twice.

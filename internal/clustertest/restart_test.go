@@ -4,7 +4,6 @@ package clustertest
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
 )
 
 // backWithin is how long after a host's process is known to have died its next one has answered.
