@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 )
 
 // backWithin is how long after a host's process is known to have died its next one has answered.
