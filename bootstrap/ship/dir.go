@@ -155,12 +155,12 @@ func unpack(ctx context.Context, c *ssh.Client, p Platform, dir *Dir, remoteDir 
 	for _, d := range p.Dirs {
 		text += " " + quote(d)
 	}
-	err = run(ctx, c, "unpacking "+dir.Path, text+"; "+unpackScript, func(r *remote) error {
+	return run(ctx, c, "unpacking "+dir.Path, text+"; "+unpackScript, func(r *remote) (there bool, err error) {
 		verdict := ""
 		for {
 			line, ok, err := r.line()
 			if err != nil {
-				return err
+				return false, err
 			}
 			if !ok {
 				break
@@ -169,12 +169,10 @@ func unpack(ctx context.Context, c *ssh.Client, p Platform, dir *Dir, remoteDir 
 				verdict = line
 			}
 		}
-		there = verdict == "done"
-		if there || verdict == "missing" {
-			return nil
+		if verdict == "done" || verdict == "missing" {
+			return verdict == "done", nil
 		}
 		said := strings.TrimPrefix(verdict, "failed ")
-		return &UnpackError{Path: dir.Path, Dir: remoteDir, Output: said[:min(len(said), maxQuoted)]}
+		return false, &UnpackError{Path: dir.Path, Dir: remoteDir, Output: said[:min(len(said), maxQuoted)]}
 	})
-	return there, err
 }

@@ -41,12 +41,11 @@ for d in "${XDG_CACHE_HOME:-$HOME/.cache}/tlaunch" ~/.cache/tlaunch /var/tmp/tla
 
 // Probe asks a host what it is, and which of the files with these SHA-256 (hexadecimal) it has; those count as used now. A host that runs no POSIX sh is a [*ScriptError].
 func Probe(ctx context.Context, c *ssh.Client, hashes ...string) (Platform, error) {
-	var lines []string
-	err := run(ctx, c, "asking what it is", "w="+quote(strings.Join(hashes, " "))+"; "+probeScript, func(r *remote) error {
+	lines, err := run(ctx, c, "asking what it is", "w="+quote(strings.Join(hashes, " "))+"; "+probeScript, func(r *remote) (lines []string, err error) {
 		for {
 			line, ok, err := r.line()
 			if err != nil || !ok {
-				return err
+				return lines, err
 			}
 			lines = append(lines, line)
 		}

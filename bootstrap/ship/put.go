@@ -29,7 +29,7 @@ x=$d/.try.$$; e=$({ { echo '#!/bin/sh'; echo exit 0; } >"$x" && chmod 700 "$x" &
 rm -f "$x"; t=$d; break; done;
 [ -n "$t" ] || { echo none; exit; }; p=$t/.part.$$;
 v=cksum; for s in openssl sha256sum shasum; do command -v $s >/dev/null 2>&1 && v=$s && break; done; if [ -n "$T" ]; then fetch || exit;
-else z=raw; [ "$Z" = 1 ] && command -v gzip >/dev/null 2>&1 && z=gzip; echo "ready $z $v"; IFS= read -r C;
+else z=raw; [ "$Z" = 1 ] && command -v gzip >/dev/null 2>&1 && z=gzip; echo "ready $z $v"; IFS= read -r C || exit;
 if [ $z = gzip ]; then e=$(gzip -dc 2>&1 >"$p"); else e=$(cat 2>&1 >"$p"); fi || { echo "lost $t: $e"; exit; }; fi;
 case $v in openssl) s=$(openssl dgst -sha256 <"$p") && [ "${s##* }" = "$H" ];; sha256sum) s=$(sha256sum <"$p") && [ "${s%% *}" = "$H" ];;
 shasum) s=$(shasum -a 256 <"$p") && [ "${s%% *}" = "$H" ];; *) s=$(cksum <"$p") && [ "$s" = "$C" ];; esac || { echo "corrupt $s"; exit; };
@@ -41,7 +41,7 @@ n=$((n+1)); k=$((k+$(wc -c <"$f")/1024));
 [ $n -le ` + fmt.Sprint(keepFiles) + ` ] && [ $k -le ` + fmt.Sprint(keepKiB) + ` ] || find "$f" -type f -mmin +60 -exec rm -f {} +; done;
 find . -type f -name ".part.*" -mmin +60 -exec rm -f {} +`)
 
-// Put makes sure that the host has b and returns its path there. progress, when not nil, is told how many of the bytes to send are sent, from one goroutine at a time; it is not called when the host has the
+// Put makes sure that the host has b and returns its path there. progress, when not nil, is told how many of the bytes to send are sent, from one goroutine at a time, and for a moment after ctx has ended; it is not called when the host has the
 // file already. Its errors are [*PlatformError], [*DynamicError], [*SpaceError], [ErrCorrupt], [*ScriptError] and the context's.
 func Put(ctx context.Context, c *ssh.Client, p Platform, b *Binary, progress func(sent, total int64)) (remotePath string, err error) {
 	if p.String() != b.Platform() {
@@ -105,31 +105,31 @@ type verdict struct {
 	unfetched string // by which means it could not be fetched
 }
 
-func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdict, err error) {
+func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (verdict, error) {
 	const kib = 1024
 	compress := 0
 	if !u.near && u.from == nil {
 		compress = 1
 		if _, err := u.compressed(); err != nil {
-			return v, fmt.Errorf("ship: %s: %w", u.path, err)
+			return verdict{}, fmt.Errorf("ship: %s: %w", u.path, err)
 		}
 	}
 	text := fmt.Sprintf("H=%s; K=%d; I=%s; Z=%d; %s; set --", u.sha256, (u.size+kib-1)/kib+16, quote(u.interp), compress, u.from.variables(u.size))
 	for _, d := range dirs {
 		text += " " + quote(d)
 	}
-	err = run(ctx, c, "sending "+u.path, text+"; "+putScript, func(r *remote) error {
+	return run(ctx, c, "sending "+u.path, text+"; "+putScript, func(r *remote) (v verdict, err error) {
 		sent := false
 		for {
 			line, ok, err := r.line()
 			if err != nil {
-				return err
+				return v, err
 			}
 			if !ok {
 				if v.path == "" && len(v.lacks) == 0 && !v.corrupt && v.lost == "" && sent {
-					return r.fail(errors.New("it broke off"))
+					return v, r.fail(errors.New("it broke off"))
 				}
-				return nil
+				return v, nil
 			}
 			word, rest, _ := strings.Cut(line, " ")
 			switch word {
@@ -141,7 +141,7 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 			case "ready":
 				sent = true
 				if err := u.send(r, rest); err != nil {
-					return err
+					return v, err
 				}
 			case "unable":
 				v.unable = true
@@ -156,7 +156,6 @@ func (u *upload) try(ctx context.Context, c *ssh.Client, dirs []string) (v verdi
 			}
 		}
 	})
-	return v, err
 }
 
 // send writes the content as the host wants it: "gzip" or "raw", and what it will check it with. A host that stops reading says why in its next line, so that is not an error here.

@@ -62,42 +62,51 @@ func (r *remote) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run executes a script and has talk read its lines. talk ends when it has what it needs; what it returns wins over how the script ended.
-func run(ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) error) error {
-	done := make(chan error, 1)
-	go func() { done <- runSession(ctx, c, step, text, talk) }() // ended by closing its session, at the latest with the connection
+// run executes a script and has talk read its lines. talk ends when it has what it needs; what it returns wins over how the script ended. When ctx ends first talk may go on for a while: it shares nothing with
+// the caller but what it returns.
+func run[T any](ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) (T, error)) (T, error) {
+	type outcome struct {
+		said T
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() { // ended by closing its session, at the latest with the connection
+		said, err := runSession(ctx, c, step, text, talk)
+		done <- outcome{said, err}
+	}()
+	var none T
 	select {
-	case err := <-done:
+	case o := <-done:
 		if ctx.Err() == nil {
-			return err
+			return o.said, o.err
 		}
 	case <-ctx.Done():
 	}
-	return fmt.Errorf("ship: %s: %w", step, context.Cause(ctx))
+	return none, fmt.Errorf("ship: %s: %w", step, context.Cause(ctx))
 }
 
-func runSession(ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) error) error {
+func runSession[T any](ctx context.Context, c *ssh.Client, step, text string, talk func(*remote) (T, error)) (said T, err error) {
 	session, err := c.NewSession()
 	if err != nil {
-		return fmt.Errorf("ship: %s: %w", step, err)
+		return said, fmt.Errorf("ship: %s: %w", step, err)
 	}
 	defer context.AfterFunc(ctx, func() { session.Close() })()
 	defer session.Close()
 	r := &remote{step: step, session: session}
 	if r.stdin, err = session.StdinPipe(); err != nil {
-		return fmt.Errorf("ship: %s: %w", step, err)
+		return said, fmt.Errorf("ship: %s: %w", step, err)
 	}
 	stdout, err := session.StdoutPipe()
 	if err != nil {
-		return fmt.Errorf("ship: %s: %w", step, err)
+		return said, fmt.Errorf("ship: %s: %w", step, err)
 	}
 	session.Stderr = r
 	r.lines = bufio.NewReader(io.TeeReader(stdout, r))
 	if err := session.Start(login); err != nil {
-		return &ScriptError{Step: step, Err: err}
+		return said, &ScriptError{Step: step, Err: err}
 	}
 	if _, err := io.WriteString(r.stdin, text+"\n"); err != nil {
-		return r.fail(err)
+		return said, r.fail(err)
 	}
 	// The lines say how it went. Neither the end of the output nor a status is waited for: what start files have put into the background may hold the output open for ever.
 	return talk(r)
