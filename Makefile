@@ -2,7 +2,8 @@
 
 TIMEOUT  ?= 45m
 FUZZTIME ?= 10s
-PACKAGES ?= ./...
+# The longest first, so that it does not stand alone at the end.
+PACKAGES ?= ./internal/clustertest ./...
 # Packages at once: many tests start processes of their own, so no more than there are cores on a small machine.
 P        ?= 2
 RUN      ?=

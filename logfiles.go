@@ -20,12 +20,13 @@ type logFiles struct {
 	dir    string
 	logger *slog.Logger
 
-	mu     sync.Mutex
-	files  map[speaker]*logFile
-	order  []*logFile // nodes, hosts, launcher
-	flush  *time.Timer
-	broken bool // a file could not be written to, which was said
-	closed bool
+	mu       sync.Mutex
+	files    map[speaker]*logFile
+	order    []*logFile // nodes, hosts, launcher
+	flush    *time.Timer
+	flushing sync.WaitGroup // timers that have not run or been stopped
+	broken   bool           // a file could not be written to, which was said
+	closed   bool
 }
 
 type logFile struct {
@@ -114,7 +115,8 @@ func (l *logFiles) add(r Record) {
 	if !l.closed {
 		_, err = f.w.WriteString(line + "\n")
 		if l.flush == nil {
-			l.flush = time.AfterFunc(flushEvery, l.flushAll) // after close it does nothing
+			l.flushing.Add(1)
+			l.flush = time.AfterFunc(flushEvery, l.flushAll)
 		}
 	}
 	l.mu.Unlock()
@@ -122,6 +124,7 @@ func (l *logFiles) add(r Record) {
 }
 
 func (l *logFiles) flushAll() {
+	defer l.flushing.Done()
 	l.mu.Lock()
 	l.flush = nil
 	var errs []error
@@ -148,11 +151,11 @@ func (l *logFiles) failed(err error) {
 	}
 }
 
-// close writes what is left and closes the files.
+// close writes what is left and closes the files. When it returns nothing is said of them any more.
 func (l *logFiles) close() {
 	l.mu.Lock()
-	if l.flush != nil {
-		l.flush.Stop()
+	if l.flush != nil && l.flush.Stop() {
+		l.flushing.Done()
 	}
 	var errs []error
 	for _, f := range l.order {
@@ -162,5 +165,6 @@ func (l *logFiles) close() {
 	}
 	l.closed = true
 	l.mu.Unlock()
+	l.flushing.Wait()
 	l.failed(errors.Join(errs...))
 }
