@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
 )
@@ -32,6 +33,14 @@ type asker struct {
 	answer answerer        // who is told the result; nil: nobody
 	caller context.Context // whose end ends the method's context; nil: nobody's
 	chain  []*wire.Link    // who waits, outermost first
+}
+
+// length is that of the argument's encoding, where it has one.
+func (m *message) length() int {
+	if m.call != nil {
+		return len(m.call.Argument)
+	}
+	return len(m.encoded)
 }
 
 // nobody waits for most messages.
@@ -115,8 +124,10 @@ func (n *Node) enqueue(ctx context.Context, m message) error {
 	n.mu.Unlock()
 
 	c, _ := m.answer.(*call)
+	began := time.Now()
 	err = waitFor(ctx, c, s.done)
 	n.mu.Lock()
+	n.flow.wait(began, err)
 	i := slices.Index(n.senders, s)
 	if i >= 0 {
 		n.senders = slices.Delete(n.senders, i, i+1)
@@ -199,6 +210,7 @@ func (n *Node) acceptLocked(m *message) {
 // takeLocked removes the oldest message and lets the longest waiting sender in.
 func (n *Node) takeLocked() message {
 	m := n.queue.pop()
+	n.flow.pass(m.length())
 	if m.reserved {
 		n.reserved--
 	}

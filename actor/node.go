@@ -55,6 +55,7 @@ type Node struct {
 	group    sync.WaitGroup // of workers
 
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
+	failures  failures
 
 	mu       sync.Mutex
 	phase    phase
@@ -62,6 +63,7 @@ type Node struct {
 	queue    ring
 	reserved int // of the queue, those that need no room
 	senders  []*sender
+	flow     flow
 	workers  int           // goroutines that handle messages
 	parked   bool          // one more waits for work: starting anew costs more than the work
 	wake     chan struct{} // to the parked one

@@ -113,16 +113,6 @@ type System struct {
 	} // log of failed tells
 }
 
-type stats struct{ failedTells, deadLetters, deadlocks atomic.Uint64 }
-
-// Stats is a snapshot of a system's counters.
-type Stats struct {
-	FailedTells uint64 // Tells whose method failed, or that could not be handled
-	DeadLetters uint64 // messages for nodes that this process does not have
-	Deadlocks   uint64 // calls ended because they waited for themselves along separate chains
-	Pending     int    // calls to other processes under way
-}
-
 // NewSystem starts a system. It has no goroutine of its own.
 func NewSystem(cfg Config) *System {
 	if cfg.Logger == nil {
@@ -168,13 +158,6 @@ func (s *System) Attach(t Transport) { s.transport.Store(&t) }
 
 // Actors is the Proto.Actor system on which this one stands.
 func (s *System) Actors() *protoactor.ActorSystem { return s.actors }
-
-// Stats returns the counters.
-func (s *System) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{s.stats.failedTells.Load(), s.stats.deadLetters.Load(), s.stats.deadlocks.Load(), len(s.pending)}
-}
 
 // Spawn makes a node of spec. Messages gather from now on; [Node.Start] opens
 // it. The error says that the key is taken or what is wrong with spec.

@@ -186,6 +186,9 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 func (n *Node) tell(m *message, result any, err error) {
 	if err != nil {
 		err = n.whyGone(err)
+		if m.method != turnMethod {
+			n.failures.add(err)
+		}
 	}
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {

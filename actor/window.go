@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A budget bounds messages and the bytes of their arguments.
@@ -22,6 +23,7 @@ type window struct {
 	out     budget
 	epoch   int // grows when the link is lost, with which all credit comes back
 	waiting []*ticket
+	flow    flow
 }
 
 // A ticket is a place in the queue for a window.
@@ -45,6 +47,7 @@ func (w *window) acquire(ctx context.Context, c *call, bytes int) (int, error) {
 		w.out.messages++
 		w.out.bytes += bytes
 		epoch := w.epoch
+		w.flow.pass(bytes)
 		w.mu.Unlock()
 		return epoch, nil
 	}
@@ -52,9 +55,11 @@ func (w *window) acquire(ctx context.Context, c *call, bytes int) (int, error) {
 	w.waiting = append(w.waiting, t)
 	w.mu.Unlock()
 
+	began := time.Now()
 	err := waitFor(ctx, c, t.granted)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.flow.wait(began, err)
 	if i := slices.Index(w.waiting, t); i >= 0 {
 		w.waiting = slices.Delete(w.waiting, i, i+1)
 		w.grantLocked() // those behind may be smaller
@@ -63,6 +68,7 @@ func (w *window) acquire(ctx context.Context, c *call, bytes int) (int, error) {
 		}
 		return 0, err
 	}
+	w.flow.pass(bytes)
 	return t.epoch, nil // granted, perhaps just as ctx ended: whoever sends next looks at ctx
 }
 
