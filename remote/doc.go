@@ -53,5 +53,5 @@
 // Ids, addresses and types have at most 2 KiB, and all of them with the headers 32 KiB. Stock peers accept
 // 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most 8192
 // connections are accepted at a time. Of more than 1024 addresses, those without a link, a watch or an attempt may be
-// forgotten, their counters and the last incarnation seen there included.
+// forgotten, with the last incarnation seen there; what they have counted is in [Stats].Forgotten.
 package remote

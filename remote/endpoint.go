@@ -46,6 +46,7 @@ type Endpoint struct {
 	handshakes  chan struct{} // a slot for each one under way
 	connections chan struct{} // a slot for each one accepted
 	refusals    tally
+	forgotten   traffic // of peers whose records are gone
 	said        notices
 
 	mu        sync.Mutex
@@ -255,7 +256,10 @@ func (e *Endpoint) Stats() Stats {
 	}
 	e.mu.Unlock()
 	slices.SortFunc(peers, func(a, b *peer) int { return cmp.Compare(a.address, b.address) })
-	s := Stats{Refused: e.refusals.snapshot()}
+	s := Stats{
+		Refused: e.refusals.snapshot(), Forgotten: e.forgotten.snapshot(),
+		Connections: len(e.connections), Handshakes: len(e.handshakes),
+	}
 	for _, p := range peers {
 		s.Peers = append(s.Peers, p.stats())
 	}

@@ -16,7 +16,13 @@ func (e *Endpoint) peer(address string) *peer {
 	if p == nil {
 		if len(e.peers) >= e.crowd {
 			now := time.Now()
-			maps.DeleteFunc(e.peers, func(_ string, p *peer) bool { return p.forgettable(now) })
+			maps.DeleteFunc(e.peers, func(_ string, p *peer) bool {
+				forget := p.forgettable(now)
+				if forget {
+					e.forgotten.sum(&p.traffic)
+				}
+				return forget
+			})
 			e.crowd = max(idlePeers, 2*len(e.peers)) // so that looking through them costs little for each new one
 		}
 		p = &peer{e: e, address: address}

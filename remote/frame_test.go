@@ -35,8 +35,9 @@ func (c *collected) parcel(m *meta, body []byte, room *[]byte) {
 	c.got = append(c.got, fmt.Sprintf("parcel %s %s %x: %d %x", m.target.Text, m.label.Text, m.head, len(body), sum(body)))
 	c.bodies += len(body)
 }
-func (c *collected) bad(r Reason) { c.reasons = append(c.reasons, r) }
-func (c *collected) flush()       {}
+func (c *collected) beat(uint64, uint64) {}
+func (c *collected) bad(r Reason)        { c.reasons = append(c.reasons, r) }
+func (c *collected) flush()              {}
 
 func sum(b []byte) (s uint64) {
 	for _, x := range b {
@@ -133,6 +134,7 @@ func TestOutboxAndReaderAgainstAnOracle(t *testing.T) {
 	messages, size := o.depth()
 	require.Zero(t, messages)
 	require.Zero(t, size)
+	require.Equal(t, n, written)
 	require.Empty(t, o.lanes[dataLane].busy)
 
 	var c collected
@@ -368,7 +370,7 @@ func TestIdleOutboxIsSmall(t *testing.T) {
 		require.NoError(t, o.putNow(dataLane, &it))
 	}
 	for messages, _ := o.depth(); messages > 0; messages, _ = o.depth() {
-		o.nudge() // which comes to nothing while there is something to write
+		o.nudge(1) // which lets go of nothing while there is something to write
 		_, alive := o.take(&w)
 		require.True(t, alive)
 	}

@@ -184,14 +184,25 @@ func (l *link) send(m *pb.RemoteMessage) (size int, err error) {
 	return len(raw), l.stream.SendMsg(&frame{raw})
 }
 
+// mark is what a sign of life carries for its answer to be known by: the time, never zero.
+func (l *link) mark() uint64 { return uint64(l.pulse.now()) + 1 }
+
+// answered notes how long a sign of life took there and back. A peer that makes up marks spoils its own figure.
+func (l *link) answered(mark uint64) {
+	if now := l.mark(); mark <= now {
+		l.p.roundTrip.Store(int64(max(now-mark, 1)))
+	}
+}
+
 // beat has the writer give signs of life, and ends the link when the peer gives none.
 func (l *link) beat() {
 	tick := time.NewTicker(l.e.cfg.Heartbeat / 2)
 	defer tick.Stop()
+	l.out.nudge(l.mark())
 	for {
 		select {
 		case <-tick.C:
-			l.out.nudge()
+			l.out.nudge(l.mark())
 			if l.silent() {
 				l.finish(errSilent)
 				return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
@@ -17,11 +18,15 @@ type outbox struct {
 	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
 	most   int // of one message's body, in bytes
 
+	stalls *stalls // nil: nobody counts
+
 	mu      sync.Mutex
 	some    sync.Cond // there is something to take, or the outbox has ended
 	lanes   [2]outlane
 	waiters []*waiter // for room in the data lane, first come first served
 	beat    bool      // a sign of life is due
+	mark    uint64    // to be answered by the peer; 0: none is due
+	echo    uint64    // the peer's, to be answered; 0: none is
 	closing bool      // take what is left, then report the end
 	err     error     // the outbox has ended; nothing is taken any more
 }
@@ -78,6 +83,7 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 	w := &waiter{it: *it, done: make(chan error, 1)}
 	o.waiters = append(o.waiters, w)
 	o.mu.Unlock()
+	defer o.stalls.waited(time.Now())
 
 	select {
 	case err := <-w.done:
@@ -132,11 +138,19 @@ func (o *outbox) fits(it *item) error {
 	return nil
 }
 
-// nudge asks the writer for a sign of life.
-func (o *outbox) nudge() {
+// nudge asks the writer for a sign of life, which the peer answers with the same mark.
+func (o *outbox) nudge(mark uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.beat = true
+	o.beat, o.mark = true, mark
+	o.some.Signal()
+}
+
+// answer has the writer answer a sign of life. Of several, the last.
+func (o *outbox) answer(mark uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.beat, o.echo = true, mark
 	o.some.Signal()
 }
 

@@ -241,6 +241,15 @@ func (l *link) putNow(lane int, it *item) error {
 	return l.q.putNow(lane, *it)
 }
 
+// countStalls says where those are counted who wait for room. It is called before anybody puts.
+func (l *link) countStalls(s *stalls) {
+	if l.own {
+		l.out.stalls = s
+	} else {
+		l.q.stalls = s
+	}
+}
+
 func (l *link) drain() {
 	if l.own {
 		l.out.drain()

@@ -209,6 +209,7 @@ func (p *peer) up(l *link) error {
 		return gone
 	})
 	p.links = append(p.links, l)
+	l.countStalls(&p.stalls)
 	var watches map[watchKey]struct{}
 	if len(replaced) > 0 {
 		watches, p.watches = p.watches, nil
@@ -277,12 +278,11 @@ func (p *peer) ended(l *link, err error, lost int) {
 func (p *peer) stats() PeerStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := PeerStats{
-		Address: p.address, State: LinkDown, Links: len(p.links),
-		SentMessages: p.sentMessages.Load(), SentBytes: p.sentBytes.Load(),
-		ReceivedMessages: p.receivedMessages.Load(), ReceivedBytes: p.receivedBytes.Load(),
-		QueuedMessages: len(p.pending), QueuedBytes: p.pendingBytes,
-		Drops: p.drops.snapshot(),
+	s := p.traffic.snapshot()
+	s.Address, s.State, s.Links = p.address, LinkDown, len(p.links)
+	s.QueuedMessages, s.QueuedBytes = len(p.pending), p.pendingBytes
+	if p.member != nil {
+		s.Name = p.member.Name
 	}
 	if p.attempt != nil {
 		s.State = LinkDialing

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A queue holds what waits to be written on the link of a stock peer: urgent messages, which pass the others, and data.
@@ -11,6 +12,8 @@ import (
 type queue struct {
 	limit  int // of data for those who can wait, in bytes
 	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
+
+	stalls *stalls // nil: nobody counts
 
 	mu      sync.Mutex
 	some    sync.Cond // there is something to take, or the queue has ended
@@ -56,6 +59,7 @@ func (q *queue) put(ctx context.Context, it item) error {
 	w := &waiter{it: it, done: make(chan error, 1)}
 	q.waiters = append(q.waiters, w)
 	q.mu.Unlock()
+	defer q.stalls.waited(time.Now())
 
 	select {
 	case err := <-w.done:

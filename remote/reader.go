@@ -26,6 +26,8 @@ type sink interface {
 	message(m *meta, data []byte)
 	// parcel gives a parcel; so are head and body, unless room holds the body.
 	parcel(m *meta, body []byte, room *[]byte)
+	// beat gives a sign of life: a mark to answer, and the answer to one of ours; 0: none.
+	beat(mark, echo uint64)
 	// bad counts something that means nothing to us, alone.
 	bad(reason Reason)
 	// flush is called when nothing more is there for now.
@@ -113,6 +115,13 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 	m := &r.meta
 	switch kind &^ frameUrgent {
 	case frameBeat:
+		if len(f) > 0 { // an older peer says nothing with it
+			mark, echo := c.uvarint(), c.uvarint()
+			if c.failed {
+				return fmt.Errorf("%w: a sign of life that is cut off", errFrame)
+			}
+			r.to.beat(mark, echo)
+		}
 	case frameLeave:
 		r.to.flush()
 		return errLeaves
@@ -245,6 +254,15 @@ func (s *inletSink) take(m *meta, body []byte, room *[]byte) {
 	}()
 	if err := s.inlet.Take(m.target, m.label, m.head, body, room); err != nil {
 		s.bad(BadEnvelope)
+	}
+}
+
+func (s *inletSink) beat(mark, echo uint64) {
+	if mark != 0 {
+		s.l.out.answer(mark)
+	}
+	if echo != 0 {
+		s.l.answered(echo)
 	}
 }
 

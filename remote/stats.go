@@ -2,6 +2,7 @@ package remote
 
 import (
 	"sync/atomic"
+	"time"
 )
 
 // A Reason says why a message was dropped or a peer refused.
@@ -39,24 +40,33 @@ var reasons = [...]Reason{
 	NotProto, TooLarge, QueueFull, LinkLost, RefusedHandshake, RefusedIdentity, RefusedVersion, RefusedJoin, RefusedLimit,
 }
 
-// Stats is a snapshot of an endpoint. Peers that were idle for long may be missing: see the limits of the package.
+// Stats is a snapshot of what an endpoint has counted since it was made.
 type Stats struct {
-	Peers   []PeerStats       // ordered by address
-	Refused map[Reason]uint64 // connections and peers that were turned away, from either end
+	Peers       []PeerStats       // ordered by address
+	Forgotten   PeerStats         // the sum over those that were idle for long and are remembered no more, see the limits of the package; without an address
+	Refused     map[Reason]uint64 // connections and peers that were turned away, from either end; only reasons that occurred
+	Connections int               // accepted, now, those that shake hands aside
+	Handshakes  int               // of connections that came in, under way now
 }
 
 // PeerStats is a snapshot of what went to and came from one address.
 type PeerStats struct {
 	Address          string
+	Name             string // of the member of the run that was last there; empty where certificates do not say
 	State            LinkState
 	Links            int // living links, those on which only the peer sends included
 	SentMessages     uint64
-	SentBytes        uint64 // of encoded batches
+	SentBytes        uint64 // as written to the connection: frames, or batches for a stock peer; before TLS
 	ReceivedMessages uint64
 	ReceivedBytes    uint64
-	QueuedMessages   int
+	ResentMessages   uint64 // of the sent, those that were written a second time
+	QueuedMessages   int    // not yet written, now
 	QueuedBytes      int
-	Drops            map[Reason]uint64 // only reasons that occurred
+
+	Waits     uint64            // Sends that found the queue full
+	Waited    time.Duration     // and for how long they waited for room, all together
+	RoundTrip time.Duration     // from a sign of life to its answer, the last one heard; zero: none yet, as of stock peers
+	Drops     map[Reason]uint64 // messages that went nowhere; only reasons that occurred
 }
 
 // LinkState tells whether messages can be written to a peer now.
@@ -91,9 +101,54 @@ func (t *tally) snapshot() map[Reason]uint64 {
 	return m
 }
 
+// sum adds what another tally has counted.
+func (t *tally) sum(other *tally) {
+	for i := range t.counts {
+		t.counts[i].Add(other.counts[i].Load())
+	}
+}
+
 // traffic counts what went over the links of one peer.
 type traffic struct {
 	sentMessages, sentBytes         atomic.Uint64
 	receivedMessages, receivedBytes atomic.Uint64
+	resentMessages                  atomic.Uint64
+	roundTrip                       atomic.Int64 // the last one; a time.Duration
+	stalls                          stalls
 	drops                           tally
+}
+
+// sum adds what another has counted.
+func (t *traffic) sum(other *traffic) {
+	t.sentMessages.Add(other.sentMessages.Load())
+	t.sentBytes.Add(other.sentBytes.Load())
+	t.receivedMessages.Add(other.receivedMessages.Load())
+	t.receivedBytes.Add(other.receivedBytes.Load())
+	t.resentMessages.Add(other.resentMessages.Load())
+	t.stalls.count.Add(other.stalls.count.Load())
+	t.stalls.total.Add(other.stalls.total.Load())
+	t.drops.sum(&other.drops)
+}
+
+func (t *traffic) snapshot() PeerStats {
+	return PeerStats{
+		SentMessages: t.sentMessages.Load(), SentBytes: t.sentBytes.Load(),
+		ReceivedMessages: t.receivedMessages.Load(), ReceivedBytes: t.receivedBytes.Load(), ResentMessages: t.resentMessages.Load(),
+		Waits: t.stalls.count.Load(), Waited: time.Duration(t.stalls.total.Load()), RoundTrip: time.Duration(t.roundTrip.Load()),
+		Drops: t.drops.snapshot(),
+	}
+}
+
+// stalls counts those who had to wait for room in a queue.
+type stalls struct {
+	count atomic.Uint64
+	total atomic.Int64 // a time.Duration
+}
+
+// waited counts one whose wait is over. Without stalls nobody counts.
+func (s *stalls) waited(since time.Time) {
+	if s != nil {
+		s.count.Add(1)
+		s.total.Add(int64(time.Since(since)))
+	}
 }

@@ -35,7 +35,7 @@ type piece struct {
 	large *large
 }
 
-// take fills the writer's load, waiting until there is something. It returns the messages in it, and alive false when nothing will come
+// take fills the writer's load, waiting until there is something. It returns how many messages it completes, and alive false when nothing will come
 // any more. The load before counts as written.
 func (o *outbox) take(w *writer) (messages int, alive bool) {
 	o.mu.Lock()
@@ -50,19 +50,26 @@ func (o *outbox) take(w *writer) (messages int, alive bool) {
 		}
 		room := loadBytes
 		for which := range o.lanes {
-			for room > 0 && o.lanes[which].takeChunk(w, which, o.most) {
+			for room > 0 {
+				g := o.lanes[which].takeChunk(w, which, o.most)
+				if g == nil {
+					break
+				}
 				room -= inlineBytes
+				if len(g.rest) == 0 {
+					messages++
+				}
 			}
 		}
-		beat := o.beat
-		o.beat = false
+		if o.beat {
+			if len(w.load) == 0 { // nothing was written for a while
+				o.shrinkLocked(w)
+			}
+			w.load = append(w.load, beatFrame(o.mark, o.echo))
+			o.beat, o.mark, o.echo = false, 0, 0
+		}
 		if len(w.load) > 0 {
 			return messages, true
-		}
-		if beat { // nothing was written for a while
-			o.shrinkLocked(w)
-			w.load = append(w.load, beatFrame)
-			return 0, true
 		}
 		if o.closing {
 			return 0, false
@@ -83,7 +90,14 @@ func (o *outbox) shrinkLocked(w *writer) {
 	}
 }
 
-var beatFrame = make([]byte, frameHead)
+// beatFrame is a sign of life: section 7 of WIRE.md.
+func beatFrame(mark, echo uint64) []byte {
+	b := addHead(make([]byte, 0, frameHead+2*binary.MaxVarintLen64))
+	b = binary.AppendUvarint(b, mark)
+	b = binary.AppendUvarint(b, echo)
+	setHead(b, 0, frameBeat, 0)
+	return b
+}
 
 // writtenLocked makes room for what the last load has taken along.
 func (o *outbox) writtenLocked(w *writer) {
@@ -132,10 +146,10 @@ func (l *outlane) takeFrames(w *writer, which int) (messages int) {
 	return taken.messages
 }
 
-// takeChunk adds the next chunk of a large message to the load, and reports whether there was one.
-func (l *outlane) takeChunk(w *writer, which, most int) bool {
+// takeChunk adds the next chunk of a large message to the load, and returns the message, or nil where there is none.
+func (l *outlane) takeChunk(w *writer, which, most int) *large {
 	if len(l.large) == 0 {
-		return false
+		return nil
 	}
 	urgent := which == urgentLane
 	open := l.openSlots(most)
@@ -156,9 +170,9 @@ func (l *outlane) takeChunk(w *writer, which, most int) bool {
 		w.load = append(w.load, head, g.rest[:n])
 		g.rest = g.rest[n:]
 		w.taken.chunks = append(w.taken.chunks, piece{which, g})
-		return true
+		return g
 	}
-	return false
+	return nil
 }
 
 // openSlots gives slots to those that wait for one, and returns how many have one.
