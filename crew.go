@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/remote"
 )
 
 // A crew is the nodes of one host, in the process where they live.
@@ -211,6 +212,7 @@ type stage struct {
 	stop     func(node string)
 	names    map[string]string // display names by key
 	commands *commandSite
+	endpoint *remote.Endpoint // of the process; nil in a run in one process
 }
 
 type stageKey struct{}

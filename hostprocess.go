@@ -188,6 +188,8 @@ func (f *fleet) restart(node, host string, pause time.Duration) {
 	f.order(host, command{Restart: &nodeOrder{Node: node, Pause: pause}})
 }
 
+func (f *fleet) counters() Counters { return Counters{f.sys, f.endpoint} }
+
 func (f *fleet) giveUp(node, host string) { f.order(host, command{GiveUp: &nodeOrder{Node: node}}) }
 
 // order tells a host something, in a goroutine of its own: whoever calls may

@@ -49,8 +49,9 @@ var house = []room{
 	{path: "transmit", may: []string{"actor", "topology"}},
 	{path: "cluster/diff.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "cluster/roll.go", never: []string{"github.com/asynkron/..."}, pure: true},
+	{path: "metrics", may: []string{"actor", "remote"}},
 	{path: "cmd", may: []string{".", "bootstrap"}},
-	{path: "examples", may: []string{".", "actor", "topology", "transmit"}},
+	{path: "examples", may: []string{".", "actor", "topology", "transmit", "metrics"}},
 	{path: "bench", may: []string{".", "actor", "remote", "cluster", "bootstrap", "topology", "transmit"}},
 	// What several rooms share and nobody outside sees; it knows none of them.
 	{path: "internal"},

@@ -111,6 +111,8 @@ func (e *local) giveUp(node, host string) {
 	}
 }
 
+func (e *local) counters() Counters { return Counters{sys: e.sys} }
+
 func (e *local) invite(string, time.Duration) (Invitation, error) {
 	return "", usagef("a run in one process has no address: launch it with Processes or SSH to invite others")
 }

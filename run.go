@@ -50,6 +50,8 @@ type engine interface {
 	// stops one. Neither waits; in a run that ends they do nothing.
 	restart(node, host string, pause time.Duration)
 	giveUp(node, host string)
+	// counters are those of this process.
+	counters() Counters
 	// invite makes an invitation; see Run.Invite.
 	invite(name string, ttl time.Duration) (Invitation, error)
 }

@@ -180,6 +180,7 @@ func (w *worker) open(d *program, st *stage) error {
 		return err
 	}
 	w.sys.Attach(w.endpoint)
+	st.endpoint = w.endpoint
 	streams := newConnListener()
 	w.group.Go(func() { w.accept(streams) })
 	for _, l := range []net.Listener{l, streams} {

@@ -54,6 +54,15 @@ func TestGuideProgramOfPoliciesRuns(t *testing.T) {
 	require.Contains(t, string(out), "node worker/0 on host2 failed; starting it again in ")
 }
 
+func TestObserveProgramRuns(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	program := "package main" + block(t, read(t, "../docs/observe.md"), "go\npackage main")
+	require.NoError(t, os.WriteFile(source, []byte(program), 0o600))
+	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), `tlaunch_node_messages_total{node="exporter/0"} 10`)
+}
+
 func TestGuideListsFlags(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), build(t, "./star"), "-help")
 	cmd.Args[0] = "star"
