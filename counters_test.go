@@ -27,7 +27,9 @@ func (l *looker) Start(ctx context.Context) error {
 	return nil
 }
 
-func (l *looker) Ask(ctx context.Context) (sight, error) { return actor.Call0(ctx, l.far, (*looker).Look) }
+func (l *looker) Ask(ctx context.Context) (sight, error) {
+	return actor.Call0(ctx, l.far, (*looker).Look)
+}
 
 func (l *looker) Look(ctx context.Context) (sight, error) {
 	var s sight
