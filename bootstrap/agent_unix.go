@@ -23,9 +23,6 @@ import (
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 )
 
-// ordersSilence is how long an agent waits for the next byte of its orders, before it knows its lease.
-const ordersSilence = 10 * time.Second
-
 // agent supervises one worker: it relays its streams, records its output, holds its lease, and leaves nothing behind.
 type agent struct {
 	orders  agentOrders
@@ -34,6 +31,7 @@ type agent struct {
 	door    *door          // nil: a lost link is not bridged
 	bridge  bridgeReport
 	session *yamux.Session // with the launcher
+	deadman *deadman
 	control *yamux.Stream
 	records *recorder
 	exe     string // our executable, and the worker's
@@ -73,7 +71,13 @@ func runAgent() int {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
 	}
-	a := &agent{pulse: newPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
+	dead, err := startDeadman(strangerSilence)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
+		return exitBroken
+	}
+	defer dead.stop()
+	a := &agent{deadman: dead, pulse: newPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
 	if err := a.greet(link); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return exitBroken
@@ -127,12 +131,13 @@ func (a *agent) readOrders() error {
 	if err := readMessage(a.control, maxEnvelope, frameOrders, &a.orders); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
+	if a.orders.Lease <= 0 {
+		a.orders.Lease = DefaultLease
+	}
+	a.deadman.allow(a.patience())
 	records, err := a.session.AcceptStream()
 	if err != nil {
 		return fmt.Errorf("wait for the launcher: %w", err)
-	}
-	if a.orders.Lease <= 0 {
-		a.orders.Lease = DefaultLease
 	}
 	a.records = newRecorder(records, a.orders.LogRate, a.orders.recordPatience())
 	if len(a.orders.Token) == len(resume.Token{}) {
@@ -141,6 +146,9 @@ func (a *agent) readOrders() error {
 	go a.readControl() // answers pings from here on, however long the start takes
 	return nil
 }
+
+// patience is for how long this process may show no sign of life before it, and all below it, are killed.
+func (a *agent) patience() time.Duration { return a.orders.Lease + LeaseNotice }
 
 // start makes the work folder and starts the worker in it.
 func (a *agent) start() error {
@@ -177,7 +185,7 @@ func (a *agent) start() error {
 		Stdout:     far[2],
 		Stderr:     far[3],
 		ExtraFiles: []*os.File{far[0], far[1], far[4]},
-	}, a.orders.Lease+LeaseNotice, a.exited)
+	}, a.patience(), a.exited)
 	if err != nil {
 		return err
 	}

@@ -86,27 +86,6 @@ func TestCleanEndsOrphansAndNothingElse(t *testing.T) {
 	require.True(t, alive(beside.grandchild))
 }
 
-// An agent that is stopped holds its claim for ever, but its init ends without it, and then it is a left-over itself.
-func TestCleanEndsStoppedAgents(t *testing.T) {
-	run := "stopped-" + rand.Text()
-	p, f := startFamily(t, Config{Run: run, Lease: time.Second})
-	require.NoError(t, syscall.Kill(f.agent, syscall.SIGSTOP))
-	require.Empty(t, cleanLocal(t, CleanOptions{Run: run}).Found, "its init is not done")
-	gone(t, 9*time.Second, f.init, f.worker, f.child, f.grandchild)
-	found := cleanLocal(t, CleanOptions{Run: run})
-	require.Len(t, found.Found, 2)
-	require.Equal(t, f.agent, found.Found[0].PID)
-	require.Equal(t, f.dir, found.Found[1].Path)
-	require.DirExists(t, f.dir)
-	found = cleanLocal(t, CleanOptions{Run: run, End: true})
-	require.Len(t, found.Found, 2)
-	require.Zero(t, found.Own())
-	gone(t, time.Second, f.agent)
-	require.NoDirExists(t, f.dir)
-	require.NoFileExists(t, f.dir+claimSuffix)
-	await(t, p)
-}
-
 // abandoned makes a work folder whose agent is gone.
 func abandoned(t *testing.T, base, mark string) string {
 	t.Helper()
@@ -218,11 +197,7 @@ func TestLiving(t *testing.T) {
 		"agent and all":               {[]marked{{role: "agent"}, {role: "init/reaper/1/1/worker"}, {role: "worker"}, {}}, true},
 		"worker alone":                {[]marked{{role: "worker"}}, false},
 		"orphan alone":                {[]marked{{}}, false},
-		"stopped agent":               {[]marked{{role: "agent", stopped: true}}, false},
-		"stopped agent, init lives":   {[]marked{{role: "agent", stopped: true}, {role: "init/reaper/1/1/worker"}}, true},
-		"stopped worker":              {[]marked{{role: "agent"}, {role: "worker", stopped: true}}, true},
 		"giver before its agent":      {[]marked{{role: "giver"}}, true},
-		"stopped giver":               {[]marked{{role: "giver", stopped: true}}, false},
 		"inside of the namespace":     {[]marked{{role: "init/namespace/1/1/worker"}, {role: "worker"}}, true},
 		"another role that starts so": {[]marked{{role: "initial"}}, false},
 	} {

@@ -48,28 +48,27 @@ func clean(link *stdio) error {
 func cleanHere(bases []string, orders cleanOrders) cleanReport {
 	before := findRemains(bases, "", orders.Run)
 	report := before.report()
-	before.close()
 	if !orders.End {
+		before.close()
 		return report
 	}
 	dead := map[Mark]bool{}
 	for _, p := range before.processes {
 		dead[p.mark] = true
 	}
-	left := map[int]bool{}
+	left, resist := map[int]bool{}, map[Mark]bool{}
 	for _, p := range endMarked(func(p marked) bool { return dead[p.mark] }, LeaseNotice) {
-		left[p.pid] = true
+		left[p.pid], resist[p.mark] = true, true
 	}
-	problems := map[string]string{}             // of folders that are still there
-	after := findRemains(bases, "", orders.Run) // those of agents that were stopped can be had now
-	for _, f := range after.folders {
-		if f.held {
-			problems[f.dir] = "its agent lives on"
+	problems := map[string]string{} // of folders that are still there
+	for _, f := range before.folders {
+		if resist[f.mark] {
+			problems[f.dir] = "a process that works in it resists SIGKILL"
 		} else if err := f.remove(); err != nil {
 			problems[f.dir] = err.Error()
 		}
 	}
-	after.close()
+	before.close()
 	for i := range report.Found {
 		f := &report.Found[i]
 		switch {

@@ -59,8 +59,10 @@
 //
 // Elsewhere agent and init are both subreapers: orphans become children of one of them. When one is killed the other kills all
 // that is left, also together with the worker. Only who kills both at once leaves processes behind, and these carry a [Mark]
-// in their environment. An init also ends everything when its agent, because it was stopped, says nothing for the length of
-// the lease and [LeaseNotice].
+// in their environment.
+//
+// An agent that shows no sign of life for the length of the lease and [LeaseNotice], because it was stopped (SIGSTOP), is killed by
+// a timer that it has set in the kernel, and its init ends everything below it.
 //
 // An unprivileged account could have a PID namespace only inside a user namespace of its own, in which files of other users
 // belong to nobody, sudo and other setuid programs have no power, and ssh refuses its own configuration for its owner. So it is

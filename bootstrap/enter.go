@@ -1,6 +1,9 @@
 package bootstrap
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // Enter hands control over in a process that was started as part of a host. Call it first thing in main.
 //
@@ -16,11 +19,11 @@ func Enter() (*Guest, bool) {
 	case markerAgent:
 		os.Exit(runAgent())
 	case markerClean:
-		os.Exit(runClean())
+		os.Exit(mortal(runClean))
 	case markerAttach:
-		os.Exit(runAttach())
+		os.Exit(mortal(runAttach))
 	case markerGiver:
-		os.Exit(runGiver())
+		os.Exit(mortal(runGiver))
 	case markerWorker:
 		guest, err := enterWorker()
 		if err != nil {
@@ -32,6 +35,20 @@ func Enter() (*Guest, bool) {
 	_, _ = os.Stderr.WriteString("bootstrap: " + marker + " is set to something that no launcher sets; unset it\n")
 	os.Exit(exitBroken)
 	return nil, false
+}
+
+// ordersSilence is how long an agent waits for the next byte of its orders, before it knows its lease.
+const ordersSilence = 10 * time.Second
+
+// strangerSilence is for how long a process that does not know its lease may show no sign of life.
+const strangerSilence = ordersSilence + LeaseNotice
+
+// mortal runs a process's whole life so that it does not stay when somebody stops it. Where that cannot be had, it stays.
+func mortal(run func() int) int {
+	if dead, err := startDeadman(strangerSilence); err == nil {
+		defer dead.stop()
+	}
+	return run()
 }
 
 // exitBroken is the status of an agent or worker that was started by something else than a launcher, or lost it before its orders.

@@ -50,7 +50,7 @@ func readMarked(pid int, uptime time.Duration) (marked, bool) {
 		return marked{}, false
 	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const state, starttime = 0, 19 // counted from the field after the name
+	const starttime = 19 // counted from the field after the name
 	if len(fields) <= starttime {
 		return marked{}, false
 	}
@@ -59,7 +59,6 @@ func readMarked(pid int, uptime time.Duration) (marked, bool) {
 	}
 	const tick = time.Second / 100 // USER_HZ, which the kernel never changes towards programs
 	p.age = max(0, uptime-time.Duration(p.start)*tick)
-	p.stopped = fields[state][0] == 'T'
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
 		return marked{}, false

@@ -15,7 +15,6 @@ type marked struct {
 	uid     int
 	start   uint64 // when it started, in ticks of the machine: with pid it names a process for good
 	age     time.Duration
-	stopped bool
 	role    string // value of marker, as the process was started with it; empty for what workers have started
 	mark    Mark
 	command string
@@ -31,13 +30,12 @@ func (p marked) init() bool { return strings.HasPrefix(p.role, hold.RoleInit+"/"
 func (p marked) gives() bool { return p.role == markerGiver }
 
 // living returns the marks of runs that go on: those with an agent, and those about to have one, of which a giver is the sign: it ends
-// soon without its launcher. An agent that is stopped counts for as long as its init does,
-// which ends everything when the agent says nothing for too long. An init without an agent that can be seen is inside of a
-// namespace, as we are, or ends in this moment.
+// soon without its launcher. An agent that is stopped counts, since it does not stay so for long. An init without an agent that can be
+// seen is inside of a namespace, as we are, or ends in this moment.
 func living(all []marked) map[Mark]bool {
 	alive := map[Mark]bool{}
 	for _, p := range all {
-		if (p.agent() || p.gives()) && !p.stopped || p.init() {
+		if p.agent() || p.gives() || p.init() {
 			alive[p.mark] = true
 		}
 	}

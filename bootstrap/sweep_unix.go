@@ -65,13 +65,9 @@ func findRemains(bases []string, own, run string) remains {
 	if own, ok := ParseMark(os.Getenv(markVariable)); ok {
 		r.running[own] = true
 	}
-	stopped := map[Mark]bool{} // by agents that are, and whose init has ended everything else
-	for _, p := range all {
-		stopped[p.mark] = stopped[p.mark] || p.agent() && !r.running[p.mark]
-	}
 	found := folders(bases, own)
 	for _, f := range found {
-		if f.held && !stopped[f.mark] {
+		if f.held {
 			r.running[f.mark] = true
 		}
 	}
@@ -119,9 +115,6 @@ func (a *agent) sweep() {
 	found := findRemains(base, a.dir, "")
 	defer found.close()
 	for _, f := range found.folders {
-		if f.held {
-			continue // its agent is stopped: that is for people to look at
-		}
 		if left := endMarked(func(p marked) bool { return p.mark == f.mark }, LeaseNotice); len(left) == 0 {
 			_ = f.remove() // a folder that resists keeps its claim
 		}
