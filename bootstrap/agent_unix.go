@@ -230,7 +230,8 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 		debug.SetMemoryLimit(24 << 20)
 		select {
 		case <-time.After(settling):
-			debug.SetGCPercent(50) // not before: a start would pay for a collection that finds nothing
+			runtime.SetDefaultGOMAXPROCS() // see oneProcessor
+			debug.SetGCPercent(50)         // not before: a start would pay for a collection that finds nothing
 			debug.FreeOSMemory()
 			trim()
 			a.sweep()

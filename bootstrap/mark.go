@@ -70,5 +70,12 @@ func (p part) env() []string {
 	if p.mark != "" {
 		env = append(env, markVariable+"="+p.mark)
 	}
+	if p.role == markerAgent {
+		env = append(env, oneProcessor)
+	}
 	return env
 }
+
+// oneProcessor is how an agent starts: looking for work that other threads could do costs it more than all of its work, which is done one step after the other
+// until its worker runs. Once it has settled it takes what the machine has, for a worker may print and send much.
+const oneProcessor = "GOMAXPROCS=1"
