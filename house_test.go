@@ -47,6 +47,7 @@ var house = []room{
 	{path: "topology", pure: true},
 	{path: "topology/collective", may: []string{"topology", "actor"}},
 	{path: "transmit", may: []string{"actor", "topology"}},
+	{path: "transmit/internal/table", pure: true},
 	{path: "cluster/diff.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "cluster/roll.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "metrics", may: []string{"actor", "remote"}},
