@@ -34,7 +34,10 @@ func LocalHosts(n int) ProgramOption { return func(p *program) { p.localHosts = 
 // TLS replaces the certificates that a run makes for itself by the user's
 // own: f gives each process its configuration, by the name of its host
 // ("launcher" for the process that called Launch). It must hold a certificate,
-// RootCAs and ClientCAs. Invitations need the run's own certificates.
+// RootCAs and ClientCAs. f is asked again at each handshake, perhaps by several
+// goroutines at once, so certificates and authorities may be replaced while a
+// run goes on; links that are up stay, and an error refuses that handshake.
+// Invitations need the run's own certificates.
 func TLS(f func(host string) (*tls.Config, error)) ProgramOption {
 	return func(p *program) { p.tls = f }
 }

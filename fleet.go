@@ -118,9 +118,7 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 			return err
 		}
 	}
-	if err := identify(&cfg, d, d.tls != nil, own, launcherName, firstIncarnation); err != nil {
-		return err
-	}
+	identify(&cfg, d, d.tls != nil, own, launcherName, firstIncarnation)
 	if f.endpoint, err = remote.New(cfg); err != nil {
 		return err
 	}

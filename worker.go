@@ -165,10 +165,7 @@ func (w *worker) open(d *program, st *stage) error {
 		Now:    func() time.Time { return time.Now().Add(offset) },
 		Expect: w.hostAt, Join: w.join,
 	}
-	if err := identify(&cfg, d, w.orders.OwnTLS, w.orders.Credentials, w.orders.Host, w.orders.Incarnation); err != nil {
-		l.Close()
-		return err
-	}
+	identify(&cfg, d, w.orders.OwnTLS, w.orders.Credentials, w.orders.Host, w.orders.Incarnation)
 	w.sys = actor.NewSystem(actor.Config{
 		Host: hostOf(w.orders.Host), Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
 		Context: withStage(context.Background(), st), Logger: w.logger,
@@ -250,17 +247,13 @@ func flatten(o outcome) *actor.Error {
 }
 
 // identify gives an endpoint its credentials, or the program's own TLS.
-func identify(cfg *remote.Config, d *program, own bool, c remote.Credentials, host string, incarnation uint64) error {
+func identify(cfg *remote.Config, d *program, own bool, c remote.Credentials, host string, incarnation uint64) {
 	if !own {
 		cfg.Credentials = &c
-		return nil
+		return
 	}
-	var err error
 	cfg.Incarnation = incarnation
-	if cfg.TLS, err = ownTLS(d, host); err != nil {
-		return err
-	}
-	return nil
+	cfg.GetTLS = func() (*tls.Config, error) { return ownTLS(d, host) }
 }
 
 func ownTLS(d *program, host string) (*tls.Config, error) {

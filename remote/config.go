@@ -27,13 +27,17 @@ type Config struct {
 	// zero: theirs is used.
 	Incarnation uint64
 
-	// Exactly one of the following three is set.
+	// Exactly one of the following four is set.
 
 	// Credentials make the endpoint a member of a run; only members of that run are spoken to.
 	Credentials *Credentials
 	// TLS is the user's own configuration, used to dial and to serve. It must hold a certificate and, so that peers
 	// are verified, RootCAs and ClientCAs; New insists on verified client certificates.
 	TLS *tls.Config
+	// GetTLS gives what TLS would be, and is asked by New and at each handshake, on either side: certificates and authorities may
+	// rotate, links that are up stay. It is called concurrently, and may read files; handshakes wait for it. Its error, and a
+	// configuration that would not do as TLS, refuse that handshake.
+	GetTLS func() (*tls.Config, error)
 	// InsecurePlaintext lets everybody in and everybody read along.
 	InsecurePlaintext bool
 
@@ -67,6 +71,18 @@ type Config struct {
 	// wait, may have queued. Zero means 64 MiB; negative is an error.
 	UrgentBytes int
 
+	// MaxConnections is how many accepted connections may live at once; with more, callers are refused. Zero means 8192, twice the
+	// members of the largest run; negative is an error.
+	MaxConnections int
+
+	// MaxConnectionsPerAddress is how many of them may come from one address, of IPv6 from one network of 64 bits, so that nobody keeps
+	// out all others. Zero means half of MaxConnections, at least one; negative is an error.
+	MaxConnectionsPerAddress int
+
+	// MaxHandshakes is how many connections may shake hands at once, half of them from one address; each costs a goroutine and some
+	// buffers until it is through or HandshakeTimeout is over. Zero means 512; negative is an error.
+	MaxHandshakes int
+
 	// HandshakeTimeout bounds everything between the start of a dial and the peer's welcome, and the same time on the
 	// accepting side. Zero means 5 s; negative is an error.
 	HandshakeTimeout time.Duration
@@ -91,31 +107,33 @@ func (c Config) validate() (Config, error) {
 	require(c.System != nil, "Config.System is missing")
 	require(printable(c.Address), "Config.Address %q must be printable ASCII, without spaces, and not empty", c.Address)
 	security := 0
-	for _, set := range []bool{c.Credentials != nil, c.TLS != nil, c.InsecurePlaintext} {
+	for _, set := range []bool{c.Credentials != nil, c.TLS != nil, c.GetTLS != nil, c.InsecurePlaintext} {
 		if set {
 			security++
 		}
 	}
-	require(security == 1, "exactly one of Credentials, TLS and InsecurePlaintext must be set, not %d of them", security)
+	require(security == 1, "exactly one of Credentials, TLS, GetTLS and InsecurePlaintext must be set, not %d of them", security)
 	if c.Credentials != nil {
 		require(c.Incarnation == 0, "Config.Incarnation comes from the Credentials; leave it zero")
 		c.Incarnation = c.Credentials.Incarnation
 	}
 	if c.TLS != nil {
-		require(len(c.TLS.Certificates) > 0 || (c.TLS.GetCertificate != nil && c.TLS.GetClientCertificate != nil),
-			"Config.TLS needs a certificate to serve and to dial with")
-		require(!c.TLS.InsecureSkipVerify || c.TLS.VerifyConnection != nil, "Config.TLS must verify its peers")
-		// Without it, whoever has a certificate of any public authority would be let in.
-		require(c.TLS.ClientCAs != nil, "Config.TLS needs ClientCAs, the authorities of those who may come in")
+		errs = append(errs, checkTLS(c.TLS))
 	}
 	require(c.MaxMessage >= 0, "Config.MaxMessage is negative")
 	require(c.QueueBytes >= 0, "Config.QueueBytes is negative")
 	require(c.UrgentBytes >= 0, "Config.UrgentBytes is negative")
+	require(c.MaxConnections >= 0, "Config.MaxConnections is negative")
+	require(c.MaxConnectionsPerAddress >= 0, "Config.MaxConnectionsPerAddress is negative")
+	require(c.MaxHandshakes >= 0, "Config.MaxHandshakes is negative")
 	require(c.HandshakeTimeout >= 0, "Config.HandshakeTimeout is negative")
 	require(c.Heartbeat >= 0, "Config.Heartbeat is negative")
 	setDefault(&c.MaxMessage, 64<<20)
 	setDefault(&c.QueueBytes, 4<<20)
 	setDefault(&c.UrgentBytes, 64<<20)
+	setDefault(&c.MaxConnections, 8192)
+	setDefault(&c.MaxConnectionsPerAddress, max(1, c.MaxConnections/2))
+	setDefault(&c.MaxHandshakes, 512)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.Heartbeat, 5*time.Second)
 	if c.Now == nil {

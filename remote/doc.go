@@ -51,7 +51,7 @@
 //
 // A message larger than Config.MaxMessage, here or at the peer, is refused by Send, and ends the link when a peer sends it.
 // Ids, addresses and types have at most 2 KiB, and all of them with the headers 32 KiB. Stock peers accept
-// 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most 8192
-// connections are accepted at a time. Of more than 1024 addresses, those without a link, a watch or an attempt may be
-// forgotten, with the last incarnation seen there; what they have counted is in [Stats].Forgotten.
+// 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most Config.MaxConnections
+// connections are accepted at a time, half of them from one address; a stock peer may have eight streams on one, and has to wait for more.
+// Of more than 1024 addresses, those without a link, a watch or an attempt may be forgotten, with the last incarnation seen there; what they have counted is in [Stats].Forgotten.
 package remote

@@ -43,8 +43,8 @@ type Endpoint struct {
 	dialing context.Context // ends when no new links are wanted
 	halt    context.CancelFunc
 
-	handshakes  chan struct{} // a slot for each one under way
-	connections chan struct{} // a slot for each one accepted
+	handshakes  *places // of those under way that others have begun
+	connections *places // of those that were accepted
 	refusals    tally
 	forgotten   traffic // of peers whose records are gone
 	said        notices
@@ -73,10 +73,11 @@ func New(cfg Config) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		cfg: cfg, system: cfg.System, log: cfg.Logger, security: sec,
-		incoming:   newHandover(),
-		handshakes: make(chan struct{}, maxHandshakes), connections: make(chan struct{}, maxConnections),
-		listeners: map[net.Listener]struct{}{},
-		peers:     map[string]*peer{}, crowd: idlePeers,
+		incoming:    newHandover(),
+		handshakes:  newPlaces(cfg.MaxHandshakes, max(1, cfg.MaxHandshakes/2)),
+		connections: newPlaces(cfg.MaxConnections, cfg.MaxConnectionsPerAddress),
+		listeners:   map[net.Listener]struct{}{},
+		peers:       map[string]*peer{}, crowd: idlePeers,
 		links:    map[*link]struct{}{},
 		idle:     make(chan struct{}),
 		finished: make(chan struct{}),
@@ -258,7 +259,7 @@ func (e *Endpoint) Stats() Stats {
 	slices.SortFunc(peers, func(a, b *peer) int { return cmp.Compare(a.address, b.address) })
 	s := Stats{
 		Refused: e.refusals.snapshot(), Forgotten: e.forgotten.snapshot(),
-		Connections: len(e.connections), Handshakes: len(e.handshakes),
+		Connections: e.connections.count(), Handshakes: e.handshakes.count(),
 	}
 	for _, p := range peers {
 		s.Peers = append(s.Peers, p.stats())

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 )
 
@@ -70,7 +71,7 @@ func parseHello(b []byte) (h hello, err error) {
 	if c.failed || most == 0 {
 		return hello{}, fmt.Errorf("%w: the peer does not say who it is", errFirstMessage)
 	}
-	h.most = int(min(most, 1<<40))
+	h.most = int(min(most, math.MaxInt)) // what fits here
 	return h, nil
 }
 
@@ -118,7 +119,7 @@ func (p *peer) fits(info peerInfo, dialled bool, incarnation *uint64) error {
 		}
 		return p.bind(*id)
 	}
-	if info.leaf == nil || dialled || e.cfg.TLS.ServerName != "" {
+	if info.leaf == nil || dialled || info.oneName {
 		return nil // plaintext, checked already, or one name in all certificates: nothing to hold anybody to
 	}
 	host, _, err := net.SplitHostPort(address)

@@ -57,8 +57,7 @@ func TestCrowdOfBusyPeers(t *testing.T) {
 
 func TestConnectionsAreBounded(t *testing.T) {
 	n := newNetwork()
-	e := start(t, Config{Address: "e:1", InsecurePlaintext: true, Dial: n.dial})
-	e.connections = make(chan struct{}, 1)
+	e := start(t, Config{Address: "e:1", InsecurePlaintext: true, Dial: n.dial, MaxConnections: 1})
 	serve(t, e, n.listen("e:1"))
 	in, pid := newInbox(t, e, "x", 2)
 	ctx := within(t, 10*time.Second)

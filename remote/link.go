@@ -8,6 +8,8 @@ import (
 	"time"
 
 	pb "github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -89,8 +91,11 @@ func (l *link) read() {
 	for {
 		var f frame
 		if err := l.stream.RecvMsg(&f); err != nil {
-			if errors.Is(err, io.EOF) {
+			switch {
+			case errors.Is(err, io.EOF):
 				err = nil
+			case status.Code(err) == codes.ResourceExhausted: // gRPC's word for a message above the limit, which ends the stream
+				l.e.dropped(l.p, TooLarge, 1)
 			}
 			l.finish(err)
 			return

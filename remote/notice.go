@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 )
@@ -22,14 +21,6 @@ type notices struct {
 type notice struct {
 	peer   string
 	reason Reason
-}
-
-// hostOf names a caller, without the port, which is a new one each time.
-func hostOf(a net.Addr) string {
-	if host, _, err := net.SplitHostPort(a.String()); err == nil {
-		return host
-	}
-	return a.String()
 }
 
 // sayOnce reports whether this is to be logged: once for each peer, reason and interval.

@@ -64,7 +64,7 @@ func (e *Endpoint) greet(conn *secured) (hello, error) {
 
 // otherLanguage is what a failure to shake hands means where nothing was agreed on: a stock peer hangs up on our hello.
 func (e *Endpoint) otherLanguage(err error) error {
-	if e.security.client == nil {
+	if e.security.current == nil {
 		return fmt.Errorf("%w: %w", errOtherLanguage, err)
 	}
 	return err
@@ -168,8 +168,10 @@ func (l *link) readFrames() {
 	switch {
 	case errors.Is(err, errLeaves), l.left.Load() && errors.Is(err, io.EOF):
 		err = nil
-	case errors.Is(err, errFrame), errors.Is(err, ErrTooLarge):
+	case errors.Is(err, errFrame):
 		l.e.dropped(l.p, BadFrame, 1)
+	case errors.Is(err, ErrTooLarge):
+		l.e.dropped(l.p, TooLarge, 1)
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the connection has ended without a goodbye: %w", io.ErrUnexpectedEOF)
 	}

@@ -22,34 +22,75 @@ const (
 	protoJoin = "tlaunch-join/1"
 )
 
-// Security is who may speak to whom on the links of one endpoint. Both configurations are nil for plaintext.
+// Security is who may speak to whom on the links of one endpoint.
 type security struct {
-	server, client *tls.Config
-	run            string // not "" when certificates are those of a run
+	current func() (*sides, error) // asked at each handshake; nil for plaintext
+	run     string                 // not "" when certificates are those of a run
 }
 
+// sides are how to dial and how to serve.
+type sides struct{ client, server *tls.Config }
+
 func newSecurity(cfg Config) (*security, error) {
-	if cfg.InsecurePlaintext {
-		return &security{}, nil
-	}
 	s := &security{}
-	var base *tls.Config
-	if cfg.Credentials != nil {
+	get := cfg.GetTLS
+	switch {
+	case cfg.InsecurePlaintext:
+		return s, nil
+	case cfg.Credentials != nil:
 		own, err := cfg.Credentials.TLS(cfg.Now)
 		if err != nil {
 			return nil, err
 		}
-		base, s.run = own, cfg.Credentials.Run
-	} else {
-		base = cfg.TLS.Clone()
-		if base.Time == nil {
-			base.Time = cfg.Now
+		s.run = cfg.Credentials.Run
+		get = func() (*tls.Config, error) { return own, nil }
+	case cfg.TLS != nil:
+		get = func() (*tls.Config, error) { return cfg.TLS, nil }
+	}
+	sidesOf := func() (*sides, error) {
+		base, err := get()
+		if err == nil {
+			err = checkTLS(base)
 		}
+		if err != nil {
+			return nil, fmt.Errorf("remote: no configuration of TLS for a handshake: %w", err)
+		}
+		return newSides(base, cfg.Now), nil
+	}
+	first, err := sidesOf()
+	if err != nil {
+		return nil, err
+	}
+	s.current = sidesOf
+	if cfg.GetTLS == nil {
+		s.current = func() (*sides, error) { return first, nil }
+	}
+	return s, nil
+}
+
+// checkTLS refuses a configuration of the user's that would let in strangers, or nobody.
+func checkTLS(c *tls.Config) error {
+	switch {
+	case c == nil:
+		return errors.New("remote: a nil *tls.Config")
+	case len(c.Certificates) == 0 && (c.GetCertificate == nil || c.GetClientCertificate == nil):
+		return errors.New("remote: Config.TLS needs a certificate to serve and to dial with")
+	case c.InsecureSkipVerify && c.VerifyConnection == nil:
+		return errors.New("remote: Config.TLS must verify its peers")
+	case c.ClientCAs == nil: // without it, whoever has a certificate of any public authority would be let in
+		return errors.New("remote: Config.TLS needs ClientCAs, the authorities of those who may come in")
+	}
+	return nil
+}
+
+func newSides(user *tls.Config, now func() time.Time) *sides {
+	base := user.Clone()
+	if base.Time == nil {
+		base.Time = now
 	}
 	base.NextProtos = []string{protoOwn, protoGRPC}
 	base.MinVersion = max(base.MinVersion, tls.VersionTLS12)
 
-	s.client = base.Clone()
 	members := base.Clone()
 	members.ClientAuth = tls.RequireAndVerifyClientCert
 	members.GetConfigForClient = nil
@@ -58,8 +99,8 @@ func newSecurity(cfg Config) (*security, error) {
 	joiners.ClientAuth = tls.NoClientCert
 	joiners.VerifyConnection = nil // there is nobody to verify yet
 
-	s.server = members.Clone()
-	s.server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	server := members.Clone()
+	server.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if len(hello.SupportedProtos) == 1 && hello.SupportedProtos[0] == protoJoin {
 			return joiners, nil
 		}
@@ -77,15 +118,19 @@ func newSecurity(cfg Config) (*security, error) {
 		}
 		return chosen, nil
 	}
-	return s, nil
+	return &sides{client: base, server: server}
 }
 
 // serve does the server's half of the handshake and tells which protocol was agreed.
 func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, error) {
-	if s.server == nil {
+	if s.current == nil {
 		return sniff(ctx, raw)
 	}
-	conn := tls.Server(raw, s.server)
+	now, err := s.current()
+	if err != nil {
+		return nil, "", err
+	}
+	conn := tls.Server(raw, now.server)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, "", err
 	}
@@ -93,7 +138,7 @@ func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, e
 	if state.NegotiatedProtocol == protoJoin {
 		return newSecured(conn), protoJoin, nil
 	}
-	sc, err := s.known(conn, state)
+	sc, err := s.known(conn, state, now)
 	return sc, language(state), err
 }
 
@@ -127,10 +172,14 @@ func sniff(ctx context.Context, raw net.Conn) (*secured, string, error) {
 // dial does the client's half of the handshake with the process at address, and tells which protocol was agreed; in plaintext, where
 // nothing is, it is our own.
 func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*secured, string, error) {
-	if s.client == nil {
+	if s.current == nil {
 		return newSecured(raw), protoOwn, nil
 	}
-	config := s.client
+	now, err := s.current()
+	if err != nil {
+		return nil, "", err
+	}
+	config := now.client
 	if config.ServerName == "" && !config.InsecureSkipVerify {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
@@ -144,13 +193,13 @@ func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*sec
 		return nil, "", err
 	}
 	state := conn.ConnectionState()
-	sc, err := s.known(conn, state)
+	sc, err := s.known(conn, state, now)
 	return sc, language(state), err
 }
 
-func (s *security) known(conn net.Conn, state tls.ConnectionState) (*secured, error) {
+func (s *security) known(conn net.Conn, state tls.ConnectionState, now *sides) (*secured, error) {
 	sc := newSecured(conn)
-	sc.info.secure = true
+	sc.info.secure, sc.info.oneName = true, now.client.ServerName != ""
 	if len(state.PeerCertificates) > 0 {
 		sc.info.leaf = state.PeerCertificates[0]
 	}
@@ -208,10 +257,11 @@ func (c *secured) Read(b []byte) (int, error) {
 
 // peerInfo tells the handlers of gRPC who is at the other end.
 type peerInfo struct {
-	secure bool
-	member *Identity         // of the run, or nil
-	leaf   *x509.Certificate // nil in plaintext
-	pulse  *pulse
+	secure  bool
+	oneName bool              // all certificates have the same, by the user's configuration
+	member  *Identity         // of the run, or nil
+	leaf    *x509.Certificate // nil in plaintext
+	pulse   *pulse
 }
 
 // A pulse says when the other end of a connection was last heard. Times are counted from its making.

@@ -10,11 +10,7 @@ import (
 	"time"
 )
 
-const (
-	maxHandshakes  = 256  // at once; a waiting one costs a goroutine and some buffers
-	maxConnections = 8192 // at once, accepted; the largest run has half as many members
-	acceptPause    = 50 * time.Millisecond
-)
+const acceptPause = 50 * time.Millisecond
 
 // Serve accepts peers from l, over TLS unless the endpoint is a plaintext one, until l fails or the endpoint is closed;
 // then it closes l. It may be called for any number of listeners. It returns nil when Close ended it, and ErrClosed when
@@ -62,21 +58,20 @@ func (e *Endpoint) isClosed() bool {
 // take has a connection shake hands in a goroutine of its own.
 func (e *Endpoint) take(conn net.Conn) {
 	from := hostOf(conn.RemoteAddr())
-	select {
-	case e.handshakes <- struct{}{}:
-	default:
-		e.tooMany(from, "handshakes")
+	if reason := e.handshakes.take(networkOf(from)); reason != "" {
+		e.tooMany(from, reason, "handshakes")
 		_ = conn.Close()
 		return
 	}
 	if !e.spawn(func() { e.admit(conn, from) }) {
-		<-e.handshakes
+		e.handshakes.leave(networkOf(from))
 		_ = conn.Close()
 	}
 }
 
 func (e *Endpoint) admit(conn net.Conn, from string) {
-	defer func() { <-e.handshakes }()
+	network := networkOf(from)
+	defer e.handshakes.leave(network)
 	ctx, cancel := context.WithTimeoutCause(e.dialing, e.cfg.HandshakeTimeout, errHandshake)
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
@@ -91,10 +86,8 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 		e.serveJoin(sc, from)
 		return
 	}
-	select {
-	case e.connections <- struct{}{}:
-	default:
-		e.tooMany(from, "connections")
+	if reason := e.connections.take(network); reason != "" {
+		e.tooMany(from, reason, "connections")
 		if protocol == protoOwn {
 			stop := context.AfterFunc(ctx, func() { sc.Close() })
 			_ = writeHello(sc, addText([]byte{byte(byLimit)}, "there are too many connections")) // it is hung up on all the same
@@ -103,7 +96,7 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 		_ = sc.Close()
 		return
 	}
-	sc.left = func() { <-e.connections }
+	sc.left = func() { e.connections.leave(network) }
 	if protocol == protoOwn {
 		e.admitOwn(ctx, sc, from)
 		return
@@ -114,10 +107,10 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 }
 
 // tooMany counts and logs a caller for whom there was no room.
-func (e *Endpoint) tooMany(from, what string) {
-	e.refusals.add(RefusedLimit, 1)
-	if e.sayOnce(from, RefusedLimit) {
-		e.log.Warn("peer refused: there are too many "+what, "peer", from)
+func (e *Endpoint) tooMany(from string, reason Reason, what string) {
+	e.refusals.add(reason, 1)
+	if e.sayOnce(from, reason) {
+		e.log.Warn("peer refused: there are too many "+what, "peer", from, "reason", string(reason))
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	NoProcess     Reason = "no_process"     // no such process here; it went to the dead letters
 	Panicked      Reason = "panicked"       // the receiving process panicked
 	NotProto      Reason = "not_proto"      // a raw process sent something that is no protobuf message
-	TooLarge      Reason = "too_large"      // a raw process sent more than Config.MaxMessage
+	TooLarge      Reason = "too_large"      // a raw process sent more than Config.MaxMessage, or a peer did, which ended the link
 	QueueFull     Reason = "queue_full"     // a sender that cannot wait found the queue full
 	LinkLost      Reason = "link_lost"      // queued when the link ended, or no link could be made
 )
@@ -33,11 +33,14 @@ const (
 	RefusedVersion   Reason = "version"   // no version in common
 	RefusedJoin      Reason = "join"      // a caller without certificate was turned away
 	RefusedLimit     Reason = "limit"     // too many handshakes or connections at once
+
+	RefusedAddressLimit Reason = "address_limit" // too many of them from one address
 )
 
 var reasons = [...]Reason{
 	BadFrame, BadEnvelope, BadSerializer, BadPayload, UnknownType, Reserved, BadSystem, Unwatched, NoProcess, Panicked,
 	NotProto, TooLarge, QueueFull, LinkLost, RefusedHandshake, RefusedIdentity, RefusedVersion, RefusedJoin, RefusedLimit,
+	RefusedAddressLimit,
 }
 
 // Stats is a snapshot of what an endpoint has counted since it was made.
