@@ -1,10 +1,8 @@
 package tlaunch
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
-	"github.com/tartrl/tlaunch-go/cluster"
 	"github.com/tartrl/tlaunch-go/remote"
 )
 
@@ -89,15 +86,22 @@ func (r *Run) Invite(name string, ttl time.Duration) (Invitation, error) {
 type entry struct {
 	Credentials remote.Credentials // without the key, which the guest made
 	Program     string
-	Members     map[string]string // address by host
+	Places      []hostPlace
 	Nodes       []nodeEntry
+	Ticket      [16]byte // what the guest shows to be told of places again
 }
 
-type nodeEntry struct{ Key, Host, Type string }
+type nodeEntry struct {
+	Key, Host, Type string
+	Mortal          bool // the run goes on when the host's process ends
+}
 
+// redeemRequest is a request to be let in, or where there is a ticket, to be
+// told where the hosts are by now.
 type redeemRequest struct {
-	Secret [16]byte
-	CSR    []byte
+	Secret [16]byte `cbor:",omitempty"`
+	CSR    []byte   `cbor:",omitempty"`
+	Ticket []byte   `cbor:",omitempty"`
 }
 
 // door is where invitations are kept and redeemed, in the launcher.
@@ -105,8 +109,9 @@ type door struct {
 	fleet *fleet
 
 	mu      sync.Mutex
-	invited map[[32]byte]guest // by the hash of the secret
-	count   uint64             // incarnations of guests
+	invited map[[32]byte]guest    // by the hash of the secret
+	tickets map[[32]byte]struct{} // of guests, hashed
+	count   uint64                // incarnations of guests
 }
 
 type guest struct {
@@ -114,7 +119,9 @@ type guest struct {
 	until time.Time
 }
 
-func newDoor(f *fleet) *door { return &door{fleet: f, invited: map[[32]byte]guest{}} }
+func newDoor(f *fleet) *door {
+	return &door{fleet: f, invited: map[[32]byte]guest{}, tickets: map[[32]byte]struct{}{}}
+}
 
 func (f *fleet) invite(name string, ttl time.Duration) (Invitation, error) {
 	if f.run.program.tls != nil {
@@ -148,6 +155,9 @@ func (d *door) admit(request []byte) ([]byte, error) {
 	if err := actor.Decode(request, &r); err != nil {
 		return nil, fmt.Errorf("the request does not parse: %w", err)
 	}
+	if r.Ticket != nil {
+		return d.direct(r.Ticket)
+	}
 	hash := sha256.Sum256(r.Secret[:])
 	d.mu.Lock()
 	g, ok := d.invited[hash]
@@ -166,207 +176,13 @@ func (d *door) admit(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	run := d.fleet.run
-	e := entry{Credentials: c, Program: run.program.name, Members: d.fleet.where.addresses()}
+	e := entry{Credentials: c, Program: run.program.name, Places: d.fleet.where.places(), Ticket: d.newTicket()}
 	for _, n := range run.graph.nodes {
 		k, err := run.kindOf(n.key)
 		if err != nil {
 			return nil, err
 		}
-		e.Nodes = append(e.Nodes, nodeEntry{n.key, n.process, k.String()})
+		e.Nodes = append(e.Nodes, nodeEntry{n.key, n.process, k.String(), run.graph.mayLose(n.process)})
 	}
 	return actor.Encode(e)
 }
-
-// A Grant is what an invitation was redeemed for: membership of a run. Its
-// TLS lets a stock Proto.Actor process talk to the run's nodes.
-type Grant struct {
-	Run, Program string
-	Credentials  remote.Credentials
-	Members      map[string]string // address by host
-	nodes        map[string]nodeEntry
-}
-
-// TLS is a configuration that serves and dials as this member and accepts
-// members of the same run only.
-func (g *Grant) TLS() (*tls.Config, error) { return g.Credentials.TLS(nil) }
-
-// ConnectOption changes how a process joins a run.
-type ConnectOption func(*connectSettings)
-
-type connectSettings struct {
-	consul *ConsulConfig
-	logger *slog.Logger
-}
-
-// FindInConsul takes the addresses of the run's hosts from Consul instead of
-// from the invitation, which still proves that this process may join.
-func FindInConsul(cfg ConsulConfig) ConnectOption {
-	return func(s *connectSettings) { s.consul = &cfg }
-}
-
-// ConnectLogger receives the connection's own notes. The default discards
-// them. So does nil.
-func ConnectLogger(l *slog.Logger) ConnectOption {
-	return func(s *connectSettings) {
-		if l == nil {
-			l = slog.New(slog.DiscardHandler)
-		}
-		s.logger = l
-	}
-}
-
-// Redeem turns an invitation into membership. It works once.
-func Redeem(ctx context.Context, i Invitation, opts ...ConnectOption) (*Grant, error) {
-	s := &connectSettings{logger: slog.New(slog.DiscardHandler)}
-	for _, o := range opts {
-		o(s)
-	}
-	v, err := i.parse()
-	if err != nil {
-		return nil, err
-	}
-	if s.consul != nil {
-		if v.Addresses, err = addressesInConsul(ctx, *s.consul, v.Run); err != nil {
-			return nil, err
-		}
-	}
-	key, csr, err := remote.NewRequest()
-	if err != nil {
-		return nil, err
-	}
-	request, err := actor.Encode(redeemRequest{v.Secret, csr})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := joinAny(ctx, v, request)
-	if err != nil {
-		return nil, fmt.Errorf("joining run %s: %w", v.Run, err)
-	}
-	var e entry
-	if err := actor.Decode(answer, &e); err != nil {
-		return nil, fmt.Errorf("joining run %s: the answer does not parse: %w", v.Run, err)
-	}
-	e.Credentials.KeyPEM = key
-	g := &Grant{Run: v.Run, Program: e.Program, Credentials: e.Credentials, Members: e.Members, nodes: map[string]nodeEntry{}}
-	for _, n := range e.Nodes {
-		g.nodes[n.Key] = n
-	}
-	return g, nil
-}
-
-// joinAny asks one host after the other, until one answers: a refusal is final,
-// for the secret is spent.
-func joinAny(ctx context.Context, v invitation, request []byte) ([]byte, error) {
-	var errs []error
-	for _, address := range v.Addresses {
-		answer, err := remote.Join(ctx, nil, address, v.Pin, request)
-		if err == nil {
-			return answer, nil
-		}
-		if errors.Is(err, remote.ErrJoin) {
-			return nil, fmt.Errorf("%w: the invitation was used before, has expired, or is not of this run", err)
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		return nil, errors.New("no host of it is known")
-	}
-	return nil, errors.Join(errs...)
-}
-
-func addressesInConsul(ctx context.Context, cfg ConsulConfig, run string) (addresses []string, err error) {
-	c, err := cluster.NewConsul(cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, c.Close(ctx)) }()
-	members, err := c.Members(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		addresses = append(addresses, m.Address)
-	}
-	if len(addresses) == 0 {
-		return nil, fmt.Errorf("run %s has no members in Consul", run)
-	}
-	return addresses, nil
-}
-
-// A Connection is a process's membership of a run that another launched: it
-// finds nodes and calls them.
-type Connection struct {
-	grant    *Grant
-	table    *actor.Table
-	sys      *actor.System
-	endpoint *remote.Endpoint
-}
-
-// Connect joins a run with an invitation. It works once. Close the connection
-// when it is not needed any more.
-func Connect(ctx context.Context, i Invitation, opts ...ConnectOption) (*Connection, error) {
-	g, err := Redeem(ctx, i, opts...)
-	if err != nil {
-		return nil, err
-	}
-	s := &connectSettings{logger: slog.New(slog.DiscardHandler)}
-	for _, o := range opts {
-		o(s)
-	}
-	c := &Connection{grant: g, table: actor.NewTable()}
-	c.sys = actor.NewSystem(actor.Config{Host: g.Credentials.Name, Table: c.table, Locate: c.locate, Logger: s.logger})
-	hosts := map[string]string{}
-	for host, address := range g.Members {
-		hosts[address] = host
-	}
-	c.endpoint, err = remote.New(remote.Config{
-		System: c.sys.Actors(), Credentials: &g.Credentials, Down: c.sys.PeerDown, Logger: s.logger,
-		Address: fmt.Sprintf("%s.%d.%s", g.Credentials.Name, g.Credentials.Incarnation, g.Run), // nobody dials it
-		Expect: func(address string) (string, bool) {
-			if address == launcherAddress(g.Run) {
-				return launcherName, true
-			}
-			h, ok := hosts[address]
-			return h, ok
-		},
-	})
-	if err != nil {
-		return nil, errors.Join(err, c.sys.Close(ctx))
-	}
-	c.sys.Attach(c.endpoint)
-	return c, nil
-}
-
-// Run is the id of the run.
-func (c *Connection) Run() string { return c.grant.Run }
-
-// Close leaves the run: calls under way end.
-func (c *Connection) Close(ctx context.Context) error {
-	return errors.Join(c.sys.Close(ctx), c.endpoint.Close(ctx))
-}
-
-func (c *Connection) locate(key string) (string, error) {
-	n, ok := c.grant.nodes[key]
-	if !ok {
-		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
-	}
-	if a := c.grant.Members[n.Host]; a != "" {
-		return a, nil
-	}
-	return "", fmt.Errorf("%w: host %s of %s", actor.ErrUnreachable, n.Host, key)
-}
-
-func (c *Connection) names() *actor.Table { return c.table }
-
-func (c *Connection) kindOf(key string) (kind, error) {
-	n, ok := c.grant.nodes[key]
-	if !ok {
-		return kind{}, fmt.Errorf("%w: program %s has no node %s", actor.ErrNoNode, c.grant.Program, key)
-	}
-	return kind{name: n.Type}, nil
-}
-
-var (
-	_ Source = (*Run)(nil)
-	_ Source = (*Connection)(nil)
-)

@@ -13,7 +13,9 @@ import (
 // whereabouts is what a process of a run knows of where the hosts' processes
 // are. Of each host only ever later incarnations count.
 type whereabouts struct {
-	graph *graph
+	place    func(key string) (process string, ok bool) // of a node
+	mayLose  func(process string) bool                  // whether the run goes on when a process ends
+	patience time.Duration                              // fatePatience, or what takes its place
 
 	mu      sync.Mutex
 	hosts   map[string]*whereabout
@@ -30,7 +32,17 @@ type whereabout struct {
 }
 
 func newWhereabouts(g *graph) *whereabouts {
-	return &whereabouts{graph: g, hosts: map[string]*whereabout{}, changed: make(chan struct{})}
+	return &whereabouts{
+		place: func(key string) (string, bool) {
+			n := g.byKey[key]
+			if n == nil {
+				return "", false
+			}
+			return n.process, true
+		},
+		mayLose: g.mayLose, patience: fatePatience,
+		hosts: map[string]*whereabout{}, changed: make(chan struct{}),
+	}
 }
 
 func (w *whereabouts) hostLocked(name string) *whereabout {
@@ -92,22 +104,22 @@ func (w *whereabouts) left(host string, incarnation uint64, final bool) (address
 
 // locate is the address of the process of a node.
 func (w *whereabouts) locate(key string) (string, error) {
-	n := w.graph.byKey[key]
-	if n == nil {
+	process, ok := w.place(key)
+	if !ok {
 		return "", fmt.Errorf("%w: %s", actor.ErrNoNode, key)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h := w.hosts[n.process]
+	h := w.hosts[process]
 	switch {
 	case h == nil:
-		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, n.process, key)
+		return "", fmt.Errorf("%w: host %s of %s has not joined", actor.ErrUnreachable, process, key)
 	case h.address != "":
 		return h.address, nil
 	case h.final:
-		return "", fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.process, key)
+		return "", fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, process, key)
 	}
-	return "", fmt.Errorf("%w: host %s of %s is being started again", actor.ErrUnreachable, n.process, key)
+	return "", fmt.Errorf("%w: host %s of %s is being started again", actor.ErrUnreachable, process, key)
 }
 
 // at is the host whose process is, or was, at an address.
@@ -199,10 +211,10 @@ const (
 // fate waits for the news that the process at an address has ended.
 func (w *whereabouts) fate(ctx context.Context, address string) error {
 	host, _ := w.at(address)
-	if host == "" || !w.graph.mayLose(host) { // where it may not, its end is the run's
+	if host == "" || !w.mayLose(host) { // where it may not, its end is the run's
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, fatePatience)
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
 	if w.await(ctx, func() bool { return slices.Contains(w.hosts[host].before, address) }) != nil {
 		return nil
@@ -213,25 +225,28 @@ func (w *whereabouts) fate(ctx context.Context, address string) error {
 // away waits for the next process of a node's host, where the program's
 // policies have it started again. address is where the last try failed.
 func (w *whereabouts) away(ctx context.Context, key, address string, why error) error {
-	n := w.graph.byKey[key]
-	if n == nil || !w.graph.mayLose(n.process) {
+	process, ok := w.place(key)
+	if !ok || !w.mayLose(process) {
 		return why
 	}
 	if address != "" {
-		if w.fate(ctx, address) == nil {
+		switch err := w.fate(ctx, address); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil:
 			return why // it is out of reach, which is not to say that it has ended
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, returnPatience, fmt.Errorf("%w: waited %v for host %s to be started again", actor.ErrUnreachable, returnPatience, n.process))
+	ctx, cancel := context.WithTimeoutCause(ctx, returnPatience, fmt.Errorf("%w: waited %v for host %s to be started again", actor.ErrUnreachable, returnPatience, process))
 	defer cancel()
 	var final bool
 	err := w.await(ctx, func() bool {
-		h := w.hosts[n.process]
+		h := w.hosts[process]
 		final = h != nil && h.final
 		return h != nil && (h.address != "" || h.final)
 	})
 	if err == nil && final {
-		return fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, n.process, key)
+		return fmt.Errorf("%w: host %s of %s has ended, and is not started again", actor.ErrPeerGone, process, key)
 	}
 	return err
 }
