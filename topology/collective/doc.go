@@ -1,0 +1,53 @@
+// Package collective moves data along the shapes of package topology: the nodes of a group broadcast, gather, reduce and exchange, at the
+// speed of their links.
+//
+// A node becomes a member of a [Group] by embedding a [Member] in its value, and joining where the program is built:
+//
+//	type Worker struct {
+//		collective.Member
+//		gradients []float32
+//	}
+//
+//	group := collective.Over(topology.Ring())
+//	for _, h := range p.Hosts() {
+//		w := &Worker{}
+//		collective.Join(group, tlaunch.Add(p, "worker", w, tlaunch.On(h)), w, h.Name)
+//	}
+//	return group.Seal()
+//
+// All members then call the same operations in the same order, from their Run:
+//
+//	err := collective.AllReduce(ctx, w, w.gradients, collective.Mean)
+//
+// Data travels in chunks as messages between the nodes, over the links that they have anyway; a member sends a chunk on as it comes.
+//
+// # Guarantees
+//
+// The same algorithm, chunk size and members put numbers together in the same order, so that results have the same bits each time; and all
+// members of an [AllReduce] have the same.
+//
+// A member holds a few chunks beside the caller's slices: what others have sent to it and it has not used is at most 1 MiB for each of
+// them, since they send no more before they are told that there is room.
+//
+// A member that is slow holds up those that get their data through it, and nobody else in a [Broadcast].
+//
+// Members that come to the same place with different operations, lengths, types, roots or options hear of it, and who they are
+// ([DisagreeError]); nobody waits for ever. Members that had all they waited for may be through with the operation by then.
+//
+// A member that has ended is left out of a Broadcast: those below it are served by the one above it, from the chunk on that they had, and
+// have everything; a [MissingError] says who is missing, at the root for certain. Other operations fail, at all members, with that error.
+// An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
+//
+// # Cancellation
+//
+// The end of a member's context ends the operation for all of them, with an error that wraps [ErrAborted] and the context's. Who cannot be told
+// finds out by asking: a member that has waited for 50 ms asks the other how far it is, and again ever less often.
+//
+// # Limits
+//
+// A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
+// take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
+// A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
+// Chunks that a broken link has lost end the operation with [ErrLost]. Numbers travel as they are in memory: members of different byte order
+// disagree.
+package collective

@@ -1,0 +1,143 @@
+package collective
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+// What members say to each other. A message is a header of 64 bytes, numbers little endian, and a payload:
+//
+//	0  kind, 1 byte        1  flags        4  sender's rank, 4 bytes       8  operation, counted by each member from 1
+//	16 stream, 4 bytes     20 index of the message in its stream, 4 bytes
+//	24 signature, 32 bytes (see signature.put); of a grant: 8 bytes of credit
+//	56 instance of the sender: a random number of its process and node
+//
+// The payload begins at a multiple of 8, so that numbers in it can be used where they are.
+const headerSize = 64
+
+type kind uint8
+
+const (
+	kindData kind = iota + 1
+	kindGrant
+	kindAbort // payload: a failure
+)
+
+const flagLast = 1 // of a stream whose length nobody knew
+
+type header struct {
+	kind     kind
+	flags    uint8
+	from     int
+	seq      uint64
+	stream   uint32
+	index    uint32
+	sig      signature
+	credit   uint64
+	instance uint64
+}
+
+func (h *header) put(b []byte) {
+	clear(b[:headerSize])
+	b[0], b[1] = byte(h.kind), h.flags
+	binary.LittleEndian.PutUint32(b[4:], uint32(h.from))
+	binary.LittleEndian.PutUint64(b[8:], h.seq)
+	binary.LittleEndian.PutUint32(b[16:], h.stream)
+	binary.LittleEndian.PutUint32(b[20:], h.index)
+	if h.kind == kindGrant {
+		binary.LittleEndian.PutUint64(b[24:], h.credit)
+	} else {
+		h.sig.put(b[24:56])
+	}
+	binary.LittleEndian.PutUint64(b[56:], h.instance)
+}
+
+// parse reads the header of a message in a group of n members.
+func parse(b []byte, n int) (h header, payload []byte, err error) {
+	if len(b) < headerSize {
+		return h, nil, fmt.Errorf("%w: a message of %d bytes", errMessage, len(b))
+	}
+	from := binary.LittleEndian.Uint32(b[4:])
+	h = header{
+		kind: kind(b[0]), flags: b[1], from: int(from), seq: binary.LittleEndian.Uint64(b[8:]),
+		stream: binary.LittleEndian.Uint32(b[16:]), index: binary.LittleEndian.Uint32(b[20:]), instance: binary.LittleEndian.Uint64(b[56:]),
+	}
+	if h.kind < kindData || h.kind > kindAbort || uint64(from) >= uint64(n) {
+		return h, nil, fmt.Errorf("%w: kind %d from member %d of %d", errMessage, h.kind, from, n)
+	}
+	if h.kind == kindGrant {
+		h.credit = binary.LittleEndian.Uint64(b[24:])
+	} else {
+		h.sig = readSignature(b[24:56])
+	}
+	return h, b[headerSize:], nil
+}
+
+// A signature is what members must have in common when they meet in an operation.
+type signature struct {
+	op      opKind
+	algo    Algorithm
+	elem    elemKind
+	big     bool // numbers are big endian in this process's memory
+	root    uint32
+	size    uint64 // of the data, in bytes, by the operation's own measure
+	chunk   uint32
+	reduce  uint32 // of the reduction's name
+	members uint32 // how many there are
+}
+
+func (s *signature) put(b []byte) {
+	b[0], b[1], b[2] = byte(s.op), byte(s.algo), byte(s.elem)
+	if s.big {
+		b[3] = 1
+	}
+	binary.LittleEndian.PutUint32(b[4:], s.root)
+	binary.LittleEndian.PutUint64(b[8:], s.size)
+	binary.LittleEndian.PutUint32(b[16:], s.chunk)
+	binary.LittleEndian.PutUint32(b[20:], s.reduce)
+	binary.LittleEndian.PutUint32(b[24:], s.members)
+}
+
+func readSignature(b []byte) signature {
+	return signature{
+		op: opKind(b[0]), algo: Algorithm(b[1]), elem: elemKind(b[2]), big: b[3] == 1,
+		root: binary.LittleEndian.Uint32(b[4:]), size: binary.LittleEndian.Uint64(b[8:]),
+		chunk: binary.LittleEndian.Uint32(b[16:]), reduce: binary.LittleEndian.Uint32(b[20:]), members: binary.LittleEndian.Uint32(b[24:]),
+	}
+}
+
+// text says what the signature means, for errors: all in which two can differ.
+func (s signature) text() string {
+	order := "little"
+	if s.big {
+		order = "big"
+	}
+	return fmt.Sprintf("%v of %d bytes of %v, root %d of %d, %v in chunks of %d, reduction %08x, %s endian",
+		s.op, s.size, s.elem, s.root, s.members, s.algo, s.chunk, s.reduce, order)
+}
+
+var bigEndian = func() bool {
+	one := uint16(1)
+	return *(*byte)(unsafe.Pointer(&one)) == 0
+}()
+
+type opKind uint8
+
+const (
+	opBroadcast opKind = iota + 1
+	opStream
+	opScatter
+	opGather
+	opReduce
+	opAllReduce
+	opAllGather
+	opReduceScatter
+	opAllToAll
+	opBarrier
+)
+
+func (k opKind) String() string {
+	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "?"}
+	return names[min(int(k), len(names)-1)]
+}

@@ -1,0 +1,288 @@
+package collective
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
+	"github.com/tartrl/tlaunch-go/topology"
+)
+
+const (
+	// windowBytes is what a member may have sent to another that this one has not used yet, whatever it is used for. It fills a link of
+	// 1 Gbit/s for 8 ms, which is the time that a process on a busy host may take to come to it.
+	windowBytes = 1 << 20
+	// grantBytes is how much of it is given back at a time.
+	grantBytes = windowBytes / 8
+	// aheadMost is how many operations a member may be behind another one's messages.
+	aheadMost = 1 << 16
+	// pastKept is of how many operations a member remembers how they ended.
+	pastKept = 64
+)
+
+// A Member makes the node in whose value it is embedded one of a [Group]. Its zero value is ready to join one.
+type Member struct {
+	group *Group
+	plan  *plan
+	rank  int
+	links []actor.Ref[Port] // to those with whom it is linked in the group's shape: whoever walks the program finds them here
+
+	mu       sync.Mutex
+	instance uint64 // of this process and node; 0: not drawn yet
+	refs     []actor.Ref[Port]
+	edges    []edge // by rank
+	seq      uint64 // of the operation that is under way, or was last
+	current  *op
+	slots    map[slotKey]*slot
+	past     map[uint64]past     // how operations ended
+	aborts   map[uint64]*failure // of operations that others have ended, and this one has not come to
+	bell     chan struct{}       // closed when something has changed; nil: nobody waits
+}
+
+type past struct {
+	sig     signature
+	failure *failure // nil: it was done
+}
+
+// An edge is what this member knows of its exchange with another.
+type edge struct {
+	out      int    // sent there, and not granted back
+	owed     int    // used here, and not granted back
+	parked   int    // arrived here, and not used
+	instance uint64 // of the other; 0: never heard of
+	restarts int    // of the other, since it was first heard of
+	got      uint64 // messages with data that have come
+}
+
+type slotKey struct {
+	seq    uint64
+	from   int
+	stream uint32
+}
+
+// A slot is where messages of a stream wait.
+type slot struct {
+	queue []*packet
+	next  uint32 // index of the message that comes next
+}
+
+// A packet is a message with data that has arrived; whoever takes it releases it.
+type packet struct {
+	header
+	payload []byte
+	whole   []byte
+}
+
+func (m *Member) member() *Member { return m }
+
+// Rank is the member's place in its group, -1 before the group is sealed.
+func (m *Member) Rank() int {
+	if m.plan == nil {
+		return -1
+	}
+	return m.rank
+}
+
+// Shape is who is linked with whom; nil before the group is sealed.
+func (m *Member) Shape() *topology.Shape {
+	if m.plan == nil {
+		return nil
+	}
+	return m.plan.shape
+}
+
+// readyLocked makes what only a running member needs.
+func (m *Member) readyLocked() {
+	if m.instance != 0 {
+		return
+	}
+	m.instance = rand.Uint64() | 1
+	n := m.plan.shape.Len()
+	m.refs, m.edges = make([]actor.Ref[Port], n), make([]edge, n)
+	m.slots, m.past, m.aborts = map[slotKey]*slot{}, map[uint64]past{}, map[uint64]*failure{}
+}
+
+// ref is the way to another member; ctx is the node's.
+func (m *Member) ref(ctx context.Context, rank int) actor.Ref[Port] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refs[rank].IsZero() {
+		m.refs[rank] = actor.RefIn[Port](ctx, m.plan.name(rank))
+	}
+	return m.refs[rank]
+}
+
+// ringLocked wakes all that wait.
+func (m *Member) ringLocked() {
+	if m.bell != nil {
+		close(m.bell)
+		m.bell = nil
+	}
+}
+
+func (m *Member) bellLocked() <-chan struct{} {
+	if m.bell == nil {
+		m.bell = make(chan struct{})
+	}
+	return m.bell
+}
+
+var errMessage = errors.New("collective: a message that makes no sense")
+
+// Collective takes what another member sends. It is called by members alone.
+func (m *Member) Collective(ctx context.Context, message []byte) error {
+	if m.plan == nil {
+		return fmt.Errorf("%w: %s has not joined one, or its group was not sealed", ErrGroup, actor.Self(ctx))
+	}
+	h, payload, err := parse(message, m.plan.shape.Len())
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.readyLocked()
+	m.metLocked(h.from, h.instance)
+	defer m.ringLocked()
+	switch h.kind {
+	case kindGrant:
+		e := &m.edges[h.from]
+		e.out = max(0, e.out-int(min(h.credit, windowBytes)))
+		return nil
+	case kindAbort:
+		f := new(failure)
+		if err := actor.Decode(payload, f); err != nil {
+			return fmt.Errorf("%w: an abort: %w", errMessage, err)
+		}
+		m.abortLocked(h.seq, f)
+		return nil
+	}
+	return m.dataLocked(ctx, &packet{h, payload, message})
+}
+
+// metLocked notes that another member was heard of. One that was started again has nothing of what was under way.
+func (m *Member) metLocked(rank int, instance uint64) {
+	e := &m.edges[rank]
+	if e.instance != 0 && e.instance != instance {
+		*e = edge{parked: e.parked, restarts: e.restarts + 1}
+	}
+	e.instance = instance
+}
+
+func (m *Member) abortLocked(seq uint64, f *failure) {
+	switch {
+	case m.current != nil && seq == m.seq:
+		m.current.failLocked(f.err(), false)
+	case seq > m.seq && seq-m.seq < aheadMost && len(m.aborts) < pastKept:
+		m.aborts[seq] = f
+	}
+}
+
+func (m *Member) dataLocked(ctx context.Context, p *packet) error {
+	e := &m.edges[p.from]
+	e.got++
+	size := len(p.whole)
+	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
+	switch {
+	case done:
+		e.owed += size
+		return nil
+	case p.seq-m.seq >= aheadMost || e.parked > 2*windowBytes:
+		return fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq, m.seq, e.parked)
+	case p.seq == m.seq && p.sig != m.current.sig:
+		e.owed += size
+		m.current.failLocked(m.disagreement(p.from, p.sig, m.current.sig), true)
+		return nil
+	}
+	actor.Keep(ctx)
+	e.parked += size
+	s := m.slotLocked(p.seq, p.from, p.stream)
+	s.queue = append(s.queue, p)
+	return nil
+}
+
+func (m *Member) disagreement(rank int, theirs, ours signature) error {
+	return &DisagreeError{m.plan.name(m.rank), m.plan.name(rank), ours.text(), theirs.text()}
+}
+
+func (m *Member) slotLocked(seq uint64, from int, stream uint32) *slot {
+	k := slotKey{seq, from, stream}
+	s := m.slots[k]
+	if s == nil {
+		s = &slot{}
+		m.slots[k] = s
+	}
+	return s
+}
+
+// A Status is how far a member has come with an operation.
+type Status struct {
+	Instance uint64
+	Where    string    // of its operations; see the constants
+	Sig      [32]byte  // where it has come there
+	Failure  []failure // one, where it has failed there
+	Got      uint64    // messages with data that it has had from the other
+}
+
+const (
+	whereBefore = "before" // it has not come there
+	whereAt     = "at"
+	whereDone   = "done"
+	whereFailed = "failed"
+	whereLong   = "long ago" // it does not know any more
+)
+
+// CollectiveAsk tells another member how far this one has come. It is called by members alone.
+func (m *Member) CollectiveAsk(ctx context.Context, seq uint64) (Status, error) {
+	if m.plan == nil {
+		return Status{}, fmt.Errorf("%w: %s has not joined one, or its group was not sealed", ErrGroup, actor.Self(ctx))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.readyLocked()
+	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}}
+	if was, ok := m.past[seq]; ok {
+		s.Where = whereDone
+		was.sig.put(s.Sig[:])
+		if was.failure != nil {
+			s.Where, s.Failure = whereFailed, append(s.Failure, *was.failure)
+		}
+	} else if m.current != nil && seq == m.seq {
+		s.Where = whereAt
+		m.current.sig.put(s.Sig[:])
+	} else if seq <= m.seq {
+		s.Where = whereLong
+	}
+	return s, nil
+}
+
+// release gives back a packet that was used: its memory, and window to its sender once that is worth a message.
+func (m *Member) release(ctx context.Context, p *packet) {
+	from, size := p.from, len(p.whole)
+	whole := p.whole[:cap(p.whole)]
+	p.whole, p.payload = nil, nil
+	pool.Put(&whole)
+	m.mu.Lock()
+	e := &m.edges[from]
+	e.parked -= size
+	e.owed += size
+	grant := e.owed
+	if grant < grantBytes {
+		m.mu.Unlock()
+		return
+	}
+	e.owed = 0
+	m.mu.Unlock()
+	m.grant(ctx, from, grant)
+}
+
+// grant gives window back. Where it does not arrive the other has ended, or finds out by asking.
+func (m *Member) grant(ctx context.Context, to, bytes int) {
+	h := header{kind: kindGrant, from: m.rank, credit: uint64(bytes), instance: m.instance}
+	message := make([]byte, headerSize)
+	h.put(message)
+	_ = actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message)
+}

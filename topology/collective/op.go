@@ -1,0 +1,413 @@
+package collective
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
+
+const (
+	// askAfter is how long a member waits for another before it asks how far that one is: then ever less often, up to askMost. A member
+	// that has died is known to be dead by the answer.
+	askAfter = 50 * time.Millisecond
+	askMost  = time.Second
+	// idleAsks is how often a member may say that it has done its part, while nothing more arrives of it, before that counts as lost.
+	idleAsks = 6
+	// abortPatience is how long a member that has failed takes to tell the others.
+	abortPatience = 2 * time.Second
+)
+
+// An op is one operation at one member, from when the program calls it until it returns.
+type op struct {
+	m        *Member
+	ctx      context.Context
+	seq      uint64
+	sig      signature
+	restarts []int // of the others, when it began
+
+	// Guarded by m.mu.
+	err     error         // why it failed
+	tell    bool          // the others are to be told
+	marks   []int         // see mark
+	missing map[int]error // members without whom it was done; nil errors where another has noticed
+}
+
+// begin makes the next operation of a member the one under way.
+func (m *Member) begin(ctx context.Context, sig signature) (*op, error) {
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.readyLocked()
+	if m.current != nil {
+		return nil, fmt.Errorf("%w: %s is in a %s", ErrBusy, m.plan.name(m.rank), m.current.sig.op)
+	}
+	m.seq++
+	sig.members, sig.big = uint32(m.plan.shape.Len()), bigEndian
+	o := &op{m: m, ctx: ctx, seq: m.seq, sig: sig}
+	for rank := range m.edges {
+		o.restarts = append(o.restarts, m.edges[rank].restarts)
+	}
+	m.current = o
+	if f := m.aborts[o.seq]; f != nil {
+		o.failLocked(f.err(), false)
+	}
+	for k, s := range m.slots {
+		if k.seq == o.seq && len(s.queue) > 0 && s.queue[0].sig != sig {
+			o.failLocked(m.disagreement(k.from, s.queue[0].sig, sig), true)
+		}
+	}
+	return o, nil
+}
+
+// usable says why the member cannot act under ctx, or nil.
+func (m *Member) usable(ctx context.Context) error {
+	self := actor.Self(ctx)
+	switch {
+	case m.plan == nil:
+		return fmt.Errorf("%w: %s has not joined one with Join, or Seal was not called", ErrGroup, self)
+	case self != m.plan.name(m.rank):
+		return fmt.Errorf("%w: the context is that of %q, and the member is %s: use the one that its Run was given", ErrGroup, self, m.plan.name(m.rank))
+	}
+	// Whatever the others send comes through the node's own mailbox.
+	_, err := actor.Call(ctx, m.ownRef(ctx), Port.CollectiveAsk, 0)
+	if errors.Is(err, actor.ErrDeadlock) {
+		return fmt.Errorf("%w: nothing could arrive at %s: call it from Run, or add the node with Concurrent(2)", ErrTurn, self)
+	}
+	return err
+}
+
+func (m *Member) ownRef(ctx context.Context) actor.Ref[Port] {
+	m.mu.Lock()
+	m.readyLocked()
+	m.mu.Unlock()
+	return m.ref(ctx, m.rank)
+}
+
+// end ends the operation, and tells the others if it failed here. It returns err, or why the operation failed before, with what and where
+// it was.
+func (o *op) end(err error) error {
+	m := o.m
+	if err != nil {
+		o.fail(err)
+	}
+	m.mu.Lock()
+	was := past{sig: o.sig}
+	err = o.err
+	if err != nil {
+		was.failure = newFailure(m.plan.name(m.rank), err)
+	}
+	m.current = nil
+	m.past[o.seq] = was
+	delete(m.past, o.seq-pastKept)
+	delete(m.aborts, o.seq)
+	for k, s := range m.slots {
+		if k.seq > o.seq {
+			continue
+		}
+		for _, p := range s.queue {
+			m.edges[k.from].parked -= len(p.whole)
+			m.edges[k.from].owed += len(p.whole)
+		}
+		delete(m.slots, k)
+	}
+	tell, missing := o.tell, o.missingLocked()
+	grants := map[int]int{}
+	for rank := range m.edges {
+		if e := &m.edges[rank]; e.owed >= grantBytes {
+			grants[rank], e.owed = e.owed, 0
+		}
+	}
+	m.mu.Unlock()
+	for rank, bytes := range grants {
+		m.grant(o.ctx, rank, bytes)
+	}
+	if tell {
+		o.abort(was.failure)
+	}
+	if err == nil {
+		err = missing
+	}
+	if err != nil {
+		return fmt.Errorf("operation %d, the %v, at %s: %w", o.seq, o.sig.op, m.plan.name(m.rank), err)
+	}
+	return nil
+}
+
+// missingLocked is the error that names those without whom the operation was done, or nil.
+func (o *op) missingLocked() error {
+	if len(o.missing) == 0 {
+		return nil
+	}
+	e := &MissingError{}
+	for _, rank := range slices.Sorted(maps.Keys(o.missing)) {
+		e.Members = append(e.Members, o.m.plan.name(rank))
+		if e.Err == nil {
+			e.Err = o.missing[rank]
+		}
+	}
+	return e
+}
+
+// leaveOut notes members without whom the operation goes on.
+func (o *op) leaveOut(err error, ranks ...int) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	if o.missing == nil {
+		o.missing = map[int]error{}
+	}
+	for _, rank := range ranks {
+		if o.missing[rank] == nil {
+			o.missing[rank] = err
+		}
+	}
+}
+
+// abort tells all others that the operation has failed.
+func (o *op) abort(f *failure) {
+	payload, err := actor.Encode(*f)
+	if err != nil {
+		return // a failure is made of texts: it always encodes
+	}
+	h := header{kind: kindAbort, from: o.m.rank, seq: o.seq, sig: o.sig, instance: o.m.instance}
+	message := make([]byte, headerSize, headerSize+len(payload))
+	h.put(message)
+	message = append(message, payload...)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), abortPatience)
+	defer cancel()
+	var group sync.WaitGroup
+	for rank := range o.m.plan.shape.Len() {
+		if rank != o.m.rank {
+			group.Go(func() { _ = actor.Tell(ctx, o.m.ref(ctx, rank), Port.Collective, message) }) // who is not told asks
+		}
+	}
+	group.Wait()
+}
+
+// fail ends what goes on in the operation, unless it has failed before.
+func (o *op) fail(err error) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	var aborted *abortedError
+	o.failLocked(err, !errors.As(err, &aborted))
+}
+
+func (o *op) failLocked(err error, tell bool) {
+	if o.err != nil {
+		return
+	}
+	var gone *goneError
+	if errors.As(err, &gone) {
+		err = &MissingError{Members: []string{gone.name}, Err: gone.err}
+	}
+	o.err, o.tell = err, tell
+	o.m.ringLocked()
+}
+
+// each runs fs at once, and waits for all. The first error ends the others, and is returned.
+func (o *op) each(fs ...func() error) error {
+	if len(fs) == 1 {
+		return fs[0]()
+	}
+	var group sync.WaitGroup
+	errs := make([]error, len(fs))
+	for i, f := range fs {
+		group.Go(func() {
+			if errs[i] = f(); errs[i] != nil {
+				o.fail(errs[i])
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			o.m.mu.Lock()
+			defer o.m.mu.Unlock()
+			return o.err
+		}
+	}
+	return nil
+}
+
+// wait waits until ready, which is called with the member's lock held, returns true. peer is for whom it waits, -1 for nobody of the others:
+// its end ends the wait, as do that of the context and the failure of the operation.
+func (o *op) wait(peer int, ready func() bool) error { return o.waitUnless(peer, idleAsks, ready) }
+
+// waitUnless is wait that lasts until the other has said so often that it has done its part, without anything having come of it meanwhile.
+func (o *op) waitUnless(peer, asks int, ready func() bool) error {
+	m := o.m
+	m.mu.Lock()
+	if o.err == nil && ready() { // mostly
+		m.mu.Unlock()
+		return nil
+	}
+	m.mu.Unlock()
+	pause := askAfter
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	var asked *actor.Future[Status]
+	var answer <-chan struct{}
+	defer func() {
+		if asked != nil {
+			asked.Cancel()
+		}
+	}()
+	idle, got := 0, uint64(0)
+	for {
+		m.mu.Lock()
+		switch {
+		case o.err != nil:
+			defer m.mu.Unlock()
+			return o.err
+		case ready():
+			m.mu.Unlock()
+			return nil
+		case peer >= 0 && m.edges[peer].restarts != o.restarts[peer]:
+			m.mu.Unlock()
+			return &goneError{peer, m.plan.name(peer), errReplaced}
+		}
+		bell := m.bellLocked()
+		m.mu.Unlock()
+		select {
+		case <-bell:
+		case <-o.ctx.Done():
+			return o.ctx.Err()
+		case <-timer.C:
+			if peer >= 0 {
+				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, o.seq)
+				answer = asked.Done()
+			}
+		case <-answer:
+			status, err := asked.Wait(o.ctx)
+			if err == nil {
+				err = o.heed(peer, status, asks, &idle, &got)
+			}
+			switch {
+			case o.ctx.Err() != nil:
+				return o.ctx.Err()
+			case isGone(err):
+				return &goneError{peer, m.plan.name(peer), err}
+			case err != nil:
+				return err
+			}
+			answer = nil
+			pause = min(2*pause, askMost)
+			timer.Reset(pause)
+		}
+	}
+}
+
+// heed draws the conclusions from how far another member is.
+func (o *op) heed(peer int, s Status, asks int, idle *int, got *uint64) error {
+	m := o.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.metLocked(peer, s.Instance)
+	if m.edges[peer].restarts != o.restarts[peer] {
+		return errReplaced
+	}
+	sig := readSignature(s.Sig[:])
+	if (s.Where == whereAt || s.Where == whereDone || s.Where == whereFailed) && sig != o.sig {
+		return m.disagreement(peer, sig, o.sig)
+	}
+	if m.edges[peer].got != *got {
+		*idle, *got = 0, m.edges[peer].got
+	}
+	switch s.Where {
+	case whereFailed:
+		if len(s.Failure) > 0 {
+			return s.Failure[0].err()
+		}
+	case whereDone, whereLong:
+		if *idle++; *idle >= asks {
+			return fmt.Errorf("%w: %s has done its part of operation %d, and this waits for something of it", ErrLost, m.plan.name(peer), o.seq)
+		}
+	}
+	return nil
+}
+
+// send sends the next message of a stream to another member, once that one has room. The payload is copied.
+func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) error {
+	size := headerSize + len(payload)
+	m := o.m
+	err := o.wait(to, func() bool {
+		e := &m.edges[to]
+		if e.out > 0 && e.out+size > windowBytes {
+			return false
+		}
+		e.out += size
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	h := header{kind: kindData, flags: flags, from: m.rank, seq: o.seq, stream: stream, index: index, sig: o.sig, instance: m.instance}
+	message := pool.Get(size)
+	h.put(*message)
+	copy((*message)[headerSize:], payload)
+	err = actor.Tell(o.ctx, m.ref(o.ctx, to), Port.Collective, *message)
+	pool.Put(message)
+	if err != nil && isGone(err) && o.ctx.Err() == nil {
+		return &goneError{to, m.plan.name(to), err}
+	}
+	return err
+}
+
+// receive takes the next message of a stream of another member. The caller releases it.
+func (o *op) receive(from int, stream uint32) (*packet, error) {
+	return o.receiveUnless(from, stream, idleAsks)
+}
+
+// receiveUnless is receive with the end of waitUnless.
+func (o *op) receiveUnless(from int, stream uint32, asks int) (*packet, error) {
+	m := o.m
+	var p *packet
+	lost := false
+	err := o.waitUnless(from, asks, func() bool {
+		s := m.slotLocked(o.seq, from, stream)
+		if len(s.queue) == 0 {
+			return false
+		}
+		p, s.queue = s.queue[0], s.queue[1:]
+		lost = p.index != s.next
+		s.next = p.index + 1
+		return true
+	})
+	if err == nil && lost {
+		m.release(o.ctx, p)
+		err = fmt.Errorf("%w: from %s came message %d of a stream, and it was not its turn", ErrLost, m.plan.name(from), p.index)
+	}
+	return p, err
+}
+
+// A mark is how far one part of an operation has come, for others of its goroutines to follow.
+type mark int
+
+// newMark makes one that is at 0.
+func (o *op) newMark() mark {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.marks = append(o.marks, 0)
+	return mark(len(o.marks) - 1)
+}
+
+// advance moves a mark on to n.
+func (o *op) advance(k mark, n int) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.marks[k] = n
+	o.m.ringLocked()
+}
+
+// reach waits until a mark is at n or beyond.
+func (o *op) reach(k mark, n int) error {
+	return o.wait(-1, func() bool { return o.marks[k] >= n })
+}

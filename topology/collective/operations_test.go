@@ -1,0 +1,269 @@
+package collective_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/topology"
+	"github.com/tartrl/tlaunch-go/topology/collective"
+)
+
+const algorithms = int(collective.Direct) + 1
+
+// values are a member's numbers: whole ones, so that their sums are the same in any order.
+func values[E collective.Number](seed uint64, rank, n int) []E {
+	r := rand.New(rand.NewPCG(seed, uint64(rank)))
+	v := make([]E, n)
+	for i := range v {
+		v[i] = E(r.IntN(2000) - 1000)
+	}
+	return v
+}
+
+// put is what all members' values are together.
+func put[E collective.Number](seed uint64, members, n int, f func(a, b E) E) []E {
+	all := values[E](seed, 0, n)
+	for rank := 1; rank < members; rank++ {
+		for i, v := range values[E](seed, rank, n) {
+			all[i] = f(all[i], v)
+		}
+	}
+	return all
+}
+
+// Every operation by every algorithm, for 1 to 9 members, with lengths around those of the chunks.
+func TestOperations(t *testing.T) {
+	const chunk = 32 // eight float32
+	kinds := []topology.Kind{topology.Star(), topology.Tree(2), topology.Chain(), topology.Ring(), topology.Net()}
+	for members := 1; members <= 9; members++ {
+		t.Run(fmt.Sprint(members), func(t *testing.T) {
+			kind := kinds[members%len(kinds)]
+			g := newTeam(t, actor.Config{Encode: members%2 == 0}, kind, members, max(1, members*2/3))
+			for algo := range algorithms {
+				for _, n := range []int{0, 1, 7, 8, 9, 40 + members} {
+					seed := rand.Uint64()
+					opts := []collective.Option{collective.Using(collective.Algorithm(algo)), collective.Chunk(chunk)}
+					name := fmt.Sprintf("%v %v of %d, seed %d", kind, collective.Algorithm(algo), n, seed)
+					root := int(seed % uint64(members))
+					g.do(func(ctx context.Context, w *worker) error { return moves(ctx, w, members, n, root, seed, opts) })
+					g.do(func(ctx context.Context, w *worker) error {
+						return reductions[float32](ctx, w, members, n, root, seed, opts)
+					})
+					if n == 9 {
+						switch algo % 3 {
+						case 0:
+							g.do(func(ctx context.Context, w *worker) error { return reductions[int64](ctx, w, members, n, root, seed, opts) })
+						case 1:
+							g.do(func(ctx context.Context, w *worker) error { return reductions[float64](ctx, w, members, n, root, seed, opts) })
+						case 2:
+							g.do(func(ctx context.Context, w *worker) error { return reductions[int32](ctx, w, members, n, root, seed, opts) })
+						}
+					}
+					if t.Failed() {
+						t.Fatal(name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// same is an error unless two are alike.
+func same[E collective.Element](what string, rank int, want, got []E) error {
+	if !slices.Equal(want, got) {
+		return fmt.Errorf("%s at %d: %v, not %v", what, rank, got, want)
+	}
+	return nil
+}
+
+// moves does what brings data from one place to another.
+func moves(ctx context.Context, w *worker, members, n, root int, seed uint64, opts []collective.Option) error {
+	rank := w.Rank()
+	of := func(rank, n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(seed>>(i%8) + uint64(rank*31+i))
+		}
+		return b
+	}
+	everyone := func(n int) (all []byte) {
+		for r := range members {
+			all = append(all, of(r, n)...)
+		}
+		return all
+	}
+	data := make([]byte, n)
+	if rank == root {
+		data = of(root, n)
+	}
+	if err := collective.Broadcast(ctx, w, root, data, opts...); err != nil {
+		return err
+	}
+	if err := same("broadcast", rank, of(root, n), data); err != nil {
+		return err
+	}
+	var all []byte
+	if rank == root {
+		all = make([]byte, members*n)
+	}
+	if err := collective.Gather(ctx, w, root, of(rank, n), all, opts...); err != nil {
+		return err
+	}
+	if rank == root {
+		if err := same("gather", rank, everyone(n), all); err != nil {
+			return err
+		}
+	}
+	mine := make([]byte, n)
+	if err := collective.Scatter(ctx, w, root, all, mine, opts...); err != nil {
+		return err
+	}
+	if err := same("scatter", rank, of(rank, n), mine); err != nil {
+		return err
+	}
+	all = make([]byte, members*n)
+	if err := collective.AllGather(ctx, w, mine, all, opts...); err != nil {
+		return err
+	}
+	if err := same("all-gather", rank, everyone(n), all); err != nil {
+		return err
+	}
+	if err := collective.Barrier(ctx, w, opts...); err != nil {
+		return err
+	}
+	out, in := of(rank, members*n), make([]byte, members*n)
+	if err := collective.AllToAll(ctx, w, out, in, opts...); err != nil {
+		return err
+	}
+	var want []byte
+	for r := range members {
+		want = append(want, of(r, members*n)[rank*n:(rank+1)*n]...)
+	}
+	return same("all-to-all", rank, want, in)
+}
+
+// reductions does what puts numbers together.
+func reductions[E collective.Number](ctx context.Context, w *worker, members, n, root int, seed uint64, opts []collective.Option) error {
+	rank := w.Rank()
+	add := func(a, b E) E { return a + b }
+	mine := values[E](seed, rank, n)
+	if err := collective.Reduce(ctx, w, root, mine, collective.Sum, opts...); err != nil {
+		return err
+	}
+	want := values[E](seed, rank, n)
+	if rank == root {
+		want = put(seed, members, n, add)
+	}
+	if err := same("reduce", rank, want, mine); err != nil {
+		return err
+	}
+	for _, r := range []struct {
+		name string
+		by   func() collective.Reduction[E]
+		f    func(a, b E) E
+	}{
+		{"sum", collective.Sum[E], add},
+		{"min", collective.Min[E], func(a, b E) E { return min(a, b) }},
+		{"max", collective.Max[E], func(a, b E) E { return max(a, b) }},
+		{"by", collective.By(larger[E]), larger[E]},
+	} {
+		mine = values[E](seed, rank, n)
+		if err := collective.AllReduce(ctx, w, mine, r.by, opts...); err != nil {
+			return err
+		}
+		if err := same(r.name, rank, put(seed, members, n, r.f), mine); err != nil {
+			return err
+		}
+	}
+	mean := values[E](seed, rank, n)
+	if err := collective.AllReduce(ctx, w, mean, collective.Mean, opts...); err != nil {
+		return err
+	}
+	want = put(seed, members, n, add)
+	for i := range want {
+		want[i] /= E(members)
+	}
+	if err := same("mean", rank, want, mean); err != nil {
+		return err
+	}
+	all, part := values[E](seed, rank, members*n), make([]E, n)
+	if err := collective.ReduceScatter(ctx, w, all, part, collective.Sum, opts...); err != nil {
+		return err
+	}
+	if err := same("reduce-scatter", rank, put(seed, members, members*n, add)[rank*n:(rank+1)*n], part); err != nil {
+		return err
+	}
+	return same("what was reduced and scattered", rank, values[E](seed, rank, members*n), all)
+}
+
+// larger is the one that is further from 0, and of two the one above it.
+func larger[E collective.Number](a, b E) E {
+	switch {
+	case a*a > b*b:
+		return a
+	case a*a < b*b:
+		return b
+	}
+	return max(a, b)
+}
+
+// Sums of floating-point numbers depend on the order, which is always the same; and all members have the same bits.
+func TestSameBits(t *testing.T) {
+	const members, n = 7, 1000
+	for algo := range algorithms {
+		g := newTeam(t, actor.Config{}, topology.Tree(3), members, members)
+		var first []float32
+		for range 3 {
+			results := make([][]float32, members)
+			g.do(func(ctx context.Context, w *worker) error {
+				r := rand.New(rand.NewPCG(1, uint64(w.Rank())))
+				data := make([]float32, n)
+				for i := range data {
+					data[i] = r.Float32() * float32(int(1)<<r.IntN(20))
+				}
+				results[w.Rank()] = data
+				return collective.AllReduce(ctx, w, data, collective.Sum, collective.Using(collective.Algorithm(algo)), collective.Chunk(256))
+			})
+			if first == nil {
+				first = results[0]
+			}
+			for _, r := range results {
+				require.Equal(t, first, r, "%v", collective.Algorithm(algo))
+			}
+		}
+	}
+}
+
+// Values much larger than a window, so that all have to wait for each other.
+func TestLargeValues(t *testing.T) {
+	const members, n = 4, 3 << 19
+	g := newTeam(t, actor.Config{}, topology.Net(), members, members)
+	for algo := range algorithms {
+		opts := []collective.Option{collective.Using(collective.Algorithm(algo))}
+		g.do(func(ctx context.Context, w *worker) error {
+			data := make([]int32, n/4)
+			for i := range data {
+				data[i] = int32(i * (w.Rank() + 1))
+			}
+			if err := collective.AllReduce(ctx, w, data, collective.Sum, opts...); err != nil {
+				return err
+			}
+			for i, v := range data {
+				if v != int32(i*10) {
+					return fmt.Errorf("number %d is %d", i, v)
+				}
+			}
+			return collective.Broadcast(ctx, w, 3, data, opts...)
+		})
+	}
+	g.do(func(ctx context.Context, w *worker) error {
+		out, in := make([]byte, members*n), make([]byte, members*n)
+		return collective.AllToAll(ctx, w, out, in)
+	})
+}

@@ -1,0 +1,145 @@
+package collective
+
+import "slices"
+
+// A pass sends parts of the data around a ring: in step s each member sends the part in the place its own minus s, plus shift, to the next,
+// and receives the one before that; chunks are sent on as they come. In the first so many steps what comes is put together with what is
+// there, afterwards it takes its place.
+type pass struct {
+	o        *op
+	order    []int // the ring
+	place    int   // this member's
+	parts    []chunks
+	shift    int
+	steps    int
+	combines int
+	by       *reducer
+	got      mark // so many chunks have come
+}
+
+func (o *op) newPass(order []int, parts []chunks) *pass {
+	return &pass{o: o, order: order, place: slices.Index(order, o.m.rank), parts: parts, got: o.newMark()}
+}
+
+// part is the one that is sent in a step; it came in the step before.
+func (p *pass) part(step int) chunks {
+	n := len(p.order)
+	return p.parts[((p.place-step+p.shift)%n+n)%n]
+}
+
+func (p *pass) run() error {
+	if len(p.order) == 1 {
+		if p.combines > 0 || p.by != nil {
+			p.finish(0)
+		}
+		return nil
+	}
+	return p.o.each(p.send, p.receive)
+}
+
+func (p *pass) finish(place int) {
+	part := p.parts[place]
+	for i := range part.count() {
+		p.by.finish(part.piece(i), len(p.order))
+	}
+}
+
+func (p *pass) send() error {
+	next := p.order[(p.place+1)%len(p.order)]
+	index := 0 // of chunks
+	own := p.part(0).count()
+	for step := range p.steps {
+		part := p.part(step)
+		for i := range part.count() {
+			if err := p.o.reach(p.got, index+1-own); err != nil {
+				return err
+			}
+			if err := p.o.send(next, stream(streamRing, 0), uint32(index), 0, part.piece(i)); err != nil {
+				return err
+			}
+			index++
+		}
+	}
+	return nil
+}
+
+func (p *pass) receive() error {
+	n := len(p.order)
+	last := p.order[(p.place+n-1)%n]
+	came := 0
+	for step := range p.steps {
+		part := p.part(step + 1)
+		for i := range part.count() {
+			if err := p.one(last, step, part.piece(i)); err != nil {
+				return err
+			}
+			came++
+			p.o.advance(p.got, came)
+		}
+	}
+	return nil
+}
+
+// one receives a chunk. It comes around only after this member's own chunk of that place has gone.
+func (p *pass) one(from, step int, to []byte) error {
+	if step < p.combines {
+		if err := p.o.combine(from, stream(streamRing, 0), to, p.by); err != nil {
+			return err
+		}
+		if step == p.combines-1 {
+			p.by.finish(to, len(p.order))
+		}
+		return nil
+	}
+	q, err := p.o.receive(from, stream(streamRing, 0))
+	if err != nil {
+		return err
+	}
+	defer p.o.m.release(p.o.ctx, q)
+	return fill(to, q)
+}
+
+// cut is data in n parts of whole numbers of width bytes, as even as can be.
+func (o *op) cut(data []byte, n, width int) []chunks {
+	parts := make([]chunks, n)
+	all := len(data) / width
+	for i := range parts {
+		parts[i] = o.whole(data[all*i/n*width : all*(i+1)/n*width])
+	}
+	return parts
+}
+
+// slots is data in parts of the same size, one for each member, in an order.
+func (o *op) slots(data []byte, order []int) []chunks {
+	parts := make([]chunks, len(order))
+	each := len(data) / len(order)
+	for i, rank := range order {
+		parts[i] = o.whole(data[rank*each : (rank+1)*each])
+	}
+	return parts
+}
+
+// ringAllReduce first puts each part together on its way around, then brings it around whole (Patarasuk, Yuan 2009).
+func (o *op) ringAllReduce(data []byte, width int, by *reducer) error {
+	order := o.m.plan.tour(0)
+	n := len(order)
+	p := o.newPass(order, o.cut(data, n, width))
+	p.steps, p.combines, p.by = 2*(n-1), n-1, by
+	return p.run()
+}
+
+// ringReduceScatter leaves each member the part that is its own, put together, in its place of data.
+func (o *op) ringReduceScatter(data []byte, by *reducer) error {
+	order := o.m.plan.tour(0)
+	p := o.newPass(order, o.slots(data, order))
+	p.steps, p.combines, p.shift, p.by = len(order)-1, len(order)-1, -1, by
+	return p.run()
+}
+
+// ringAllGather brings the part of each member, which is in its place of data there, to all.
+func (o *op) ringAllGather(data []byte) error {
+	order := o.m.plan.tour(0)
+	p := o.newPass(order, o.slots(data, order))
+	p.steps = len(order) - 1
+	return p.run()
+}
