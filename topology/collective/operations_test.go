@@ -58,11 +58,17 @@ func TestOperations(t *testing.T) {
 					if n == 9 {
 						switch algo % 3 {
 						case 0:
-							g.do(func(ctx context.Context, w *worker) error { return reductions[int64](ctx, w, members, n, root, seed, opts) })
+							g.do(func(ctx context.Context, w *worker) error {
+								return reductions[int64](ctx, w, members, n, root, seed, opts)
+							})
 						case 1:
-							g.do(func(ctx context.Context, w *worker) error { return reductions[float64](ctx, w, members, n, root, seed, opts) })
+							g.do(func(ctx context.Context, w *worker) error {
+								return reductions[float64](ctx, w, members, n, root, seed, opts)
+							})
 						case 2:
-							g.do(func(ctx context.Context, w *worker) error { return reductions[int32](ctx, w, members, n, root, seed, opts) })
+							g.do(func(ctx context.Context, w *worker) error {
+								return reductions[int32](ctx, w, members, n, root, seed, opts)
+							})
 						}
 					}
 					if t.Failed() {
