@@ -17,6 +17,7 @@ import (
 
 // What is wrong with program, flags or inventory is found before any host is reached.
 func TestBadInputReachesNobody(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	denying := consultest.Start(t, consultest.Options{Bind: c.Gateway.String(), ACL: true})
 	broken := write(t, "broken", "host1 10.77.0.1\nhost2 10.77.0.2 slots=many\n")
@@ -106,6 +107,7 @@ func (c *site) spoil() {
 
 // Hosts that fail, each for a reason of its own, are reported together, one line each with a remedy.
 func TestHostsThatFailAreReportedTogether(t *testing.T) {
+	t.Parallel()
 	c := up(t, 7)
 	c.spoil()
 	r := launch(t, nil, testprog(t), append([]string{"fate"}, c.ssh()...)...)
@@ -140,6 +142,7 @@ func lineWith(s string, texts ...string) string {
 }
 
 func TestPortsInUse(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	fate := append([]string{"fate", "-how", "wait", "-ports", "21000-21000"}, c.ssh()...)
 	l := start(t, nil, testprog(t), fate...)
@@ -155,6 +158,7 @@ func TestPortsInUse(t *testing.T) {
 }
 
 func TestMainWithoutInit(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	began := time.Now()
 	r := launch(t, nil, build(t, "internal/clustertest/noinit", raceEnabled), c.inventory, c.Config)
@@ -169,6 +173,7 @@ func TestMainWithoutInit(t *testing.T) {
 }
 
 func TestProgramsThatDiffer(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	r := launch(t, nil, testprog(t), append([]string{"different", "-env", programs.ExtraVariable + "=more"}, c.ssh()...)...)
 	require.Equal(t, 3, r.status)

@@ -19,6 +19,7 @@ import (
 
 // A cable is out for three seconds and the sessions of sshd are killed: calls of the launcher wait, and none is lost or made twice.
 func TestCallsGoOnWhenTheLinkIsLost(t *testing.T) {
+	t.Parallel()
 	testprog(t) // its build is no part of a launch
 	c := up(t, 2)
 	run := service(t, c)
@@ -66,6 +67,7 @@ func TestCallsGoOnWhenTheLinkIsLost(t *testing.T) {
 
 // The sessions of sshd are killed under two runs, one of which ends: each has its own, and what both report is as if nothing had happened.
 func TestRunsGoOnWhenSessionsAreKilled(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	l := start(t, nil, testprog(t), append([]string{"fate", "-how", "wait"}, c.ssh()...)...)
 	beside := start(t, nil, testprog(t), append([]string{"fate", "-how", "wait"}, c.ssh()...)...)

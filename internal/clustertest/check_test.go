@@ -50,6 +50,7 @@ func row(s, host string) string {
 }
 
 func TestCheckOfGoodHosts(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	r := launch(t, nil, testprog(t), ring(c, "-check", "-ports", "21000-21009")...)
 	require.Zero(t, r.status)
@@ -67,6 +68,7 @@ func TestCheckOfGoodHosts(t *testing.T) {
 
 // The check goes on after a failure, and says of each host how far it came.
 func TestCheckOfHostsThatFail(t *testing.T) {
+	t.Parallel()
 	c := up(t, 7)
 	c.spoil()
 	r := launch(t, nil, testprog(t), ring(c, "-check")...)
@@ -105,6 +107,7 @@ func TestCheckOfHostsThatFail(t *testing.T) {
 
 // A route that drops packets between two hosts, which the launcher itself does not need, is named by launch and check.
 func TestDroppedRouteIsNamed(t *testing.T) {
+	t.Parallel()
 	c := up(t, 4)
 	c.Hosts[1].Drop(c.Hosts[2])
 	for name, run := range map[string]func(t *testing.T) result{
@@ -131,6 +134,7 @@ func TestDroppedRouteIsNamed(t *testing.T) {
 
 // A host that none of the others reaches is one line.
 func TestHostThatNobodyReaches(t *testing.T) {
+	t.Parallel()
 	c := up(t, 4)
 	for i := range 3 {
 		c.Hosts[3].Drop(c.Hosts[i])
@@ -145,6 +149,7 @@ func TestHostThatNobodyReaches(t *testing.T) {
 
 // What answers at a data address must be that host in this run.
 func TestWrongDataAddress(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	other, err := net.Listen("tcp", net.JoinHostPort(c.Gateway.String(), "21000"))
 	require.NoError(t, err)
@@ -199,6 +204,7 @@ func TestWrongDataAddress(t *testing.T) {
 
 // A check leaves nothing in Consul either.
 func TestCheckWithConsul(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	server := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	r := launch(t, []string{"CONSUL_HTTP_ADDR=" + server.Address}, testprog(t), ring(c, "-check", "-registry", "consul")...)
@@ -209,6 +215,7 @@ func TestCheckWithConsul(t *testing.T) {
 }
 
 func TestFewOpenFiles(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2, hosts.LoginShell("/bin/bash"))
 	limit := func(n int) {
 		t.Helper()

@@ -20,6 +20,7 @@ func (c *site) runScript(script string, flags ...string) []string {
 
 // Two commands on two hosts find each other by their environment and form a group of torch.distributed.
 func TestCommandsFormAGlooGroup(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	l := start(t, nil, testprog(t), append([]string{"commands", "-path", "/usr/bin/python3", "-arg", "allreduce.py", "-files", "testdata/gloo"}, c.ssh()...)...)
 	r := l.waitWithin(3 * runPatience) // the first import of torch reads some hundred MB
@@ -33,6 +34,7 @@ func TestCommandsFormAGlooGroup(t *testing.T) {
 }
 
 func TestCommandsEnd(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	const on2 = `[ "$RANK" = 1 ] || exec sleep 1000; `
 	for name, e := range map[string]struct {
@@ -58,6 +60,7 @@ func TestCommandsEnd(t *testing.T) {
 
 // What forks twice, leads a session of its own and ignores SIGTERM ends with the run, and with its launcher.
 func TestCommandsThatDoNotWantToEnd(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	const script = `trap "" TERM; (setsid sh -c 'trap "" TERM; echo son; while :; do sleep 0.1; done' &); while :; do sleep 0.1; done`
 	for name, e := range map[string]struct {
@@ -76,6 +79,7 @@ func TestCommandsThatDoNotWantToEnd(t *testing.T) {
 
 // An executable that one host lacks is named with its host, and none runs.
 func TestCommandMissingOnOneHost(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	marker := filepath.Join(t.TempDir(), "started") // hosts share the file system of this machine
 	r := launch(t, nil, testprog(t), c.runScript("touch "+marker, "-odd", "no-such-command")...)
@@ -89,6 +93,7 @@ func TestCommandMissingOnOneHost(t *testing.T) {
 
 // Files are brought to each host that needs them, and cached there by content.
 func TestFilesOfCommands(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"bin/tool": "#!/bin/sh\necho tool $RANK at $PWD; ls -A", ".venv/x": "", "skip.log": "", ".tlaunchignore": "*.log\n"} {

@@ -61,6 +61,7 @@ func members(t testing.TB, client *api.Client) (run string, entries []*api.Servi
 }
 
 func TestConsulShowsTheRun(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	// Everything is denied but what the documented policy grants.
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String(), ACL: true})
@@ -101,6 +102,7 @@ func TestConsulShowsTheRun(t *testing.T) {
 }
 
 func TestDeathsAreTakenOutOfConsul(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	wait := append([]string{"fate", "-how", "wait", "-registry", "consul"}, c.ssh()...)
@@ -145,6 +147,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 }
 
 func TestConsulAwayChangesNothing(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	const ttl = time.Second

@@ -21,6 +21,7 @@ var allGone = func() time.Duration {
 }()
 
 func TestEnds(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for _, e := range []struct {
 		how       string
@@ -53,6 +54,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for name, s := range map[string]struct {
 		signal  syscall.Signal
@@ -92,6 +94,7 @@ func TestSignals(t *testing.T) {
 
 // A signal while hosts come up undoes what was started so far, and so does the death of the launcher.
 func TestSignalsDuringTheLaunch(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for _, s := range []struct {
 		stage  string
@@ -116,6 +119,7 @@ func TestSignalsDuringTheLaunch(t *testing.T) {
 }
 
 func TestLauncherKilled(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for _, how := range []string{"deaf", "child"} {
 		t.Run(how, func(t *testing.T) {
@@ -137,6 +141,7 @@ func TestLauncherKilled(t *testing.T) {
 
 // A cable is pulled: the host cleans up by itself, the launcher ends the others and says what happened.
 func TestLinkCut(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	l := start(t, nil, testprog(t), append([]string{"fate", "-how", "child"}, c.ssh()...)...)
 	l.await("child started", "standing by", "standing by")

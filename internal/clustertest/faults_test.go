@@ -166,7 +166,7 @@ func (f *faulty) root() string { return filepath.Dir(filepath.Dir(f.target.Home)
 // left are the processes and work folders of the run on a host.
 func (f *faulty) left(h *hosts.Host) (found []string) {
 	for _, p := range f.ofRun(h) {
-		found = append(found, fmt.Sprintf("%s: process %d %s", h.Name, p.PID, strings.Join(p.Args, " ")))
+		found = append(found, h.Name+": "+described(p))
 	}
 	return found
 }

@@ -61,6 +61,7 @@ func invite(t *testing.T, run *tlaunch.Run, name string, ttl time.Duration) stri
 }
 
 func TestGuests(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	run := service(t, c, tlaunch.WithConsul(tlaunch.ConsulConfig{Settings: cluster.ConsulSettings{Address: consul.Address}}))
@@ -114,6 +115,7 @@ func TestGuests(t *testing.T) {
 
 // A process of one run is refused by another run, and refuses it.
 func TestCertificateOfAnotherRunIsRefused(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	one, other := service(t, c), service(t, c)
 	grant := func(run *tlaunch.Run) *tlaunch.Grant {

@@ -4,6 +4,7 @@ package clustertest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -291,13 +292,28 @@ func killRun(t testing.TB, h *hosts.Host) {
 func (c *site) left() (found []string) {
 	for _, h := range c.Hosts {
 		for _, p := range h.Processes() {
-			found = append(found, h.Name+": process "+strings.Join(p.Args, " "))
+			found = append(found, h.Name+": "+described(p))
 		}
 		for _, dir := range workFolders(h) {
 			found = append(found, h.Name+": folder "+dir)
 		}
 	}
 	return found
+}
+
+// described says which process this is, what it is for, and in which state, as /proc tells it.
+func described(p hosts.Process) string {
+	role, state := "", "gone"
+	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.PID)) // a process that has ended has none
+	for _, v := range strings.Split(string(environ), "\x00") {
+		if value, ok := strings.CutPrefix(v, "TLAUNCH_HOST="); ok {
+			role = value
+		}
+	}
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID)); err == nil {
+		state = string(stat[bytes.LastIndexByte(stat, ')')+2:][:1])
+	}
+	return fmt.Sprintf("process %d of %d (%s, state %s) %s", p.PID, p.PPID, role, state, strings.Join(p.Args, " "))
 }
 
 // workFolders are the folders of runs on a host, wherever it may have made them.

@@ -10,6 +10,7 @@ import (
 
 // A node that is killed with the process it has for itself takes no other node of its host along.
 func TestOwnProcessOnHosts(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	flags := append([]string{"fate", "-own", "-where", "host2"}, c.ssh()...)
 	r := launch(t, nil, testprog(t), append(flags, "-how", "kill")...)

@@ -22,6 +22,7 @@ func phoenix(t testing.TB, c *site, args ...string) *launcher {
 
 // The senders themselves hold the lives to what they must keep; see package programs.
 func TestHostIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for _, end := range []struct {
 		how    string
@@ -57,6 +58,7 @@ func TestHostIsStartedAgain(t *testing.T) {
 }
 
 func TestHostThatIsNotStartedAgain(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	for name, e := range map[string]struct {
 		args   []string
@@ -84,6 +86,7 @@ func TestHostThatIsNotStartedAgain(t *testing.T) {
 
 // A machine that is out of reach is tried again until it is back.
 func TestMachineComesBack(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	l := phoenix(t, c, "-lives", "2", "-max", "5")
 	l.await("seen lives=1", "seen lives=1")
@@ -101,6 +104,7 @@ func TestMachineComesBack(t *testing.T) {
 }
 
 func TestCtrlCWhileAHostIsAway(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	l := phoenix(t, c, "-lives", "9", "-max", "5")
 	l.await("seen lives=1", "seen lives=1")

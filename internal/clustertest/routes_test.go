@@ -17,6 +17,7 @@ import (
 
 // Only the jump host can be reached from the launcher.
 func TestThroughAJumpHost(t *testing.T) {
+	t.Parallel()
 	c := up(t, 4)
 	for _, h := range c.Hosts[1:] {
 		h.DropGateway()
@@ -35,6 +36,7 @@ func TestThroughAJumpHost(t *testing.T) {
 
 // A plain account, with another login shell whose start files print what they should not.
 func TestPlainAccountsAndLoginShells(t *testing.T) {
+	t.Parallel()
 	const noise = "printf 'Welcome \\001\\377 to the machine\\n'; printf 'and no end of line'; echo trouble >&2\n"
 	for shell, files := range map[string]map[string]string{
 		"/bin/bash":     {".bashrc": noise, ".bash_profile": noise, ".profile": noise},
@@ -64,6 +66,7 @@ func TestPlainAccountsAndLoginShells(t *testing.T) {
 }
 
 func TestLuggage(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	dir := filepath.Join(t.TempDir(), "luggage")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".git"), 0o755))
@@ -86,6 +89,7 @@ func TestLuggage(t *testing.T) {
 }
 
 func TestPortsAreBounded(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	l := start(t, nil, testprog(t), append([]string{"fate", "-how", "wait", "-ports", "21000-21001"}, c.ssh()...)...)
 	l.await("fate how=wait", "standing by")
