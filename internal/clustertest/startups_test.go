@@ -33,7 +33,7 @@ func TestManyHostsWithDefaultsOfSSHD(t *testing.T) {
 			r := launch(t, nil, testprog(t), append([]string{"star"}, c.ssh()...)...)
 			require.Zero(t, r.status)
 			require.Contains(t, r.out, fmt.Sprintf("%d hosts are up", n))
-			c.requireClean(t)
+			c.requireCleanWithin(t, allGone) // so many processes on one machine may fall silent: an agent whose link is being replaced as the launcher ends follows with its lease
 		}
 	}
 	t.Run("direct", func(t *testing.T) {
