@@ -54,7 +54,7 @@ func newCrew(host string, nodes []*node, sys *actor.System, st *stage, ended fun
 		if n.props != nil {
 			_, err = sys.SpawnProps(n.key, n.props, n.capacity)
 		} else {
-			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: hostOf(host), Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Batches: n.actorBatches()})
+			m.actor, err = sys.Spawn(actor.Spec{Key: n.key, Host: hostOf(host), Value: n.value, Concurrent: n.concurrent, Capacity: n.capacity, Bytes: n.bytes, Batches: n.actorBatches()})
 		}
 		if err != nil {
 			return nil, err

@@ -66,6 +66,9 @@ func newGraph(p *Program) *graph {
 func (n *node) options() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "concurrent %d, mailbox %d", n.concurrent, n.capacity)
+	if n.bytes > 0 {
+		fmt.Fprintf(&b, " of %d bytes", n.bytes)
+	}
 	for _, batch := range n.batches {
 		fmt.Fprintf(&b, ", batched %v", batch)
 	}

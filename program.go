@@ -49,6 +49,7 @@ type node struct {
 	value                  any // nil for props, and where a mistake was made
 	props                  *protoactor.Props
 	concurrent, capacity   int
+	bytes                  int // of the mailbox
 	batches                []batch
 	policy                 policy
 	ownPolicy              bool // it was given in Add
@@ -104,6 +105,7 @@ type nodeOptions struct {
 	place                string
 	name                 string
 	concurrent, capacity int
+	bytes                int
 	batches              []batch
 	ownProcess           bool
 	limits               Limits
@@ -130,6 +132,11 @@ func Concurrent(n int) NodeOption { return func(o *nodeOptions) { o.concurrent =
 // Mailbox sets how many messages the node's mailbox holds before local
 // senders wait. The default is [actor.DefaultCapacity].
 func Mailbox(messages int) NodeOption { return func(o *nodeOptions) { o.capacity = messages } }
+
+// MailboxBytes sets how many bytes of arguments the node's mailbox holds
+// before local senders wait, as [actor.Node.Waiting] counts them. The default
+// is [actor.DefaultBytes].
+func MailboxBytes(n int) NodeOption { return func(o *nodeOptions) { o.bytes = n } }
 
 // Named gives the node a name for people, in any script; the default is its
 // label and number.
@@ -296,7 +303,7 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 	if !validLabel(label) {
 		p.fail("label %q is not [a-z0-9][a-z0-9._-]* of at most 64 characters; Named gives a node any other name", label)
 	}
-	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, batches: o.batches}
+	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, bytes: o.bytes, batches: o.batches}
 	n.policy, n.ownPolicy = newPolicy(o.policies), len(o.policies) > 0
 	n.key = fmt.Sprintf("%s/%d", label, n.index)
 	n.name = o.name

@@ -62,7 +62,7 @@ func TestProgramOfEveryKindOfNode(t *testing.T) {
 		require.Len(t, p.Group("cpu"), 2)
 		require.Len(t, p.Group("all"), 3)
 
-		s := Add(p, "store", &store{}, On(h[1]), Concurrent(3), Mailbox(7), Named("Lager Nº 1"), Batched((*store).Square, 4, time.Second))
+		s := Add(p, "store", &store{}, On(h[1]), Concurrent(3), Mailbox(7), MailboxBytes(800), Named("Lager Nº 1"), Batched((*store).Square, 4, time.Second))
 		Add(p, "user", &user{s}, On("host3"))
 		Add(p, "user", &user{s}, On("@gpu"))
 		f := AddFunc(p, "once", func(context.Context, actor.Ref[*store]) error { return nil }, s, On("host1"))
@@ -80,7 +80,7 @@ func TestProgramOfEveryKindOfNode(t *testing.T) {
 	require.Equal(t, []string{"store/0@host2", "user/0@host3", "user/1@host3", "once/0@host1", "raw/0@host1", "cell/0@host1", "cell/1@host2", "free/0@host1"}, where)
 	require.Equal(t, "Lager Nº 1", g.nodes[0].name)
 	require.Equal(t, "user/0", g.nodes[1].name)
-	require.Equal(t, "concurrent 3, mailbox 7, batched Square(4, 1s)", g.summary[0].Options)
+	require.Equal(t, "concurrent 3, mailbox 7 of 800 bytes, batched Square(4, 1s)", g.summary[0].Options)
 	require.Equal(t, []string{".to → store/0"}, g.summary[1].Refs)
 	require.Equal(t, []string{".arg → store/0"}, g.summary[3].Refs, "a function's argument is searched too")
 	require.True(t, g.nodes[3].active())

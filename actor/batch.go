@@ -89,7 +89,7 @@ func (b *batcher) expire(round int) {
 		}
 		return nil, nil
 	}}
-	_ = b.node.enqueue(b.node.ctx, message{method: flush, reserved: true})
+	_ = b.node.enqueue(b.node.ctx, &message{method: flush, reserved: true})
 }
 
 // hurry has the batch that gathers run soon, and reports whether there is one.
@@ -132,7 +132,8 @@ func (b *batcher) close() []message {
 // flush runs the method in the turn of inv, for those who still wait.
 func (b *batcher) flush(inv *invocation) {
 	n := b.node
-	own := &invocation{asker: nobody, node: n, id: inv.id, turn: inv} // a batch belongs to no single caller
+	own := &invocation{&turn{asker: nobody, node: n, within: inv}, inv.number} // a batch belongs to no single caller
+	own.begin()
 	var batch []message
 	for _, m := range b.drain() {
 		if m.caller != nil && m.caller.Err() != nil {

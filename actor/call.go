@@ -20,30 +20,30 @@ import (
 // is an [*Error] or wraps one of the package's sentinels, ctx's error included.
 // A []byte in arg is read until Call returns.
 func Call[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) (R, error), arg A) (R, error) {
-	return resultOf[R](request(ctx, ref.target, callMethod(m), arg))
+	return resultOf[R](request(ctx, ref.target, callMethod(m), argumentOf(arg)))
 }
 
 // Call0 is [Call] for a method without argument.
 func Call0[T, R any](ctx context.Context, ref Ref[T], m func(T, context.Context) (R, error)) (R, error) {
-	return resultOf[R](request(ctx, ref.target, call0Method(m), nil))
+	return resultOf[R](request(ctx, ref.target, call0Method(m), argument{}))
 }
 
 // Do is [Call] for a method that returns only an error.
 func Do[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) error {
-	_, err := request(ctx, ref.target, doMethod(m), arg)
+	_, err := request(ctx, ref.target, doMethod(m), argumentOf(arg))
 	return err
 }
 
 // Do0 is [Do] for a method without argument.
 func Do0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) error {
-	_, err := request(ctx, ref.target, do0Method(m), nil)
+	_, err := request(ctx, ref.target, do0Method(m), argument{})
 	return err
 }
 
 // CallBatched is [Call] with one element of a method that the node has
 // declared with [Batched].
 func CallBatched[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, []A) ([]R, error), arg A) (R, error) {
-	return resultOf[R](request(ctx, ref.target, batchMethod(m), arg))
+	return resultOf[R](request(ctx, ref.target, batchMethod(m), argumentOf(arg)))
 }
 
 // Tell sends arg without waiting for the method; a copy has been taken when
@@ -54,12 +54,12 @@ func CallBatched[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context
 // node, whose turn it holds up, it waits for at most 30 seconds unless ctx has
 // a deadline. The error then wraps [ErrOverloaded] and names the chain.
 func Tell[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) error {
-	return tell(ctx, ref.target, doMethod(m), arg)
+	return tell(ctx, ref.target, doMethod(m), argumentOf(arg))
 }
 
 // Tell0 is [Tell] for a method without argument.
 func Tell0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) error {
-	return tell(ctx, ref.target, do0Method(m), nil)
+	return tell(ctx, ref.target, do0Method(m), argument{})
 }
 
 // Go sends like [Call] and returns at once with a future of the result. The
@@ -67,22 +67,22 @@ func Tell0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) er
 // of several is that of the statements; a copy of arg has been taken.
 // Ending ctx cancels the call.
 func Go[T, A, R any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) (R, error), arg A) *Future[R] {
-	return goCall[R](ctx, ref.target, callMethod(m), arg)
+	return goCall[R](ctx, ref.target, callMethod(m), argumentOf(arg))
 }
 
 // Go0 is [Go] for a method without argument.
 func Go0[T, R any](ctx context.Context, ref Ref[T], m func(T, context.Context) (R, error)) *Future[R] {
-	return goCall[R](ctx, ref.target, call0Method(m), nil)
+	return goCall[R](ctx, ref.target, call0Method(m), argument{})
 }
 
 // GoDo is [Go] for a method that returns only an error.
 func GoDo[T, A any](ctx context.Context, ref Ref[T], m func(T, context.Context, A) error, arg A) *Future[struct{}] {
-	return goCall[struct{}](ctx, ref.target, doMethod(m), arg)
+	return goCall[struct{}](ctx, ref.target, doMethod(m), argumentOf(arg))
 }
 
 // GoDo0 is [GoDo] for a method without argument.
 func GoDo0[T any](ctx context.Context, ref Ref[T], m func(T, context.Context) error) *Future[struct{}] {
-	return goCall[struct{}](ctx, ref.target, do0Method(m), nil)
+	return goCall[struct{}](ctx, ref.target, do0Method(m), argument{})
 }
 
 // A Future is the result of a call under way.
@@ -91,7 +91,7 @@ type Future[R any] struct {
 	cancel context.CancelFunc
 }
 
-func goCall[R any](ctx context.Context, t *target, m *method, arg any) *Future[R] {
+func goCall[R any](ctx context.Context, t *target, m *method, arg argument) *Future[R] {
 	ctx, cancel := context.WithCancel(ctx)
 	c, err := submit(ctx, t, m, arg)
 	if err != nil {
@@ -125,7 +125,7 @@ func resultOf[R any](v any, err error) (R, error) {
 	return r, err
 }
 
-func request(ctx context.Context, t *target, m *method, arg any) (any, error) {
+func request(ctx context.Context, t *target, m *method, arg argument) (any, error) {
 	c, err := submit(ctx, t, m, arg)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func chainText(chain []*wire.Link) string {
 }
 
 // submit sends a message whose sender waits for the result.
-func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
+func submit(ctx context.Context, t *target, m *method, arg argument) (*call, error) {
 	sys, err := check(t, m)
 	if err != nil {
 		return nil, err
@@ -183,12 +183,12 @@ func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
 	}
 	c := newCall(sys, t, m)
 	if n := sys.local(t); n != nil {
-		c.asker = asker{c, ctx, chain}
+		c.asker = asker{answer: c, caller: ctx, chain: chain}
 		msg := message{method: m, asker: &c.asker}
 		if err := sys.load(n, &msg, arg); err != nil {
 			return nil, err
 		}
-		return c, n.enqueue(ctx, msg)
+		return c, n.enqueue(ctx, &msg)
 	}
 	return c, sys.sendCall(ctx, c, arg, chain)
 }
@@ -196,7 +196,7 @@ func submit(ctx context.Context, t *target, m *method, arg any) (*call, error) {
 // tellPatience is how long a Tell in a method waits by itself.
 const tellPatience = 30 * time.Second
 
-func tell(ctx context.Context, t *target, m *method, arg any) error {
+func tell(ctx context.Context, t *target, m *method, arg argument) error {
 	sys, err := check(t, m)
 	if err != nil {
 		return err
@@ -222,13 +222,13 @@ func tell(ctx context.Context, t *target, m *method, arg any) error {
 	return sys.tell(ctx, t, m, arg)
 }
 
-func (sys *System) tell(ctx context.Context, t *target, m *method, arg any) error {
+func (sys *System) tell(ctx context.Context, t *target, m *method, arg argument) error {
 	if n := sys.local(t); n != nil {
 		msg := message{method: m}
 		if err := sys.load(n, &msg, arg); err != nil {
 			return err
 		}
-		return n.enqueue(ctx, msg)
+		return n.enqueue(ctx, &msg)
 	}
 	return sys.sendTell(ctx, t, m, arg)
 }
@@ -236,30 +236,37 @@ func (sys *System) tell(ctx context.Context, t *target, m *method, arg any) erro
 // load gives msg, which goes to n, a value of its own. A ref may carry a type
 // that is not the node's, as one that came from a process with other types:
 // then the message means the method of that name, as it would across a link.
-func (s *System) load(n *Node, msg *message, arg any) (err error) {
+func (s *System) load(n *Node, msg *message, arg argument) (err error) {
 	m := msg.method
 	c := m.arg
 	if !n.is(m.recv) {
 		call := &wire.Call{Method: m.name, Signature: m.hash, Batched: m.batched}
 		if c != nil {
-			if call.Argument, err = c.encode(arg); err != nil {
+			if call.Argument, err = c.encodeArgument(arg); err != nil {
 				return err
 			}
 			call.Argument = slices.Clone(call.Argument)
 		}
-		msg.method, msg.call = nil, call
+		a := *msg.asked().asker
+		a.call = call
+		msg.method, msg.asker, msg.size = nil, &a, len(call.Argument)
 		return nil
 	}
 	switch {
 	case c == nil:
 		return nil
+	case c.kind == codecBytes && len(arg.bytes) <= smallBytes && !s.encode:
+		msg.encoded, msg.shared, msg.size = arg.bytes, true, len(arg.bytes)
+		if arg.bytes == nil {
+			msg.encoded = []byte{}
+		}
 	case c.kind == codecBytes:
-		msg.bytes = borrow(arg.([]byte))
-		msg.encoded = *msg.bytes
+		msg.bytes = borrow(arg.bytes)
+		msg.encoded, msg.size = *msg.bytes, len(arg.bytes)
 	case !s.encode && c.flat && c.err == nil:
-		msg.arg = arg
+		msg.arg, msg.size = arg.value, c.bytes
 	default:
-		msg.arg, err = c.copy(arg, s.table, s.encode)
+		msg.arg, msg.size, err = c.copy(arg.value, s.table, s.encode)
 	}
 	return err
 }

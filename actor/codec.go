@@ -50,6 +50,7 @@ type codec struct {
 	flat     bool // a copy by assignment shares no mutable memory
 	refs     bool // may hold refs, which must be bound after decoding
 	cyclic   bool // the type contains itself, so values need a depth check
+	bytes    int  // that a value takes in memory, without what it refers to
 	describe uint64
 }
 
@@ -71,7 +72,7 @@ func codecFor(t reflect.Type) *codec {
 	if c, ok := codecs.Load(t); ok {
 		return c.(*codec)
 	}
-	c := &codec{typ: t}
+	c := &codec{typ: t, bytes: int(t.Size())}
 	switch {
 	case t == bytesType:
 		c.kind = codecBytes
@@ -94,6 +95,26 @@ func isProto(t reflect.Type) bool {
 	}
 	_, dynamic := reflect.Zero(t).Interface().(*dynamicpb.Message)
 	return !dynamic
+}
+
+// An argument is what a message is given: bytes by themselves, since a value in an interface costs an allocation.
+type argument struct {
+	value any
+	bytes []byte // where the type is that of bytes
+}
+
+func argumentOf[A any](arg A) argument {
+	if b, ok := any(arg).([]byte); ok {
+		return argument{bytes: b}
+	}
+	return argument{value: arg}
+}
+
+func (c *codec) encodeArgument(a argument) ([]byte, error) {
+	if c.kind == codecBytes {
+		return a.bytes, nil
+	}
+	return c.encode(a.value)
 }
 
 // encode returns v's bytes; they are v's own memory for a []byte.
@@ -152,33 +173,35 @@ func (c *codec) decode(data []byte, t *Table) (v any, err error) {
 	return p.Elem().Interface(), nil
 }
 
-// copy gives the receiver in this process a value of its own. With always
+// copy gives the receiver in this process a value of its own, and says how large that is: see [Node.Waiting]. With always
 // set, even values that need no copy go through their encoding, so that a
 // program tested in one process meets what a link would do to it.
-func (c *codec) copy(v any, t *Table, always bool) (any, error) {
+func (c *codec) copy(v any, t *Table, always bool) (own any, size int, err error) {
 	if c.err != nil {
-		return nil, c.err
+		return nil, 0, c.err
 	}
 	if !always && c.flat {
-		return v, nil
+		return v, c.bytes, nil
 	}
 	switch c.kind {
 	case codecBytes:
 		b := v.([]byte)
-		return append(make([]byte, 0, len(b)), b...), nil // nil arrives as empty, as it does across a link
+		return append(make([]byte, 0, len(b)), b...), len(b), nil // nil arrives as empty, as it does across a link
 	case codecProto:
 		if !always {
 			if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
-				return nil, fmt.Errorf("%w: nil %v", ErrCannotTravel, c.typ)
+				return nil, 0, fmt.Errorf("%w: nil %v", ErrCannotTravel, c.typ)
 			}
-			return proto.Clone(v.(proto.Message)), nil
+			m := v.(proto.Message)
+			return proto.Clone(m), proto.Size(m), nil
 		}
 	}
 	b, err := c.encode(v)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return c.decode(b, t)
+	own, err = c.decode(b, t)
+	return own, len(b), err
 }
 
 // Encode returns v's canonical encoding as it would travel in a message.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,22 +18,38 @@ type invocationKey struct{}
 
 // An invocation is one running method of a node, and the context it is given:
 // its values are the node's, its end is the node's, its caller's or its own,
-// whichever comes first. What most methods never ask for is made when asked.
+// whichever comes first. Each message has one of its own, for a method may
+// leave its context behind; so it is small, and the rest is in its turn.
 type invocation struct {
-	*asker // who waits for it, and is told if the node is replaced while it runs
-	node   *Node
-	id     uint64
-	turn   *invocation // of a batch: the invocation in whose turn it runs
-	slot   int         // in the node's list of what runs, guarded by its mu
-
-	kept     atomic.Bool // the method keeps the bytes it received
-	finished bool        // the method has returned
-	mu       sync.Mutex
-	*merger  // nil until it is needed
+	*turn
+	number uint64 // in the node's life
 }
 
-// A merger is what an invocation has where its context's end was asked for, or where it waits.
+// A turn is what goes on while a method runs. Messages for which nobody waits
+// use one after the other the same, until somebody asks for more than the next
+// could take over: see merger.
+type turn struct {
+	*asker // who waits for the method, and is told if the node is replaced while it runs
+	node   *Node
+	within *invocation // of a batch: the invocation in whose turn it runs
+
+	state atomic.Uint64 // the number of the invocation that runs, or would be the next; above its marks
+	kept  bool          // the last one has kept its bytes; belongs to the goroutine that ran it, as does spent
+	spent bool          // somebody asked: the next invocation needs another turn
+	mu    sync.Mutex
+	*merger
+}
+
+// The marks of the invocation that runs.
+const (
+	markKept = 1 << iota // the method keeps the bytes it received
+	markAsks             // there is a merger
+	markBits = iota
+)
+
+// A merger is what an invocation has where its context's end was asked for, or where it waits. It is the last of its turn.
 type merger struct {
+	of      uint64          // its number
 	merged  context.Context // made by the first Done
 	release func()          // of merged
 	waits   []*call         // calls that this invocation waits for
@@ -40,17 +57,69 @@ type merger struct {
 
 var _ context.Context = (*invocation)(nil)
 
-// mergerLocked makes what is needed.
+// newInvocation is one with a turn of its own.
+func newInvocation(n *Node, a *asker) *invocation {
+	return &invocation{turn: &turn{node: n, asker: a}}
+}
+
+// begin makes i the one that runs in its turn.
+func (i *invocation) begin() {
+	if i.over() {
+		i.state.Store(i.number << markBits)
+	}
+	i.kept = false
+}
+
+// finish ends the context with the method and lets go of what Done made.
+func (i *invocation) finish() {
+	state := i.state.Swap((i.number + 1) << markBits)
+	if state>>markBits != i.number {
+		return // it was over
+	}
+	i.kept, i.spent = state&markKept != 0, state&markAsks != 0
+	if !i.spent {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.merged != nil {
+		i.release()
+	}
+}
+
+// over reports whether the method has returned.
+func (i *invocation) over() bool { return i.state.Load()>>markBits != i.number }
+
+// mark sets a mark, unless the method has returned.
+func (i *invocation) mark(m uint64) bool {
+	for {
+		state := i.state.Load()
+		if state>>markBits != i.number {
+			return false
+		}
+		if i.state.CompareAndSwap(state, state|m) {
+			return true
+		}
+	}
+}
+
+// mergerLocked makes what is needed. It returns nil when the method has returned and nothing was.
 func (i *invocation) mergerLocked() *merger {
-	if i.merger == nil {
-		i.merger = &merger{}
+	switch {
+	case i.merger != nil && i.merger.of == i.number:
+	case !i.mark(markAsks):
+		return nil
+	default:
+		i.merger = &merger{of: i.number}
 	}
 	return i.merger
 }
 
 // context is what the first Done made, or nil.
-func (i *invocation) contextLocked() context.Context {
-	if i.merger == nil {
+func (i *invocation) context() context.Context {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.merger == nil || i.merger.of != i.number {
 		return nil
 	}
 	return i.merged
@@ -68,16 +137,26 @@ func (i *invocation) Deadline() (time.Time, bool) {
 func (i *invocation) Done() <-chan struct{} {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.mergerLocked().merged == nil {
+	m := i.mergerLocked()
+	if m == nil {
+		return closed
+	}
+	if m.merged == nil {
 		i.mergeLocked()
 	}
-	return i.merged.Done()
+	return m.merged.Done()
 }
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 func (i *invocation) mergeLocked() {
 	base, stop := context.WithCancelCause(i.node.ctx)
 	i.merged, i.release = base, func() { stop(context.Canceled) }
-	if i.finished {
+	if i.over() {
 		i.release()
 		return
 	}
@@ -100,13 +179,10 @@ func (i *invocation) mergeLocked() {
 }
 
 func (i *invocation) Err() error {
-	i.mu.Lock()
-	merged, finished := i.contextLocked(), i.finished
-	i.mu.Unlock()
-	switch {
-	case merged != nil:
+	if merged := i.context(); merged != nil {
 		return merged.Err()
-	case finished:
+	}
+	if i.over() {
 		return context.Canceled
 	}
 	if i.caller != nil {
@@ -121,62 +197,47 @@ func (i *invocation) Value(key any) any {
 	if key == (invocationKey{}) {
 		return i
 	}
-	i.mu.Lock()
-	merged := i.contextLocked()
-	i.mu.Unlock()
-	if merged != nil { // where package context looks for the parent to attach to
+	if merged := i.context(); merged != nil { // where package context looks for the parent to attach to
 		return merged.Value(key)
 	}
 	return i.node.ctx.Value(key)
 }
 
-// finish ends the context with the method and lets go of what Done made.
-func (i *invocation) finish() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.finished = true
-	if i.contextLocked() != nil {
-		i.release()
-	}
-}
-
-func (i *invocation) over() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.finished
-}
-
-func (i *invocation) link() *wire.Link { return &wire.Link{Node: i.node.key, Invocation: i.id} }
+// link names the invocation to other nodes.
+func (i *invocation) link() *wire.Link { return &wire.Link{Node: i.node.key, Invocation: i.number} }
 
 // waitFor notes that the turn waits for c, for probes of deadlocks to follow.
 func (i *invocation) waitFor(c *call) {
-	if i.turn != nil {
-		i = i.turn
+	if i.within != nil {
+		i = i.within
 	}
 	i.mu.Lock()
-	m := i.mergerLocked()
-	m.waits = append(m.waits, c)
-	i.mu.Unlock()
-}
-
-func (i *invocation) isWaiting() bool {
-	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.merger != nil && len(i.waits) > 0
+	if m := i.mergerLocked(); m != nil {
+		m.waits = append(m.waits, c)
+	}
 }
 
+// waited ends what waitFor has begun.
 func (i *invocation) waited(c *call) {
-	if i.turn != nil {
-		i = i.turn
+	if i.within != nil {
+		i = i.within
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for k, w := range i.waits {
-		if w == c {
-			i.waits = append(i.waits[:k], i.waits[k+1:]...)
-			return
-		}
+	if m := i.merger; m != nil {
+		m.waits = slices.DeleteFunc(m.waits, func(w *call) bool { return w == c })
 	}
+}
+
+// waitsFor are the calls that the turn waits for.
+func (i *invocation) waitsFor() []*call {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.merger == nil {
+		return nil
+	}
+	return slices.Clone(i.waits)
 }
 
 // life is the context of Start and Run: ended like a method's, but no turn.
@@ -190,6 +251,9 @@ func (l life) Value(key any) any {
 }
 
 func invocationOf(ctx context.Context) *invocation {
+	if i, ok := ctx.(*invocation); ok {
+		return i
+	}
 	i, _ := ctx.Value(invocationKey{}).(*invocation)
 	return i
 }
@@ -257,7 +321,7 @@ func Turn(ctx context.Context, fn func(context.Context) error) error {
 		return fn(ctx)
 	}
 	c := newCall(n.sys, &target{key: n.key}, turnMethod)
-	if err := n.enqueue(ctx, message{method: turnMethod, arg: turn, asker: &asker{answer: c, caller: ctx}}); err != nil {
+	if err := n.enqueue(ctx, &message{method: turnMethod, arg: turn, asker: &asker{answer: c, caller: ctx}}); err != nil {
 		return err
 	}
 	if err := c.await(ctx); err != nil {
@@ -281,6 +345,6 @@ var turnMethod = &method{name: "Turn", invoke: func(_ any, ctx context.Context, 
 // message may overwrite them.
 func Keep(ctx context.Context) {
 	if i := invocationOf(ctx); i != nil {
-		i.kept.Store(true)
+		i.mark(markKept)
 	}
 }

@@ -27,9 +27,10 @@
 // ended, with what it was sent, that is [ErrPeerGone]; nothing of it reaches
 // the node that takes its place (see [Node.Replace]).
 //
-// Mailboxes are bounded. A sender that finds one full waits under its
-// context; a [Tell] in a method, without a deadline, gives up after 30 seconds
-// with [ErrOverloaded]. What is under way to a node of another process is
+// Mailboxes are bounded, in messages and in the bytes of their arguments. A
+// sender that finds one full waits under its context until it is its turn and
+// a quarter of the mailbox is free; under [NoWait] it gets [ErrOverloaded] at
+// once, and a [Tell] in a method, without a deadline, after 30 seconds. What is under way to a node of another process is
 // bounded by a window of messages and bytes ([Config]), which a call holds until it is answered, given up or
 // not, and a tell until it has left the mailbox. Local senders and those of
 // other processes do not take each other's room.

@@ -100,7 +100,7 @@ func TestRepliesOfOthersAreIgnored(t *testing.T) {
 	s, tr := hostileSystem(t, 4)
 	NewRef[*counter](s.table, "far/0")
 	c := newCall(s, s.table.find("far/0"), callMethod((*counter).Add))
-	require.NoError(t, s.sendCall(t.Context(), c, 1, nil))
+	require.NoError(t, s.sendCall(t.Context(), c, argumentOf(1), nil))
 	id := tr.sent[0].(*wire.Call).Id
 	box := &systemProcess{s}
 	for _, address := range []string{"elsewhere", ""} {
@@ -128,7 +128,7 @@ func TestUnreadableResultIsAnError(t *testing.T) {
 	s, tr := hostileSystem(t, 4)
 	NewRef[*counter](s.table, "far/0")
 	c := newCall(s, s.table.find("far/0"), callMethod((*counter).Add))
-	require.NoError(t, s.sendCall(t.Context(), c, 1, nil))
+	require.NoError(t, s.sendCall(t.Context(), c, argumentOf(1), nil))
 	(&systemProcess{s}).SendUserMessage(nil, from("there", &wire.Reply{Id: tr.sent[0].(*wire.Call).Id, Result: []byte("\x63abc")}))
 	_, err := c.wait(t.Context())
 	require.ErrorIs(t, err, ErrSignature)

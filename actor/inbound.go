@@ -89,7 +89,7 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 		return
 	}
 	size := len(m.Argument)
-	msg := message{asker: &asker{chain: m.Chain}, call: m, reserved: true, size: size}
+	msg := message{asker: &asker{chain: m.Chain, call: m}, reserved: true, size: size}
 	account := s.accountFor(windowKey{sender.Address, n.key})
 	err := account.admit(s.window, size)
 	if m.Id != 0 {
@@ -104,7 +104,7 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 		msg.account = account
 	}
 	if err == nil {
-		err = n.enqueue(s.ctx, msg)
+		err = n.enqueue(s.ctx, &msg)
 	}
 	if err != nil {
 		n.discard(msg, err)
@@ -186,7 +186,7 @@ func (p *nodeProcess) stopInTurn() {
 		return nil, nil
 	}}
 	n := p.at.Load()
-	_ = n.enqueue(n.ctx, message{method: pill, reserved: true}) // refused: it has stopped
+	_ = n.enqueue(n.ctx, &message{method: pill, reserved: true}) // refused: it has stopped
 }
 
 // unwatchAll forgets the watchers of a process that cannot be told any more.

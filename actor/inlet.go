@@ -151,8 +151,8 @@ func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) e
 	if c == nil {
 		return nil
 	}
-	c.asker = asker{c, c.ctx, chain}
-	msg := message{asker: &c.asker, method: m, reserved: true}
+	c.asker = asker{answer: c, caller: c.ctx, chain: chain}
+	msg := message{asker: &c.asker, method: m, reserved: true, size: len(body)}
 	if refused != nil {
 		n.discard(msg, refused)
 		return nil

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,23 +10,27 @@ import (
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
 )
 
-// DefaultCapacity is how many messages a mailbox holds before senders wait.
-const DefaultCapacity = 1024
+// What a mailbox holds before senders of its process wait.
+const (
+	DefaultCapacity = 1024     // messages
+	DefaultBytes    = 16 << 20 // of their arguments, see [Node.Waiting]
+)
 
 // A message waits in a mailbox for its node's turn. It is copied about, and
 // looked through by the garbage collector, so it is kept small.
 type message struct {
-	*asker             // who waits for it; nil until it is queued: nobody
-	method  *method    // nil: find it by call.Method
-	arg     any        // the argument, unless call or encoded carries it
-	encoded []byte     // the argument's encoding; not nil where there is one
-	bytes   *[]byte    // lent memory behind arg or encoded, given back after the method
-	call    *wire.Call // as it came over a link, unless it came as a parcel
-	account *account   // of a tell from another process: gets its window back when the message leaves the mailbox
-	size    int        // of the argument's encoding, for account
+	*asker           // what few messages have; nil until it is queued: nobody
+	method  *method  // nil: find it by call.Method
+	arg     any      // the argument, unless call or encoded carries it
+	encoded []byte   // the argument's encoding; not nil where there is one
+	bytes   *[]byte  // lent memory behind arg or encoded, given back after the method
+	account *account // of a tell from another process: gets its window back when the message leaves the mailbox
+	size    int      // about, of the argument; for account, that of its encoding
 	// reserved messages need no room: their sender holds window, or they are
 	// the node's own.
 	reserved bool
+	// shared: encoded is the sender's memory, of which the mailbox takes a copy.
+	shared bool
 }
 
 // An asker is what a message that somebody waits for has beside it.
@@ -33,14 +38,7 @@ type asker struct {
 	answer answerer        // who is told the result; nil: nobody
 	caller context.Context // whose end ends the method's context; nil: nobody's
 	chain  []*wire.Link    // who waits, outermost first
-}
-
-// length is that of the argument's encoding, where it has one.
-func (m *message) length() int {
-	if m.call != nil {
-		return len(m.call.Argument)
-	}
-	return len(m.encoded)
+	call   *wire.Call      // as it came over a link, unless it came as a parcel
 }
 
 // nobody waits for most messages.
@@ -59,37 +57,6 @@ type answerer interface {
 	reply(m *method, result any, err error)
 }
 
-// ring is a queue of messages that grows to what it is asked to hold and
-// shrinks when it has emptied.
-type ring struct {
-	buf   []message // its length is a power of two
-	head  int
-	count int
-}
-
-func (r *ring) push(m *message) {
-	if r.count == len(r.buf) {
-		next := make([]message, max(8, 2*len(r.buf)))
-		for i := range r.count {
-			next[i] = r.buf[(r.head+i)&(len(r.buf)-1)]
-		}
-		r.buf, r.head = next, 0
-	}
-	r.buf[(r.head+r.count)&(len(r.buf)-1)] = *m
-	r.count++
-}
-
-func (r *ring) pop() message {
-	m := r.buf[r.head]
-	r.buf[r.head] = message{}
-	r.head = (r.head + 1) & (len(r.buf) - 1)
-	r.count--
-	if r.count == 0 && len(r.buf) > DefaultCapacity {
-		r.buf, r.head = nil, 0
-	}
-	return m
-}
-
 // sender is a local sender for whose message there was no room.
 type sender struct {
 	m    message
@@ -106,31 +73,40 @@ func (s *sender) answer(err error) {
 // one that came over a link has room, for its sender holds window. The two do
 // not count for each other, so neither can keep the other out. A call that is
 // found to be in a deadlock while it waits here is settled, and not sent.
-func (n *Node) enqueue(ctx context.Context, m message) error {
-	chain := m.asked().chain
+func (n *Node) enqueue(ctx context.Context, m *message) error {
+	m.asked()
 	n.mu.Lock()
-	err := n.refusesLocked(chain)
-	if err != nil {
+	if err := n.refusesLocked(m.chain); err != nil {
 		n.mu.Unlock()
 		return err
 	}
-	if m.reserved || n.roomLocked() && len(n.senders) == 0 {
-		n.acceptLocked(&m)
+	if m.reserved || len(n.senders) == 0 && n.roomLocked(m.size) {
+		n.acceptLocked(m)
 		n.mu.Unlock()
 		return nil
 	}
-	s := &sender{m: m, done: make(chan struct{})}
+	if err := impatient(ctx); err != nil {
+		n.mu.Unlock()
+		return n.full(err)
+	}
+	s := &sender{m: *m, done: make(chan struct{})}
 	n.senders = append(n.senders, s)
+	n.crowded.Store(true)
+	if len(n.senders) == 1 { // a message may have begun before its worker could see that somebody waits
+		n.admitLocked()
+	}
 	n.mu.Unlock()
 
 	c, _ := m.answer.(*call)
 	began := time.Now()
-	err = waitFor(ctx, c, s.done)
+	err := waitFor(ctx, c, s.done)
 	n.mu.Lock()
 	n.flow.wait(began, err)
 	i := slices.Index(n.senders, s)
 	if i >= 0 {
 		n.senders = slices.Delete(n.senders, i, i+1)
+		n.crowded.Store(len(n.senders) > 0)
+		n.admitLocked() // the one behind may be smaller
 	}
 	n.mu.Unlock()
 	switch {
@@ -138,13 +114,58 @@ func (n *Node) enqueue(ctx context.Context, m message) error {
 		<-s.done
 		return s.err // it was accepted or refused in the meantime
 	case err != nil:
-		return fmt.Errorf("%w: the mailbox of %s stayed full (%d messages): %w", ErrOverloaded, n.key, n.capacity, err)
+		return n.full(err)
 	}
 	return nil // settled
 }
 
-// roomLocked reports whether there is room for a message of this process.
-func (n *Node) roomLocked() bool { return n.queue.count-n.reserved < n.capacity }
+// full is why a sender gave up, whose wait ended with err.
+func (n *Node) full(err error) error {
+	if errors.Is(err, errNoPatience) {
+		return err
+	}
+	return fmt.Errorf("%w: the mailbox of %s is full (of %d messages and %d bytes): %w", ErrOverloaded, n.key, n.capacity.messages,
+		n.capacity.bytes, err)
+}
+
+// roomLocked reports whether there is room for a message of this process of so
+// many bytes. As with a window, one of any size finds room where less than a
+// quarter of the bytes is taken.
+func (n *Node) roomLocked(bytes int) bool {
+	if n.capacity.holds(n.held, bytes) {
+		return true
+	}
+	local, _ := n.waitingLocked() // what has begun waits no more, but is taken off later
+	return n.capacity.holds(local, bytes)
+}
+
+// admitLocked lets waiting senders in, first come first served. It begins only
+// when a quarter of the mailbox is free: to wake a sender for each message
+// costs more than the message. It returns how many messages have to begin
+// before it is worth while to look again.
+func (n *Node) admitLocked() (again int) {
+	if len(n.senders) == 0 {
+		return 0
+	}
+	local, _ := n.waitingLocked()
+	if again := max(1, n.capacity.messages/4) - (n.capacity.messages - local.messages); again > 0 {
+		return again
+	}
+	admitted := 0
+	for _, s := range n.senders {
+		if !n.capacity.holds(local, s.m.size) {
+			break
+		}
+		local.messages++
+		local.bytes += s.m.size
+		n.acceptLocked(&s.m)
+		s.answer(nil)
+		admitted++
+	}
+	n.senders = slices.Delete(n.senders, 0, admitted)
+	n.crowded.Store(len(n.senders) > 0)
+	return 1
+}
 
 // refusesLocked says why no message with this chain may enter, or nil.
 func (n *Node) refusesLocked(chain []*wire.Link) error {
@@ -192,10 +213,16 @@ func (n *Node) enqueueAll(all []message, refuse func(*message, error)) {
 	}
 }
 
+// acceptLocked queues m and sees to it that somebody handles it.
 func (n *Node) acceptLocked(m *message) {
+	if m.shared {
+		n.copyLocked(m)
+	}
 	n.queue.push(m)
 	if m.reserved {
-		n.reserved++
+		n.reserved.add(m)
+	} else {
+		n.held.add(m)
 	}
 	switch {
 	case n.phase != open || n.workers >= n.limit:
@@ -207,25 +234,47 @@ func (n *Node) acceptLocked(m *message) {
 	}
 }
 
-// takeLocked removes the oldest message and lets the longest waiting sender in.
-func (n *Node) takeLocked() message {
-	m := n.queue.pop()
-	n.flow.pass(m.length())
-	if m.reserved {
-		n.reserved--
+// copyLocked gives m its own copy of what it shares with its sender. Small ones are left to the garbage collector, arenaBytes at a time.
+func (n *Node) copyLocked(m *message) {
+	size := len(m.encoded)
+	if n.arena == nil || size > len(n.arena) {
+		n.arena = make([]byte, arenaBytes)
 	}
-	if len(n.senders) > 0 && n.roomLocked() {
-		s := n.senders[0]
-		n.senders = slices.Delete(n.senders, 0, 1)
-		n.acceptLocked(&s.m)
-		s.answer(nil)
+	own := n.arena[:size:size]
+	copy(own, m.encoded)
+	n.arena = n.arena[size:]
+	m.encoded, m.shared = own, false
+}
+
+// waitingLocked is what waits in the mailbox and has not begun: of senders in
+// this process, and of those that needed no room.
+func (n *Node) waitingLocked() (local, reserved budget) {
+	local, reserved = n.held, n.reserved
+	for _, w := range n.active {
+		for i := range w.begunInQueue() {
+			if m := n.queue.at(i); m.reserved {
+				reserved.remove(m)
+			} else {
+				local.remove(m)
+			}
+		}
 	}
-	return m
+	return local, reserved
 }
 
 // Queued is the number of messages in the node's mailbox.
 func (n *Node) Queued() int {
+	messages, _ := n.Waiting()
+	return messages
+}
+
+// Waiting is the number of messages in the node's mailbox, and the size of
+// their arguments: encoded where they came encoded or are bytes, in memory,
+// without what they refer to, where they were sent within the process and
+// needed no encoding.
+func (n *Node) Waiting() (messages, bytes int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.queue.count
+	local, reserved := n.waitingLocked()
+	return local.messages + reserved.messages, local.bytes + reserved.bytes
 }

@@ -22,12 +22,15 @@ type Stopper interface{ Stop(context.Context) error }
 
 // A Spec describes a node to its system.
 type Spec struct {
-	Key        string  // label/number; required
-	Host       string  // the name of its host, for errors and logs; empty: the system's
-	Value      any     // whose methods are called; required
-	Concurrent int     // methods that may run at once; zero and less: 1
-	Capacity   int     // messages a mailbox holds before local senders wait; zero and less: DefaultCapacity
-	Batches    []Batch // methods that take many calls at once
+	Key        string // label/number; required
+	Host       string // the name of its host, for errors and logs; empty: the system's
+	Value      any    // whose methods are called; required
+	Concurrent int    // methods that may run at once; zero and less: 1
+	Capacity   int    // messages a mailbox holds before local senders wait; zero and less: DefaultCapacity
+	// Bytes is the same for the size of their arguments: one that does not fit waits unless less than a quarter is taken. Zero and less:
+	// DefaultBytes.
+	Bytes   int
+	Batches []Batch // methods that take many calls at once
 }
 
 type phase uint8
@@ -48,7 +51,7 @@ type Node struct {
 	value    any
 	typ      reflect.Type
 	limit    int
-	capacity int
+	capacity budget
 	batches  map[string]*batcher
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
@@ -56,18 +59,22 @@ type Node struct {
 
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
 	failures  failures
+	crowded   atomic.Bool // there are senders: whoever begins a message lets them in
 
 	mu       sync.Mutex
 	phase    phase
 	gone     error // another has its place: why it takes no more
 	queue    ring
-	reserved int // of the queue, those that need no room
+	held     budget // by the queue, of senders in this process
+	reserved budget // and of what needed no room
+	serial   uint64 // number of the next message that begins
+	arena    []byte // what is left of the memory for small arguments
 	senders  []*sender
 	flow     flow
 	workers  int           // goroutines that handle messages
 	parked   bool          // one more waits for work: starting anew costs more than the work
 	wake     chan struct{} // to the parked one
-	active   []*invocation // at most limit
+	active   []*worker     // those with a batch: at most limit
 	watchers map[string]*protoactor.PID
 	drained  []chan struct{} // closed when there is nothing to do
 	ended    chan struct{}   // closed when Stop has done its work
@@ -101,10 +108,16 @@ func (n *Node) Start(ctx context.Context) error {
 // startValue runs the value's Start as the node's first turn, so that a call
 // which would wait for it is found as any other.
 func (n *Node) startValue(ctx context.Context, s Starter) (err error) {
-	i := &invocation{asker: &asker{caller: ctx}, node: n, id: n.sys.nextID()}
+	i := newInvocation(n, &asker{caller: ctx})
+	w := &worker{node: n}
 	n.mu.Lock()
-	i.slot = len(n.active)
-	n.active = append(n.active, i)
+	i.number = n.serial
+	n.serial++
+	i.begin()
+	w.batch = []invocation{*i}
+	w.grip.take(1)
+	w.grip.begin()
+	n.workLocked(w)
 	n.mu.Unlock()
 	defer func() {
 		if v := recover(); v != nil {
@@ -112,7 +125,7 @@ func (n *Node) startValue(ctx context.Context, s Starter) (err error) {
 		}
 		i.finish()
 		n.mu.Lock()
-		n.retireLocked(i)
+		n.retireLocked(w)
 		n.mu.Unlock()
 	}()
 	return s.Start(i)
@@ -135,7 +148,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 // live calls a life-cycle method: outside of messages, with the node's values.
 func (n *Node) live(ctx context.Context, f func(context.Context) error) (err error) {
-	i := &invocation{asker: &asker{caller: ctx}, node: n}
+	i := newInvocation(n, &asker{caller: ctx})
 	defer i.finish()
 	defer func() {
 		if v := recover(); v != nil {
@@ -204,14 +217,8 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.parked {
 		n.wakeLocked()
 	}
-	left := make([]message, 0, n.queue.count)
-	for n.queue.count > 0 {
-		left = append(left, n.queue.pop())
-	}
-	n.reserved = 0
+	left, senders := n.emptyLocked()
 	n.tellDrainedLocked()
-	senders := n.senders
-	n.senders = nil
 	watchers := n.watchers
 	n.watchers = nil
 	n.mu.Unlock()

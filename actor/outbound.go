@@ -26,7 +26,7 @@ func (c *call) failure(err error) *Error {
 }
 
 // sendCall sends c's message to another process.
-func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.Link) error {
+func (s *System) sendCall(ctx context.Context, c *call, arg argument, chain []*wire.Link) error {
 	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched}
 	md := c.method
 	if s.ctx.Err() != nil {
@@ -37,7 +37,7 @@ func (s *System) sendCall(ctx context.Context, c *call, arg any, chain []*wire.L
 		return md.refused(c.target, err)
 	}
 	if md.arg != nil {
-		if m.Argument, err = md.arg.encode(arg); err != nil {
+		if m.Argument, err = md.arg.encodeArgument(arg); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) er
 }
 
 // sendTell sends a message that nobody waits for to another process.
-func (s *System) sendTell(ctx context.Context, t *target, md *method, arg any) error {
+func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argument) error {
 	if s.ctx.Err() != nil {
 		return md.refused(t, context.Cause(s.ctx))
 	}
@@ -103,7 +103,7 @@ func (s *System) sendTell(ctx context.Context, t *target, md *method, arg any) e
 	}
 	var data []byte
 	if md.arg != nil {
-		if data, err = md.arg.encode(arg); err != nil {
+		if data, err = md.arg.encodeArgument(arg); err != nil {
 			return err
 		}
 	}

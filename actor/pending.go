@@ -48,7 +48,7 @@ func (c *call) reply(m *method, result any, err error) {
 	switch {
 	case err != nil || m.result == nil:
 	case m == c.method:
-		result, err = m.result.copy(result, c.sys.table, c.sys.encode)
+		result, _, err = m.result.copy(result, c.sys.table, c.sys.encode)
 	default:
 		var data []byte
 		if data, err = m.result.encode(result); err == nil {

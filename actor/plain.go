@@ -41,7 +41,7 @@ func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
 		return
 	}
 	msg := message{asker: &asker{answer: a}, method: md}
-	if err := s.load(n, &msg, m); err != nil {
+	if err := s.load(n, &msg, argumentOf(m)); err != nil {
 		a.reply(nil, nil, err)
 		return
 	}
@@ -51,7 +51,7 @@ func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
-	if err := n.enqueue(ctx, msg); err != nil {
+	if err := n.enqueue(ctx, &msg); err != nil {
 		n.discard(msg, err)
 	}
 }
@@ -92,7 +92,7 @@ type plainAnswer struct {
 
 func (a *plainAnswer) reply(m *method, result any, err error) {
 	if err == nil && a.sender != nil && m.result != nil {
-		result, err = m.result.copy(result, a.sys.table, false)
+		result, _, err = m.result.copy(result, a.sys.table, false)
 	}
 	if err != nil {
 		a.sys.stats.deadLetters.Add(1)

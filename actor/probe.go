@@ -2,7 +2,6 @@ package actor
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
@@ -67,9 +66,9 @@ func (n *Node) probed(p *wire.Probe) {
 	origin := n.key == p.Origin.Node && n.runsLocked(p.Origin.Invocation)
 	var only *invocation
 	if full {
-		for _, inv := range n.active {
-			full = full && inv.isWaiting() // a turn that works will be free again
-			only = inv
+		for _, w := range n.active {
+			only = w.running()
+			full = full && only != nil && len(only.waitsFor()) > 0 // a turn that works will be free again
 		}
 		if len(n.active) > 1 {
 			only = nil
@@ -81,10 +80,7 @@ func (n *Node) probed(p *wire.Probe) {
 	case origin:
 		n.sys.probeHit(&wire.ProbeHit{Call: p.Call, Path: p.Path})
 	case only != nil && len(p.Path) < maxPath:
-		only.mu.Lock()
-		waits := slices.Clone(only.mergerLocked().waits)
-		only.mu.Unlock()
-		for _, c := range waits {
+		for _, c := range only.waitsFor() {
 			n.sys.forward(c.target, p)
 		}
 	}

@@ -27,20 +27,18 @@ func (n *Node) Replace(value any) (*Node, error) {
 		return nil, fmt.Errorf("%w: %s was stopped or replaced before", ErrStopped, n.key)
 	}
 	n.gone = why
-	left := make([]message, 0, n.queue.count)
-	for n.queue.count > 0 {
-		left = append(left, n.queue.pop())
-	}
-	n.reserved = 0
-	senders := n.senders
-	n.senders = nil
 	var handled []answerer
-	for _, inv := range n.active {
+	for _, w := range n.active {
+		inv := w.running()
+		if inv == nil {
+			continue
+		}
 		switch inv.answer.(type) {
 		case *call, *inbound: // which heed the first answer only; others wait for the method
 			handled = append(handled, inv.answer)
 		}
 	}
+	left, senders := n.emptyLocked()
 	n.mu.Unlock()
 
 	// The next takes its place before anybody hears of the end, so that whoever then tries again finds it.

@@ -24,8 +24,10 @@ type Stats struct {
 type NodeStats struct {
 	Key      string // label/number
 	Messages uint64 // that have left its mailbox, calls and tells
-	Bytes    uint64 // of their arguments, where those came encoded: from other processes, and every []byte
-	Queued   int    // messages in its mailbox now
+	Bytes    uint64 // of their arguments, as [Node.Waiting] counts them
+
+	Queued      int // messages in its mailbox now
+	QueuedBytes int // and of their arguments
 
 	Waiting int           // senders of this process that wait for room in its mailbox now
 	Waits   uint64        // those that had to, and have waited
@@ -128,9 +130,15 @@ func (f *failures) snapshot() map[string]uint64 {
 func (n *Node) snapshot() NodeStats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	local, reserved := n.waitingLocked()
+	queued := budget{local.messages + reserved.messages, local.bytes + reserved.bytes}
 	return NodeStats{
-		Key: n.key, Messages: n.flow.messages, Bytes: n.flow.bytes, Queued: n.queue.count,
-		Waiting: len(n.senders), Waits: n.flow.waits, Waited: n.flow.waited, Failures: n.failures.snapshot(),
+		Key:    n.key,
+		Queued: queued.messages, QueuedBytes: queued.bytes,
+		// What has begun may not be off the queue yet.
+		Messages: n.flow.messages + uint64(n.held.messages+n.reserved.messages-queued.messages),
+		Bytes:    n.flow.bytes + uint64(n.held.bytes+n.reserved.bytes-queued.bytes),
+		Waiting:  len(n.senders), Waits: n.flow.waits, Waited: n.flow.waited, Failures: n.failures.snapshot(),
 	}
 }
 

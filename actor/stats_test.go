@@ -38,7 +38,7 @@ func TestStatsOfANode(t *testing.T) {
 	waits := make(chan error)
 	go func() { waits <- Do(t.Context(), ref, (*gate).Pass, []byte("bad")) }()
 	require.Eventually(t, func() bool { return s.Stats().Nodes[0].Waiting == 1 }, 10*time.Second, time.Millisecond)
-	require.Equal(t, NodeStats{Key: "gate/0", Messages: 1, Bytes: 3, Queued: 1, Waiting: 1, Failures: map[string]uint64{}}, s.Stats().Nodes[0])
+	require.Equal(t, NodeStats{Key: "gate/0", Messages: 1, Bytes: 3, Queued: 1, QueuedBytes: 3, Waiting: 1, Failures: map[string]uint64{}}, s.Stats().Nodes[0])
 
 	close(g.open)
 	require.Error(t, <-waits)
@@ -54,10 +54,10 @@ func TestStatsOfAWay(t *testing.T) {
 	s, tr := hostileSystem(t, 1)
 	NewRef[*counter](s.table, "far/0")
 	first := newCall(s, s.table.find("far/0"), callMethod((*counter).Add))
-	require.NoError(t, s.sendCall(t.Context(), first, 1, nil))
+	require.NoError(t, s.sendCall(t.Context(), first, argumentOf(1), nil))
 	second := newCall(s, s.table.find("far/0"), callMethod((*counter).Add))
 	sent := make(chan error)
-	go func() { sent <- s.sendCall(t.Context(), second, 2, nil) }()
+	go func() { sent <- s.sendCall(t.Context(), second, argumentOf(2), nil) }()
 	require.Eventually(t, func() bool { return s.Stats().Ways[0].Waiting == 1 }, 10*time.Second, time.Millisecond)
 	require.Equal(t, WayStats{Node: "far/0", Address: "there", Messages: 1, Bytes: 1, Out: 1, OutBytes: 1, Waiting: 1}, s.Stats().Ways[0])
 
@@ -70,8 +70,8 @@ func TestStatsOfAWay(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.tell(ctx, s.table.find("far/0"), doMethod((*keeper).See), []byte("x")), ErrOverloaded)
-	require.ErrorIs(t, s.tell(noPatience, s.table.find("far/0"), doMethod((*keeper).See), []byte("x")), errNoPatience)
+	require.ErrorIs(t, s.tell(ctx, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x"))), ErrOverloaded)
+	require.ErrorIs(t, s.tell(noPatience, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x"))), errNoPatience)
 	require.EqualValues(t, 2, s.Stats().Ways[0].Waits, "one of them would not wait")
 }
 

@@ -188,15 +188,19 @@ func (s *System) newNode(spec Spec) (*Node, error) {
 	}
 	n := &Node{
 		sys: s, spec: spec, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
-		limit: max(spec.Concurrent, 1), capacity: spec.Capacity,
+		limit: max(spec.Concurrent, 1), capacity: budget{spec.Capacity, spec.Bytes},
 		watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
 		ended: make(chan struct{}), wake: make(chan struct{}, 1),
+		serial: rand.Uint64() >> (markBits + 1), // an earlier node of this name has others
 	}
 	if n.host == "" {
 		n.host = s.host
 	}
-	if n.capacity <= 0 {
-		n.capacity = DefaultCapacity
+	if n.capacity.messages <= 0 {
+		n.capacity.messages = DefaultCapacity
+	}
+	if n.capacity.bytes <= 0 {
+		n.capacity.bytes = DefaultBytes
 	}
 	for _, b := range spec.Batches {
 		if err := b.Err(); err != nil {

@@ -9,40 +9,209 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 )
 
 // How a node takes its turns.
 
-// work handles messages until there are none. It is one of at most limit
-// goroutines of the node that do.
+// batchSize and batchBytes bound what a worker takes off a mailbox at once.
+const (
+	batchSize  = 64
+	batchBytes = 64 << 10
+)
+
+// A worker is one of at most limit goroutines that handle a node's messages. It
+// takes some at a time, for to lock the mailbox for each costs more than a
+// small message does. They stay in the queue while it handles them, so that
+// those it has not begun can be taken from it; a node of several workers gives
+// each but one.
+type worker struct {
+	node *Node
+	slot int   // in the node's list of those at work, guarded by its mu
+	grip grip  // on the batch
+	turn *turn // for messages that nobody waits for
+
+	// The batch. Set with the node's mu held, before it can be begun.
+	queue ring         // as it was: the batch is at its head
+	size  int          // of the batch
+	alone message      // the batch of one that is in no queue any more
+	batch []invocation // one for each message; set when it begins
+	first uint64       // the number of the first
+
+	// The message at hand.
+	next    int // place of the one after it
+	blind   int // for so many messages nobody who waits for room will find it
+	m       message
+	inv     *invocation
+	calling bool // its method runs
+}
+
+// A grip tells how many messages a worker has taken, in its low half, and how
+// many of these it has begun.
+type grip struct{ v atomic.Uint64 }
+
+const gripBegun = 1 << 32
+
+func (g *grip) take(n int) { g.v.Store(uint64(n)) }
+
+// begin begins the next message, and reports whether there was one.
+func (g *grip) begin() bool {
+	v := g.v.Add(gripBegun)
+	return v/gripBegun <= v%gripBegun
+}
+
+func (g *grip) begun() int {
+	v := g.v.Load()
+	return int(min(v/gripBegun, v%gripBegun))
+}
+
+// release ends the grip, and returns how many were begun.
+func (g *grip) release() int {
+	v := g.v.Swap(0)
+	return int(min(v/gripBegun, v%gripBegun))
+}
+
+// begunInQueue is how many of the messages at the head of the queue have begun.
+func (w *worker) begunInQueue() int {
+	if w.queue.count == 0 {
+		return 0
+	}
+	return w.grip.begun()
+}
+
+// running is the invocation whose method runs, or nil.
+func (w *worker) running() *invocation {
+	if begun := w.grip.begun(); begun > 0 {
+		if inv := &w.batch[begun-1]; !inv.over() {
+			return inv
+		}
+	}
+	return nil
+}
+
+// work handles messages until there are none.
 func (n *Node) work() {
-	var inv *invocation
+	w := &worker{node: n, turn: &turn{node: n, asker: nobody}}
 	returned := false
 	defer func() {
 		if !returned { // a method ended the goroutine with runtime.Goexit
-			n.replace(inv)
+			n.mu.Lock()
+			n.retireLocked(w)
+			n.group.Go(n.work)
+			n.mu.Unlock()
 		}
 	}()
-	for {
-		n.mu.Lock()
-		if inv != nil {
-			n.retireLocked(inv)
+	for w.take() {
+		for !w.run() { // a method has panicked: go on with the next
 		}
-		if n.queue.count == 0 || n.phase != open {
-			if !n.restLocked() {
-				returned = true
-				return
-			}
-			inv = nil
-			continue
-		}
-		m := n.takeLocked()
-		inv = &invocation{asker: m.asker, node: n, id: n.sys.nextID()}
-		inv.slot = len(n.active)
-		n.active = append(n.active, inv)
-		n.mu.Unlock()
-		n.handle(inv, &m)
 	}
+	returned = true
+}
+
+// take gets the worker its next batch. It waits for one, or returns false when
+// the goroutine is to end.
+func (w *worker) take() bool {
+	n := w.node
+	n.mu.Lock()
+	if w.size > 0 {
+		n.retireLocked(w)
+	}
+	n.admitLocked()
+	for n.queue.count == 0 || n.phase != open {
+		*w = worker{node: n, turn: w.turn} // what it has handled is nobody's any more
+		if !n.restLocked() {
+			return false
+		}
+		n.mu.Lock()
+	}
+	n.giveLocked(w)
+	n.mu.Unlock()
+	w.batch = make([]invocation, w.size) // anew: see invocation
+	return true
+}
+
+// giveLocked gives a worker the oldest messages.
+func (n *Node) giveLocked(w *worker) {
+	w.size, w.next = 1, 0
+	if n.limit > 1 {
+		w.alone = *n.queue.at(0)
+		n.countOutLocked(&w.alone)
+		n.queue.drop(1)
+	} else {
+		w.queue, w.size = n.queue, min(n.queue.count, batchSize)
+		for i, bytes := 0, 0; i < w.size; i++ {
+			if bytes += n.queue.at(i).size; bytes > batchBytes {
+				w.size = i + 1
+			}
+		}
+	}
+	w.first = n.serial
+	n.serial += uint64(w.size)
+	w.grip.take(w.size)
+	n.workLocked(w)
+}
+
+// at is the message of that place in the batch.
+func (w *worker) at(i int) *message {
+	if w.queue.count == 0 {
+		return &w.alone
+	}
+	return w.queue.at(i)
+}
+
+// workLocked puts a worker on the list of those at work, in whose slots each knows its own.
+func (n *Node) workLocked(w *worker) {
+	w.slot = len(n.active)
+	n.active = append(n.active, w)
+}
+
+// retireLocked takes a worker off the list of those at work, and what it has
+// begun off the queue.
+func (n *Node) retireLocked(w *worker) {
+	begun := w.grip.release()
+	if w.queue.count > 0 {
+		for i := range begun {
+			n.countOutLocked(n.queue.at(i))
+		}
+		n.queue.drop(begun)
+	}
+	last := len(n.active) - 1
+	n.active[last].slot = w.slot
+	n.active[w.slot] = n.active[last]
+	n.active[last] = nil
+	n.active = n.active[:last]
+}
+
+// countOutLocked ends what a message that has begun takes of the mailbox.
+func (n *Node) countOutLocked(m *message) {
+	n.flow.pass(m.size)
+	if m.reserved {
+		n.reserved.remove(m)
+	} else {
+		n.held.remove(m)
+	}
+}
+
+// emptyLocked takes all messages that have not begun, and the senders that
+// wait, for good: nothing is queued any more.
+func (n *Node) emptyLocked() (left []message, senders []*sender) {
+	begun := 0
+	for _, w := range n.active {
+		if w.queue.count > 0 {
+			begun = w.grip.release()
+		}
+	}
+	for i := range begun {
+		n.flow.pass(n.queue.at(i).size)
+	}
+	left = make([]message, 0, n.queue.count-begun)
+	for i := begun; i < n.queue.count; i++ {
+		left = append(left, *n.queue.at(i))
+	}
+	n.queue, n.held, n.reserved = ring{}, budget{}, budget{}
+	senders, n.senders = n.senders, nil
+	n.crowded.Store(false)
+	return left, senders
 }
 
 // restLocked is called by a worker without work, with mu held, which it gives
@@ -50,6 +219,7 @@ func (n *Node) work() {
 // by a message or by Stop, and false when the goroutine is to end.
 func (n *Node) restLocked() bool {
 	n.workers--
+	n.queue.shrink()
 	n.tellDrainedLocked()
 	park := n.phase == open && !n.parked
 	n.parked = n.parked || park
@@ -67,61 +237,112 @@ func (n *Node) wakeLocked() {
 	n.wake <- struct{}{} // has room for the one that was parked
 }
 
-// replace takes the place of a worker that was ended in a method.
-func (n *Node) replace(inv *invocation) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.retireLocked(inv)
-	n.group.Go(n.work)
-}
-
-// retireLocked takes inv off the list of what runs, in whose slots each knows its own.
-func (n *Node) retireLocked(inv *invocation) {
-	last := len(n.active) - 1
-	n.active[last].slot = inv.slot
-	n.active[inv.slot] = n.active[last]
-	n.active[last] = nil
-	n.active = n.active[:last]
-}
-
-// runsLocked reports whether the invocation of that id is running: one whose
+// runsLocked reports whether the invocation of that number is running: one whose
 // method has returned is still active while its sender is told.
-func (n *Node) runsLocked(id uint64) bool {
-	return slices.ContainsFunc(n.active, func(i *invocation) bool { return i.id == id && !i.over() })
+func (n *Node) runsLocked(number uint64) bool {
+	return slices.ContainsFunc(n.active, func(w *worker) bool {
+		inv := w.running()
+		return inv != nil && inv.number == number
+	})
 }
 
-func (n *Node) handle(inv *invocation, m *message) {
+// run handles the batch, and reports false where a method has panicked: then
+// there may be more of it.
+func (w *worker) run() (done bool) {
+	defer func() {
+		if !w.calling {
+			return
+		}
+		w.calling = false
+		err := errGoexit
+		if v := recover(); v != nil {
+			err = newPanicError(v, debug.Stack())
+		}
+		w.inv.finish()
+		w.node.finish(w.inv, &w.m, nil, err)
+	}()
+	for w.next < w.size {
+		m := w.at(w.next)
+		w.inv = &w.batch[w.next]
+		w.inv.turn, w.inv.number = w.turnFor(m.asker), w.first+uint64(w.next)
+		w.inv.begin()
+		if !w.grip.begin() {
+			break // the rest was taken from it
+		}
+		w.next++
+		w.m = *m
+		if w.blind--; w.blind <= 0 && w.node.crowded.Load() {
+			w.letIn()
+		}
+		w.handle()
+	}
+	return true
+}
+
+// letIn lets those in who wait for room.
+func (w *worker) letIn() {
+	n := w.node
+	n.mu.Lock()
+	w.blind = n.admitLocked()
+	n.mu.Unlock()
+	if n.limit > 1 {
+		w.blind = 0 // others make room as well
+	}
+}
+
+// turnFor is the turn in which a message is handled.
+func (w *worker) turnFor(a *asker) *turn {
+	if a != nobody {
+		return &turn{node: w.node, asker: a}
+	}
+	if w.turn.spent {
+		w.turn = &turn{node: w.node, asker: nobody}
+	}
+	return w.turn
+}
+
+// handle runs the method that the message at hand means, and tells its sender.
+func (w *worker) handle() {
+	n, inv, m := w.node, w.inv, &w.m
 	if m.account != nil {
 		n.sys.tellTaken(m.account, m.size)
 	}
-	if err := n.prepare(m); err != nil {
-		n.finish(inv, m, nil, err)
-		return
-	}
-	if m.method.batched {
-		if b := n.batches[m.method.name]; b != nil {
+	var result any
+	err := n.prepare(m)
+	if err == nil && m.method.batched {
+		b := n.batches[m.method.name]
+		if b != nil {
 			b.add(inv, *m)
-		} else {
-			n.finish(inv, m, nil, n.notBatched(m.method.name))
+			inv.finish()
+			return
 		}
-		return
+		err = n.notBatched(m.method.name)
 	}
-	if c, ok := m.answer.(*call); ok && c.over() {
-		n.finish(inv, m, nil, context.Canceled) // nobody waits any more
-		return
+	if err == nil && m.asker != nobody {
+		err = m.givenUp()
 	}
-	if inv.caller != nil && inv.caller.Err() != nil {
-		n.finish(inv, m, nil, inv.caller.Err())
-		return
-	}
-	result, err := any(nil), errGoexit
-	defer func() { n.finish(inv, m, result, err) }()
-	result, err = n.invoke(inv, func() (any, error) {
+	if err == nil {
+		w.calling = true // until the method has returned, run's deferred function is who ends it
 		if m.encoded != nil && m.method.invokeBytes != nil {
-			return m.method.invokeBytes(n.value, inv, m.encoded)
+			result, err = m.method.invokeBytes(n.value, inv, m.encoded)
+		} else {
+			result, err = m.method.invoke(n.value, inv, m.arg)
 		}
-		return m.method.invoke(n.value, inv, m.arg)
-	})
+		w.calling = false
+	}
+	inv.finish()
+	n.finish(inv, m, result, err)
+}
+
+// givenUp says why nobody waits for the message any more, or nil.
+func (m *message) givenUp() error {
+	if c, ok := m.answer.(*call); ok && c.over() {
+		return context.Canceled
+	}
+	if m.caller != nil {
+		return m.caller.Err()
+	}
+	return nil
 }
 
 // prepare finds the method and decodes the argument of a call that came over
@@ -133,7 +354,7 @@ func (n *Node) prepare(m *message) (err error) {
 		}
 		return err
 	}
-	if m.call == nil {
+	if m.method != nil {
 		return nil
 	}
 	md, err := n.methodFor(m.call.Method, m.call.Batched)
@@ -208,7 +429,7 @@ func (n *Node) finish(inv *invocation, m *message, result any, err error) {
 }
 
 func (n *Node) giveBack(inv *invocation, m *message) {
-	if m.bytes != nil && !inv.kept.Load() {
+	if m.bytes != nil && !inv.kept {
 		n.sys.giveBack(m.bytes)
 	}
 }
@@ -218,14 +439,14 @@ func (n *Node) discard(m message, err error) {
 	if m.account != nil {
 		n.sys.tellTaken(m.account, m.size)
 	}
-	n.finish(&invocation{asker: nobody, node: n}, m.asked(), nil, err)
+	n.finish(newInvocation(n, nobody), m.asked(), nil, err)
 }
 
 func (m *message) name() string {
 	if m.method != nil {
 		return m.method.name
 	}
-	return m.call.GetMethod()
+	return m.asked().call.GetMethod()
 }
 
 // describe turns what a method returned into what its caller sees.

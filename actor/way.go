@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 
@@ -84,13 +83,3 @@ func (s *System) postCredit(r Route, node string, back budget) bool {
 	err := r.PostNow(Parcel{Target: SystemID, Label: string(labelCredit), Head: head, Body: []byte(node)})
 	return !errors.Is(err, ErrNoParcels)
 }
-
-// errNoPatience is the cause with which noPatience ends a wait.
-var errNoPatience = errors.New("actor: there is no room at once")
-
-// noPatience is a context under which nobody waits.
-var noPatience = func() context.Context {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	cancel(errNoPatience)
-	return ctx
-}()

@@ -12,6 +12,22 @@ import (
 // A budget bounds messages and the bytes of their arguments.
 type budget struct{ messages, bytes int }
 
+func (b *budget) add(m *message) {
+	b.messages++
+	b.bytes += m.size
+}
+
+func (b *budget) remove(m *message) {
+	b.messages--
+	b.bytes -= m.size
+}
+
+// holds reports whether, of this limit, so much is taken that a message of so many bytes has room beside it. Whatever its size, one has
+// where less than a quarter of the bytes is taken.
+func (b budget) holds(taken budget, bytes int) bool {
+	return taken.messages == 0 || taken.messages < b.messages && (taken.bytes+bytes <= b.bytes || taken.bytes < b.bytes/4)
+}
+
 // A window bounds what this system has under way to one node of another
 // process: a call until it is answered, a tell until it has left the mailbox.
 // Those who find it used up wait in the order in which they came. Whatever its
@@ -33,10 +49,7 @@ type ticket struct {
 	epoch   int // valid once granted
 }
 
-func (w *window) roomLocked(bytes int) bool {
-	return w.out.messages == 0 ||
-		w.out.messages < w.limit.messages && (w.out.bytes+bytes <= w.limit.bytes || w.out.bytes < w.limit.bytes/4)
-}
+func (w *window) roomLocked(bytes int) bool { return w.limit.holds(w.out, bytes) }
 
 // acquire waits for room for a message of so many bytes under ctx and returns
 // the epoch to release it with. c is the call that waits, if it is one; found
@@ -50,6 +63,10 @@ func (w *window) acquire(ctx context.Context, c *call, bytes int) (int, error) {
 		w.flow.pass(bytes)
 		w.mu.Unlock()
 		return epoch, nil
+	}
+	if err := impatient(ctx); err != nil {
+		w.mu.Unlock()
+		return 0, err
 	}
 	t := &ticket{bytes: bytes, granted: make(chan struct{})}
 	w.waiting = append(w.waiting, t)

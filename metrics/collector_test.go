@@ -40,7 +40,7 @@ func nodes() actor.Stats {
 	return actor.Stats{
 		FailedTells: 1, DeadLetters: 2, Deadlocks: 3, Pending: 4,
 		Nodes: []actor.NodeStats{{
-			Key: "sum/0", Messages: 5, Bytes: 6, Queued: 7, Waiting: 8, Waits: 9, Waited: 1500 * time.Millisecond,
+			Key: "sum/0", Messages: 5, Bytes: 6, Queued: 7, QueuedBytes: 26, Waiting: 8, Waits: 9, Waited: 1500 * time.Millisecond,
 			Failures: map[string]uint64{"failed": 10},
 		}},
 		Ways: []actor.WayStats{
@@ -68,7 +68,7 @@ func TestCollector(t *testing.T) {
 	got := scrape(t, New(nodes, links))
 	require.Subset(t, got, []string{
 		`tlaunch_failed_tells_total 1`, `tlaunch_dead_letters_total 2`, `tlaunch_deadlocks_total 3`, `tlaunch_pending_calls 4`,
-		`tlaunch_node_messages_total{node="sum/0"} 5`, `tlaunch_node_bytes_total{node="sum/0"} 6`, `tlaunch_node_queued_messages{node="sum/0"} 7`,
+		`tlaunch_node_messages_total{node="sum/0"} 5`, `tlaunch_node_bytes_total{node="sum/0"} 6`, `tlaunch_node_queued_messages{node="sum/0"} 7`, `tlaunch_node_queued_bytes{node="sum/0"} 26`,
 		`tlaunch_node_waiting_senders{node="sum/0"} 8`, `tlaunch_node_waits_total{node="sum/0"} 9`, `tlaunch_node_wait_seconds_total{node="sum/0"} 1.5`,
 		`tlaunch_node_failures_total{node="sum/0",reason="failed"} 10`,
 		`tlaunch_credit_messages_total{node="far/0"} 12`, `tlaunch_credit_bytes_total{node="far/0"} 12`, `tlaunch_credit_out_messages{node="far/0"} 13`,

@@ -8,8 +8,9 @@ import (
 
 var (
 	nodeMessages = counter("node_messages_total", "Messages that have left a node's mailbox.", "node")
-	nodeBytes    = counter("node_bytes_total", "Bytes of their arguments, where those came encoded.", "node")
+	nodeBytes    = counter("node_bytes_total", "Bytes of their arguments.", "node")
 	nodeQueued   = gauge("node_queued_messages", "Messages in a node's mailbox.", "node")
+	nodeHeld     = gauge("node_queued_bytes", "Bytes of arguments in a node's mailbox.", "node")
 	nodeWaiting  = gauge("node_waiting_senders", "Senders of this process that wait for room in a node's mailbox.", "node")
 	nodeWaits    = counter("node_waits_total", "Senders of this process that had to wait for room in a node's mailbox.", "node")
 	nodeWaited   = counter("node_wait_seconds_total", "Time that they have waited.", "node")
@@ -36,6 +37,7 @@ func collectNodes(ch chan<- prometheus.Metric, s actor.Stats, n names) {
 		sums.add(nodeMessages, float64(node.Messages), name)
 		sums.add(nodeBytes, float64(node.Bytes), name)
 		sums.add(nodeQueued, float64(node.Queued), name)
+		sums.add(nodeHeld, float64(node.QueuedBytes), name)
 		sums.add(nodeWaiting, float64(node.Waiting), name)
 		sums.add(nodeWaits, float64(node.Waits), name)
 		sums.add(nodeWaited, node.Waited.Seconds(), name)

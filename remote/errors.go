@@ -28,9 +28,9 @@ var (
 	// ErrClosed is returned once Close was called. It is an actor.ErrStopped.
 	ErrClosed error = &sentinel{"remote: endpoint is closed", actor.ErrStopped}
 
-	// ErrFull is returned by SendNow when even the generous bound on urgent messages is reached: the peer does not read.
-	// It is an actor.ErrOverloaded.
-	ErrFull error = &sentinel{"remote: queue of urgent messages is full", actor.ErrOverloaded}
+	// ErrFull is returned by SendNow when even the generous bound on urgent messages is reached: the peer does not read;
+	// and by Send under actor.NoWait where the queue of the link has no room. It is an actor.ErrOverloaded.
+	ErrFull error = &sentinel{"remote: the queue of the link is full", actor.ErrOverloaded}
 
 	// ErrGone is returned, together with ErrUnreachable, for a process that was declared gone; see Endpoint.Fence.
 	// It is an actor.ErrPeerGone.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
@@ -79,6 +80,10 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 		o.pushLocked(dataLane, it)
 		o.mu.Unlock()
 		return nil
+	}
+	if err := actor.Impatient(ctx); err != nil {
+		o.mu.Unlock()
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	w := &waiter{it: *it, done: make(chan error, 1)}
 	o.waiters = append(o.waiters, w)

@@ -2,9 +2,12 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
 )
 
 // A queue holds what waits to be written on the link of a stock peer: urgent messages, which pass the others, and data.
@@ -55,6 +58,10 @@ func (q *queue) put(ctx context.Context, it item) error {
 		q.pushLocked(dataLane, it)
 		q.mu.Unlock()
 		return nil
+	}
+	if err := actor.Impatient(ctx); err != nil {
+		q.mu.Unlock()
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	w := &waiter{it: it, done: make(chan error, 1)}
 	q.waiters = append(q.waiters, w)

@@ -94,7 +94,7 @@ func newParcel(p *actor.Parcel) item {
 // queued explains why a message was not queued, if it was not.
 func (e *Endpoint) queued(ctx context.Context, address string, err error) error {
 	switch {
-	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, ErrTooLarge):
+	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, ErrTooLarge), errors.Is(err, ErrFull):
 		return err
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return fmt.Errorf("remote: the queue to %s had no room in time; the peer reads more slowly than this process sends: %w", address, err)
