@@ -309,7 +309,7 @@ func (f *fleet) start() error {
 		}
 		return launchError(f.run.program.name, hosts, errs)
 	}
-	begin := command{Start: true, Groups: f.commandGroups()}
+	begin := command{Start: true, Groups: f.commandGroups(), Places: f.where.places()}
 	for _, p := range f.all() {
 		f.run.ledger.nodesStarted(p.name)
 		p.command(begin)

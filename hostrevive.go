@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -13,7 +14,7 @@ import (
 
 // How a host whose process has ended is started again, and how the others
 // hear of it. The launcher decides; the word that a process is gone comes from
-// it, where it next is from the registry.
+// it, and where the next one is too, if the registry has not said so before.
 
 // depart ends what the launcher has with a process that has ended.
 func (f *fleet) depart(p *hostProcess) {
@@ -82,15 +83,14 @@ func (f *fleet) recall(p *hostProcess) {
 	}
 }
 
-// regroup tells all other hosts what their commands, where they start again,
-// are told from now on: rank 0 may have another port.
-func (f *fleet) regroup(back string, groups map[string]commandGroup) {
-	if len(groups) == 0 {
-		return
-	}
+// spread tells all other hosts where a host's next process is, and what their
+// commands, where they start again, are told from now on: rank 0 may have
+// another port.
+func (f *fleet) spread(back string, groups map[string]commandGroup, places []hostPlace) {
+	places = slices.DeleteFunc(places, func(p hostPlace) bool { return p.Host != back })
 	for _, other := range f.all() {
 		if other.name != back {
-			f.order(other.name, command{Groups: groups})
+			f.order(other.name, command{Groups: groups, Places: places})
 		}
 	}
 }
@@ -158,9 +158,9 @@ func (f *fleet) startAgain(ctx context.Context, name string) error {
 	if err == nil {
 		f.progress(name, StageRegistered)
 		f.run.ledger.nodesStarted(name)
-		groups := f.commandGroups()
-		p.command(command{Start: true, Groups: groups})
-		f.regroup(name, groups)
+		groups, places := f.commandGroups(), f.where.places()
+		p.command(command{Start: true, Groups: groups, Places: places})
+		f.spread(name, groups, places)
 		f.progress(name, StageRunning)
 		f.run.logger.Info("host " + name + " is back")
 		return nil

@@ -15,7 +15,7 @@ import (
 
 // ordersVersion changes with orders and reports: launcher and hosts run the
 // same executable, so it can only differ where that was circumvented.
-const ordersVersion = 2
+const ordersVersion = 3
 
 // orders are what a host's process is to do. They travel on its standard
 // input: nothing of them is in arguments or environment.
@@ -102,6 +102,7 @@ type command struct {
 	Reach   []reachOrder            `cbor:",omitempty"` // before Start
 	Start   bool                    `cbor:",omitempty"`
 	Groups  map[string]commandGroup `cbor:",omitempty"` // with Start, and when a host is back: what commands are told of each other, by label
+	Places  []hostPlace             `cbor:",omitempty"` // with Start, and when a host is back: where processes are
 	End     *endOrder               `cbor:",omitempty"`
 	Joined  *joinAnswer             `cbor:",omitempty"`
 	Restart *nodeOrder              `cbor:",omitempty"` // a node that has failed is to be started again

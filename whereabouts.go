@@ -156,23 +156,6 @@ func (w *whereabouts) addresses() map[string]string {
 	return m
 }
 
-// poke has those who wait look again.
-func (w *whereabouts) poke() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tellLocked()
-}
-
-// knowsLocked reports whether it is known where hosts are, or that they have ended.
-func (w *whereabouts) knowsLocked(hosts []Host) bool {
-	for _, one := range hosts {
-		if h := w.hosts[one.Name]; h == nil || h.address == "" && h.gone == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // past is the addresses of a host's earlier processes.
 func (w *whereabouts) past(host string) []string {
 	w.mu.Lock()

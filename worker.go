@@ -56,8 +56,7 @@ type worker struct {
 
 	ending atomic.Bool
 
-	where  *whereabouts
-	unseen atomic.Pointer[error] // why the registry is not followed any more
+	where *whereabouts
 
 	mu     sync.Mutex
 	joins  map[uint64]chan joinAnswer
@@ -310,7 +309,7 @@ func (w *worker) register() error {
 	return nil
 }
 
-// registerPatience is how long a host tries to be registered, and to see the others.
+// registerPatience is how long a host tries to be registered.
 const registerPatience = 30 * time.Second
 
 // serve lives until the launcher orders the end, or the agent does.
@@ -370,10 +369,14 @@ func (w *worker) obey() {
 		case c.Reach != nil:
 			w.reach(c.Reach)
 		case c.Start:
+			w.learn(c.Places)
 			w.commands.tell(c.Groups)
-			w.group.Go(w.begin)
-		case c.Groups != nil:
-			w.commands.tell(c.Groups)
+			w.crew.start()
+		case c.Groups != nil, c.Places != nil:
+			w.learn(c.Places)
+			if c.Groups != nil {
+				w.commands.tell(c.Groups)
+			}
 		case c.End != nil:
 			w.send(report{Told: true}) // before anything that the end brings about
 			select {
@@ -402,10 +405,8 @@ func (w *worker) obey() {
 func (w *worker) follow() {
 	for members, err := range w.registry.Watch(w.guest.Context(), w.orders.Run) {
 		if err != nil {
-			w.unseen.Store(&err)
-			w.where.poke()
 			if !w.ending.Load() {
-				w.logger.Warn("hosts that are started again cannot be found any more", "error", err)
+				w.logger.Warn("the registry is not followed any more", "error", err)
 			}
 			return
 		}
@@ -413,6 +414,15 @@ func (w *worker) follow() {
 			if replaced := w.where.joined(m.Host, m.Address, m.Incarnation); replaced != "" {
 				w.fence(m.Host, replaced, m.Incarnation-1)
 			}
+		}
+	}
+}
+
+// learn takes the launcher's word where processes are.
+func (w *worker) learn(places []hostPlace) {
+	for _, p := range places {
+		for address, incarnation := range w.where.learn(p) {
+			w.fence(p.Host, address, incarnation)
 		}
 	}
 }
@@ -428,22 +438,6 @@ func (w *worker) fence(host, address string, incarnation uint64) {
 	if address != "" {
 		w.sys.PeerDown(address, fmt.Errorf("%w: the process on %s has ended", actor.ErrPeerGone, host))
 	}
-}
-
-// begin starts the nodes once it is known where all hosts are that have not
-// ended since, so that the first call of a node finds where it goes.
-func (w *worker) begin() {
-	ctx, cancel := context.WithTimeout(w.guest.Context(), registerPatience)
-	defer cancel()
-	err := w.where.await(ctx, func() bool { return w.unseen.Load() != nil || w.where.knowsLocked(w.graph.usedHosts(w.orders.Hosts)) })
-	if unseen := w.unseen.Load(); unseen != nil {
-		err = *unseen
-	}
-	if err != nil && w.orders.Incarnation == firstIncarnation {
-		w.send(report{Refused: actor.Flatten("", w.orders.Host, fmt.Errorf("waiting for the other hosts in the registry: %w", err))})
-		return
-	}
-	w.crew.start()
 }
 
 func (w *worker) hostAt(address string) (string, bool) {

@@ -5,6 +5,8 @@ package clustertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -162,12 +164,9 @@ func TestConsulAwayChangesNothing(t *testing.T) {
 
 	ledger, err := tlaunch.Find[*programs.Ledger](run, "ledger", 0)
 	require.NoError(t, err)
-	// Nodes start once the registry has shown their host all others: before that its absence does change something.
-	_, err = actor.Call(within(t, runPatience), ledger, (*programs.Ledger).Add, 1)
-	require.NoError(t, err)
-	consul.Stop()
+	consul.Stop() // whether the nodes have started or not
 	away := time.After(5 * ttl)
-	calls, tick := 1, time.NewTicker(ttl/5)
+	calls, tick := 0, time.NewTicker(ttl/5)
 	defer tick.Stop()
 	for gone := true; gone; {
 		select {
@@ -194,6 +193,57 @@ func TestConsulAwayChangesNothing(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, run.Stop(within(t, runPatience)))
+	requireNothingInConsul(t, consul)
+	c.requireClean(t)
+}
+
+// A host that is started again is found by all: the other hosts, Consul, and guests that look there.
+func TestHostIsStartedAgainWithConsul(t *testing.T) {
+	c := up(t, 3)
+	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
+	where := tlaunch.ConsulConfig{Settings: cluster.ConsulSettings{Address: consul.Address}}
+	run, err := programs.Phoenix.Launch(within(t, runPatience), programs.PhoenixConfig{Lives: 3, Max: 5}, c.options(t, tlaunch.WithConsul(where))...)
+	require.NoError(t, err)
+	defer run.Stop(within(t, runPatience))
+	join := func(name string) actor.Ref[*programs.Bird] {
+		guest, err := tlaunch.Connect(within(t, runPatience), tlaunch.Invitation(invite(t, run, name, time.Minute)), tlaunch.FindInConsul(where))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, guest.Close(context.Background())) })
+		bird, err := tlaunch.Find[*programs.Bird](guest, "bird", 0)
+		require.NoError(t, err)
+		return bird
+	}
+	early := join("early")
+	// noted waits until both senders know the bird's present life.
+	noted := func(bird actor.Ref[*programs.Bird]) {
+		for _, sender := range []string{"sender/0", "sender/1"} {
+			require.Eventually(t, func() bool {
+				taken, err := actor.Call(within(t, runPatience), bird, (*programs.Bird).Taken, sender)
+				if !errors.Is(err, actor.ErrPeerGone) { // which is what a call may meet that was under way
+					require.NoError(t, err)
+				}
+				return len(taken) > 0
+			}, runPatience, 10*time.Millisecond)
+		}
+	}
+	noted(early)
+	client := consul.Client(t)
+	killBird := func() {
+		require.NoError(t, syscall.Kill(workerOf(t, c.Hosts[1], ofRun(c.Hosts[1])).PID, syscall.SIGKILL))
+	}
+	killBird()
+	second := fmt.Sprintf("tlaunch-%s:host2:2", run.ID())
+	eventually(t, runPatience, func() []string {
+		_, entries := members(t, client)
+		if len(entries) != 3 || entries[1].Service.ID != second || entries[1].Checks.AggregatedStatus() != api.HealthPassing {
+			return []string{second + " is not in"}
+		}
+		return nil
+	})
+	noted(early)
+	noted(join("late"))
+	killBird()
+	require.NoError(t, run.Wait(within(t, runPatience)), "the senders have seen all lives")
 	requireNothingInConsul(t, consul)
 	c.requireClean(t)
 }
