@@ -73,6 +73,9 @@ func (r *Run) Invite(name string, ttl time.Duration) (Invitation, error) {
 	if ttl <= 0 {
 		return "", usagef("an invitation needs a time to live, not %v", ttl)
 	}
+	if r.program.tls != nil {
+		return "", usagef("program %s brings its own TLS, so the run has no authority that could invite", r.program.name)
+	}
 	r.mu.Lock()
 	stopping := r.stopping
 	r.mu.Unlock()
@@ -124,9 +127,6 @@ func newDoor(f *fleet) *door {
 }
 
 func (f *fleet) invite(name string, ttl time.Duration) (Invitation, error) {
-	if f.run.program.tls != nil {
-		return "", usagef("program %s brings its own TLS, so the run has no authority that could invite", f.run.program.name)
-	}
 	i := invitation{Run: f.run.id, Pin: f.authority.Pin()}
 	_, _ = rand.Read(i.Secret[:]) // crypto/rand does not fail
 	for _, address := range f.where.addresses() {
