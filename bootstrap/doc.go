@@ -40,7 +40,7 @@
 // killed; see [Exit]. Whoever stops one to look at it asks for a longer lease first.
 //
 // An SSH connection that is lost is bridged. When it has ended, or two fifths of the lease have passed without an answer from the agent, the
-// launcher opens another one, by the same way, tries again and again while the agent can be alive, and starts the executable there once
+// launcher opens another one, by the same way, tries again and again (six at once at most) while the agent can be alive, and starts the executable there once
 // more, to bring the connection to the agent. Streams, records and status go on where they had stopped: nothing is lost and nothing comes twice. Meanwhile
 // up to 1 MiB waits at each end; then writers wait. [Config].Logger hears of it at level warning, and at level info when the link is back.
 // The lease is not longer for it: an agent that no new connection has reached in time ends as if the launcher were gone.

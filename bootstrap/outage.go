@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,8 +38,30 @@ func pause(n int, lease time.Duration, r float64) time.Duration {
 	return time.Duration(float64(p) * (0.75 + r/2))
 }
 
-// tryPatience bounds one try.
-const tryPatience = 15 * time.Second
+const (
+	// tryPatience bounds one try.
+	tryPatience = 15 * time.Second
+	// maxTries is how many are under way at most: a host that takes connections and is slow with all else is not to be buried in them, and an sshd
+	// with its defaults drops some of more than ten.
+	maxTries = 6
+)
+
+// try is one that is under way, or was.
+type try struct {
+	cancel context.CancelFunc
+	over   atomic.Bool
+}
+
+// makeRoom gives one try up where there are as many as there may be, and returns those that go on, the oldest first. The oldest keeps its chance, as the
+// host may just be slow, and the youngest, as the way to it may be open only now.
+func makeRoom(tries []*try) []*try {
+	tries = slices.DeleteFunc(tries, func(t *try) bool { return t.over.Load() })
+	if len(tries) < maxTries {
+		return tries
+	}
+	tries[1].cancel()
+	return slices.Delete(tries, 1, 2)
+}
 
 // outage is the time in which an agent is not heard. Meanwhile tries to reach it again begin one after the other.
 type outage struct {
@@ -70,9 +94,16 @@ func (o *outage) end() {
 
 // reconnect begins tries until one is successful or tells that there is no use in them, or ctx ends.
 func (p *Process) reconnect(ctx context.Context, o *outage) {
+	var tries []*try
 	for n := 0; ; n++ {
+		tries = makeRoom(tries)
+		trying, cancel := context.WithTimeout(ctx, tryPatience)
+		one := &try{cancel: cancel}
+		tries = append(tries, one)
 		o.tries.Go(func() {
-			err := p.reattach(ctx, o)
+			defer one.over.Store(true)
+			defer cancel()
+			err := p.reattach(ctx, trying, o)
 			if err == nil || errors.Is(err, errAgentGone) {
 				select {
 				case o.over <- err:
@@ -97,29 +128,27 @@ func (p *Process) reconnect(ctx context.Context, o *outage) {
 }
 
 // reattach opens another connection and takes the stream up on it. One try does so at a time: if the agent has taken two of them, neither may be cut
-// because the other was successful.
-func (p *Process) reattach(ctx context.Context, o *outage) error {
-	ctx, cancel := context.WithTimeout(ctx, tryPatience)
-	defer cancel()
+// because the other was successful. It is given up with trying until its turn comes, and then with ctx.
+func (p *Process) reattach(ctx, trying context.Context, o *outage) error {
 	p.mu.Lock()
 	where := p.report.Bridge
 	p.mu.Unlock()
-	s, err := p.link.again(ctx, where)
+	s, err := p.link.again(trying, where)
 	if err != nil {
 		return err
 	}
 	select {
 	case o.turn <- struct{}{}:
 		defer func() { <-o.turn }()
-	case <-ctx.Done():
+	case <-trying.Done():
 		s.cut()
-		return context.Cause(ctx)
+		return context.Cause(trying)
 	}
-	if ctx.Err() != nil { // both were so
+	if trying.Err() != nil { // both were so
 		s.cut()
-		return context.Cause(ctx)
+		return context.Cause(trying)
 	}
-	ctx, cancel = context.WithTimeout(ctx, p.cfg.Lease/5)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Lease/5)
 	defer cancel()
 	stop := context.AfterFunc(ctx, s.cut)
 	number, err := p.stream.Resume(s)

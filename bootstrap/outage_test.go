@@ -1,10 +1,16 @@
 package bootstrap
 
 import (
+	"context"
+	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
 // Tries follow each other fast as long as the usual lease lasts, and are never far apart.
@@ -27,4 +33,55 @@ func TestPause(t *testing.T) {
 	} {
 		require.Equal(t, c.want, pause(c.n, c.lease, c.r), "%+v", c)
 	}
+}
+
+// However long a host says nothing, few tries are under way, and the oldest has all of its time.
+func TestTriesAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var under, most, all int
+		var longest time.Duration
+		again := func(ctx context.Context, _ bridgeReport) (*span, error) {
+			began := time.Now()
+			mu.Lock()
+			under++
+			all++
+			most = max(most, under)
+			mu.Unlock()
+			<-ctx.Done()
+			mu.Lock()
+			under--
+			longest = max(longest, time.Since(began))
+			mu.Unlock()
+			return nil, context.Cause(ctx)
+		}
+		p := &Process{
+			cfg: &Config{Lease: time.Minute, Logger: slog.New(slog.DiscardHandler)}, host: inventory.Host{Name: "h"}, pulse: newPulse(),
+			link: &link{again: again}, report: &startReport{},
+		}
+		o := p.beginOutage(errEnded)
+		time.Sleep(40 * time.Second) // of the bubble
+		o.end()
+		require.Zero(t, under)
+		require.LessOrEqual(t, most, maxTries+1, "the one that makes room ends while the next begins")
+		require.Greater(t, all, 2*maxTries)
+		require.Equal(t, tryPatience, longest)
+	})
+}
+
+func TestMakeRoom(t *testing.T) {
+	given := map[int]bool{}
+	var tries []*try
+	for i := range maxTries {
+		tries = makeRoom(tries)
+		tries = append(tries, &try{cancel: func() { given[i] = true }})
+	}
+	require.Empty(t, given)
+	tries = makeRoom(tries)
+	require.Equal(t, map[int]bool{1: true}, given)
+	require.Len(t, tries, maxTries-1)
+	tries = append(tries, &try{cancel: func() { given[maxTries] = true }})
+	tries[0].over.Store(true)
+	require.Len(t, makeRoom(tries), maxTries-1, "who is done makes room")
+	require.Len(t, given, 1)
 }
