@@ -55,7 +55,7 @@ type Node struct {
 	batches  map[string]*batcher
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	group    sync.WaitGroup // of workers
+	group    sync.WaitGroup // of workers and Run
 
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
 	failures  failures
@@ -138,12 +138,22 @@ func (n *Node) Active() bool {
 }
 
 // Run runs the value's Run and returns its error, or a [PanicError].
-// The context given to it ends with ctx and with the node.
+// The context given to it ends with ctx and with the node; of a node that has
+// stopped it is not run, which is [ErrStopped].
 func (n *Node) Run(ctx context.Context) error {
-	if r, ok := n.value.(Runner); ok {
-		return n.live(ctx, r.Run)
+	r, ok := n.value.(Runner)
+	if !ok {
+		return nil
 	}
-	return nil
+	n.mu.Lock()
+	if n.phase == stopped {
+		n.mu.Unlock()
+		return fmt.Errorf("%w: %s was stopped before", ErrStopped, n.key)
+	}
+	n.group.Add(1)
+	n.mu.Unlock()
+	defer n.group.Done()
+	return n.live(ctx, r.Run)
 }
 
 // live calls a life-cycle method: outside of messages, with the node's values.
@@ -197,9 +207,9 @@ func (n *Node) tellDrainedLocked() {
 }
 
 // Stop ends the node: queued messages are answered with [ErrStopped], running
-// methods are interrupted and waited for under ctx, then the value's Stop
-// runs once, if the node had been opened. Stop returns its error, or ctx's
-// when methods did not return. Stopping again waits for the first, under ctx.
+// methods and Run are interrupted and waited for under ctx, then the value's
+// Stop runs once, if the node had been opened. Stop returns its error, or ctx's
+// when they did not return. Stopping again waits for the first, under ctx.
 func (n *Node) Stop(ctx context.Context) error {
 	n.mu.Lock()
 	if n.phase == stopped {
@@ -243,7 +253,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
-		err = fmt.Errorf("%s: a method has not returned: %w", n.key, ctx.Err())
+		err = fmt.Errorf("%s: a method, or Run, has not returned: %w", n.key, ctx.Err())
 	}
 	n.sys.forget(n)
 	for _, w := range watchers {
