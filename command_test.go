@@ -95,6 +95,7 @@ func here(t *testing.T, f func(t *testing.T, kind Option)) {
 }
 
 func TestCommandStatus(t *testing.T) {
+	t.Parallel()
 	here(t, func(t *testing.T, kind Option) {
 		for script, want := range map[string]*CommandError{
 			"exit 0":       nil,
@@ -133,6 +134,7 @@ func TestCommandStatus(t *testing.T) {
 }
 
 func TestCommandOutput(t *testing.T) {
+	t.Parallel()
 	here(t, func(t *testing.T, kind Option) {
 		said := newNotes()
 		script := `echo one; echo two >&2; head -c 1000000 /dev/zero | tr '\0' x; echo; cat; printf 'last words'; kill -9 $$`
@@ -196,6 +198,7 @@ func TestCommandEnvironment(t *testing.T) {
 }
 
 func TestCommandRanksMeet(t *testing.T) {
+	t.Parallel()
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	meet := Command{Path: exe, Env: map[string]string{asScript: "meet", "GORACE": "atexit_sleep_ms=0"}}
@@ -242,6 +245,7 @@ func meet() error {
 }
 
 func TestCommandEndsWithTheRun(t *testing.T) {
+	t.Parallel()
 	const stray = `(setsid sh -c 'trap "" TERM; echo stray; while :; do sleep 0.05; done' &); `
 	here(t, func(t *testing.T, kind Option) {
 		for name, c := range map[string]struct {
@@ -281,6 +285,7 @@ func withMark(t *testing.T, run string) (found []string) {
 }
 
 func TestCommandFailureEndsOthers(t *testing.T) {
+	t.Parallel()
 	here(t, func(t *testing.T, kind Option) {
 		program := []placedCommand{shellCommand("host1", "sleep 1000"), shellCommand("host2", "exit 9")}
 		run := launched(t, commandProgram, program, kind)
@@ -297,6 +302,7 @@ var flakyProgram = Define("test-flaky-command", func(p *Program, dir string) err
 }, LocalHosts(1))
 
 func TestCommandIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	here(t, func(t *testing.T, kind Option) {
 		dir := t.TempDir()
 		run := launched(t, flakyProgram, dir, kind, newNotes().option())
@@ -310,6 +316,7 @@ func TestCommandIsStartedAgain(t *testing.T) {
 }
 
 func TestCommandThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o600))
 	here(t, func(t *testing.T, kind Option) {
@@ -346,6 +353,7 @@ func TestCommandThatIsNotThere(t *testing.T) {
 }
 
 func TestCommandFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"run.sh": "#!/bin/sh\nls -A . sub; cat sub/note; pwd", "sub/note": "a note\n", ".git/config": "", "skipped": "", ".tlaunchignore": "skipped\n"} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))

@@ -77,6 +77,7 @@ var testOnly = []string{"testing/...", "github.com/stretchr/testify/...", "go.ub
 
 // TestImportsGoDownOnly reads the sources rather than asking the go command, so that it holds for all systems and build tags at once.
 func TestImportsGoDownOnly(t *testing.T) {
+	t.Parallel()
 	broken, err := breaches(os.DirFS("."))
 	require.NoError(t, err)
 	require.Empty(t, broken, "docs/architecture.md says who may import whom")

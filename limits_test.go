@@ -90,6 +90,7 @@ var limitsProgram = Define("test-limits", func(p *Program, cfg limitsConfig) err
 }, LocalHosts(1))
 
 func TestProcessLimits(t *testing.T) {
+	t.Parallel()
 	see := func(t *testing.T, cfg limitsConfig, opts ...Option) (limitsSeen, string) {
 		said := newNotes()
 		run := launched(t, limitsProgram, cfg, append(opts, said.option())...)
@@ -126,6 +127,7 @@ func TestProcessLimits(t *testing.T) {
 }
 
 func TestLimitsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []Option{procs, InProcess(nil)} {
 		_, err := limitsProgram.Launch(within(t), limitsConfig{}, kind, ProcessLimits(Limits{OpenFiles: -1}))
 		require.Equal(t, StatusUsage, ExitStatus(err))

@@ -93,6 +93,7 @@ func TestNamesOfLogFiles(t *testing.T) {
 }
 
 func TestLogFilesThatCannotBe(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	taken := t.TempDir()
@@ -106,6 +107,7 @@ func TestLogFilesThatCannotBe(t *testing.T) {
 }
 
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	g, list := graphOfNodes(t, []string{"a"}, func(p *Program) { Add(p, "hub", &hub{}, On("a")) })
 	var said bytes.Buffer
 	l, err := openLogs(t.TempDir(), "run-1", g, list, slog.New(slog.NewTextHandler(&said, nil)))

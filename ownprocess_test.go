@@ -76,6 +76,7 @@ func lonersOf(t *testing.T, run *Run) (refs []actor.Ref[*loner], at []abode) {
 }
 
 func TestOwnProcess(t *testing.T) {
+	t.Parallel()
 	run := launched(t, lonerProgram, lonerConfig{}, procs)
 	_, at := lonersOf(t, run)
 	pids := map[int]bool{}
@@ -106,6 +107,7 @@ func TestOwnProcessMeansNothingInOneProcess(t *testing.T) {
 }
 
 func TestCrashOfAnOwnProcessIsItsNodes(t *testing.T) {
+	t.Parallel()
 	said := newNotes()
 	run := launched(t, lonerProgram, lonerConfig{}, procs, said.option())
 	refs, _ := lonersOf(t, run)
@@ -131,6 +133,7 @@ func TestCrashOfAnOwnProcessIsItsNodes(t *testing.T) {
 }
 
 func TestOwnProcessIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	run := launched(t, lonerProgram, lonerConfig{Restart: true}, procs)
 	refs, before := lonersOf(t, run)
 	require.ErrorIs(t, actor.Do0(within(t), refs[1], (*loner).Die), actor.ErrPeerGone)
@@ -164,6 +167,7 @@ var ringOfOwn = Define("test-own-ring", func(p *Program, _ int) error {
 }, LocalHosts(1))
 
 func TestCheckOfOwnProcesses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	report, err := ringOfOwn.Check(within(t), 0, procs)
 	require.NoError(t, err)

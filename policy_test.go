@@ -94,6 +94,7 @@ func TestFailuresAndTheirRemedies(t *testing.T) {
 // Whatever happens when: no period holds more restarts than were allowed, pauses stay within their bounds, and no group
 // goes on with fewer nodes than it needs.
 func TestRemediesKeepTheirBounds(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

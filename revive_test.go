@@ -223,6 +223,7 @@ func restartsIn(r Report) (all []int) {
 }
 
 func TestNodesAreStartedAgain(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, kind Option) {
 		for name, early := range map[string]bool{"Run": false, "Start": true} {
 			t.Run(name, func(t *testing.T) {
