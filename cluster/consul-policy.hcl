@@ -15,3 +15,8 @@ node_prefix "" {
 key_prefix "tlaunch/" {
   policy = "write"
 }
+
+# A session of the launcher's, with which these keys go when it was killed.
+session_prefix "" {
+  policy = "write"
+}

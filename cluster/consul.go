@@ -55,13 +55,15 @@ func (c ConsulConfig) validate() error {
 // Consul is a registry in a Consul server: a service "tlaunch-RUN" per run
 // with an instance per host and incarnation, whose meta carries what
 // [Member] has, and the keys "tlaunch/RUN/…" for the run's description and
-// for incarnations that may not come back. Create it with [NewConsul].
+// for incarnations that may not come back, which end with a session of their
+// writer's. Create it with [NewConsul].
 type Consul struct {
-	settings  ConsulSettings
-	ttl       time.Duration
-	log       *slog.Logger
-	api       *api.Client
-	transport *http.Transport
+	settings   ConsulSettings
+	ttl        time.Duration
+	sessionTTL time.Duration
+	log        *slog.Logger
+	api        *api.Client
+	transport  *http.Transport
 
 	life    context.Context // ends with Close
 	end     context.CancelFunc
@@ -83,6 +85,10 @@ type keeper struct {
 	member Member // of a kept entry
 	stop   context.CancelFunc
 	done   chan struct{}
+
+	// Of a description; guarded by the registry's lock.
+	session string            // that its run's keys are tied to
+	floors  map[string]uint64 // the fences among these, by host
 }
 
 func (k *keeper) stopAndWait() {
@@ -113,7 +119,7 @@ func NewConsul(cfg ConsulConfig) (*Consul, error) {
 		return nil, err
 	}
 	c := &Consul{
-		settings: cfg.Settings, ttl: cfg.TTL, log: cfg.Logger, api: client, transport: transport,
+		settings: cfg.Settings, ttl: cfg.TTL, sessionTTL: max(cfg.TTL, leastSessionTTL), log: cfg.Logger, api: client, transport: transport,
 		random: newRandom(cfg.Seed),
 		kept:   make(map[entryKey]*keeper), described: make(map[string]*keeper), known: make(map[string][]Member),
 	}
@@ -138,8 +144,8 @@ func (c *Consul) Close(ctx context.Context) error {
 	for _, k := range kept {
 		errs = append(errs, c.withdraw(ctx, k.member))
 	}
-	for run := range described {
-		errs = append(errs, c.removeKeys(ctx, run))
+	for run, k := range described {
+		errs = append(errs, c.removeKeys(ctx, run, k.session))
 	}
 	c.transport.CloseIdleConnections()
 	return errors.Join(errs...)

@@ -12,8 +12,8 @@ import (
 
 // Check finds out, before anything is started, whether the run can be
 // registered: whether Consul answers and has a leader, and whether the token
-// may write the run's keys and service and read them back. It tries each and
-// removes what it wrote. The error wraps [ErrRegistryUnreachable] or
+// may write the run's keys, a session and the service and read them back. It
+// tries each and removes what it wrote. The error wraps [ErrRegistryUnreachable] or
 // [ErrRegistryDenied] and says what to do.
 func (c *Consul) Check(ctx context.Context, run string) error {
 	if err := validateRun(run); err != nil {
@@ -28,6 +28,13 @@ func (c *Consul) Check(ctx context.Context, run string) error {
 		return err
 	}
 	if err := c.checkKeys(ctx, run); err != nil {
+		return err
+	}
+	session, err := c.newSession(ctx, serviceName(run))
+	if err == nil {
+		err = c.endSession(ctx, session)
+	}
+	if err != nil {
 		return err
 	}
 	return c.checkService(ctx, run)

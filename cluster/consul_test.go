@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -259,7 +260,7 @@ func TestConsulPolicy(t *testing.T) {
 	t.Run("an unknown token", func(t *testing.T) { refused(t, "00000000-1111-2222-3333-444444444444", "mine") })
 	t.Run("a permission less", func(t *testing.T) {
 		for name, missing := range map[string]string{
-			"keys": `key_prefix "tlaunch/mine/"`, "service": `service "tlaunch-mine"`, "nodes": `node_prefix ""`,
+			"keys": `key_prefix "tlaunch/mine/"`, "service": `service "tlaunch-mine"`, "nodes": `node_prefix ""`, "sessions": `session_prefix ""`,
 		} {
 			rules := strings.Replace(ConsulPolicy("mine"), missing, `query_prefix "none"`, 1)
 			err := with(server.NewToken(t, "without-"+name, rules)).Check(ctx, "mine")
@@ -277,4 +278,74 @@ func TestConsulPolicy(t *testing.T) {
 		_, err = client.Agent().Self()
 		require.Error(t, err)
 	})
+}
+
+// die ends what c runs, as a kill would: nothing is taken back.
+func die(c *Consul) {
+	c.end()
+	c.keepers.Wait()
+}
+
+func TestKeysGoWithTheirProcess(t *testing.T) {
+	t.Parallel() // mostly waiting
+	server := consultest.Start(t, consultest.Options{})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	opened := func() *Consul {
+		c := openConsul(t, ConsulSettings{Address: server.Address}, nil)
+		c.sessionTTL = testTTL
+		return c
+	}
+	sessions := func(run string) (ids []string) {
+		all, _, err := server.Client(t).Session().List(nil)
+		require.NoError(t, err)
+		for _, s := range all {
+			if s.Name == serviceName(run) {
+				ids = append(ids, s.ID)
+			}
+		}
+		return ids
+	}
+	all := []string{descriptionKey("r1"), fenceKey("r1", "h1"), fenceKey("r1", "h2")}
+	has := func(want []string) func() bool {
+		return func() bool { return slices.Equal(want, keys(t, server, "r1")) }
+	}
+
+	c := opened()
+	require.NoError(t, c.Describe(ctx, "r1", []byte("d")))
+	require.NoError(t, c.Deregister(ctx, "r1", "h1", 1))
+	require.NoError(t, c.Deregister(ctx, "r1", "h2", 1))
+	require.Equal(t, all, keys(t, server, "r1"))
+	first := sessions("r1")
+	require.Len(t, first, 1)
+	for _, key := range all {
+		pair, _, err := server.Client(t).KV().Get(key, nil)
+		require.NoError(t, err)
+		require.Equal(t, first[0], pair.Session, key)
+	}
+
+	// A session that Consul has ended is replaced, and what went with it put back.
+	_, err := server.Client(t).Session().Destroy(first[0], nil)
+	require.NoError(t, err)
+	require.Eventually(t, has(all), 20*time.Second, 10*time.Millisecond)
+	m := member("h1", 1)
+	require.ErrorIs(t, opened().Register(ctx, m), ErrFenced)
+	require.NotEqual(t, first, sessions("r1"))
+
+	// Of the same run described once more there is one session.
+	require.NoError(t, c.Describe(ctx, "r1", []byte("e")))
+	require.Len(t, sessions("r1"), 1)
+
+	// A fence from elsewhere is not tied, and stays until the describer goes.
+	require.NoError(t, opened().Deregister(ctx, "r1", "h3", 1))
+	die(c)
+	require.Eventually(t, has([]string{fenceKey("r1", "h3")}), 40*time.Second, 10*time.Millisecond)
+	require.Empty(t, sessions("r1"))
+
+	c = opened()
+	require.NoError(t, c.Describe(ctx, "r1", []byte("f")))
+	require.NoError(t, c.Deregister(ctx, "r1", "h3", 2), "it may stay untied")
+	require.NoError(t, c.Close(ctx))
+	require.Empty(t, keys(t, server, "r1"))
+	require.Empty(t, sessions("r1"))
 }

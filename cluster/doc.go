@@ -52,5 +52,6 @@
 // fence keeps it from counting as a new registration, and its process is
 // expected to be gone). The keys of a run in Consul are removed when the
 // registry that described it closes: describe every run, and deregister
-// before that.
+// before that. Of one that was killed Consul removes them by itself, within
+// twice the TTL or 20 s, whichever is longer.
 package cluster

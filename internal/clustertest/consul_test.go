@@ -119,7 +119,7 @@ func TestDeathsAreTakenOutOfConsul(t *testing.T) {
 	requireNothingInConsul(t, consul)
 	c.requireClean(t)
 
-	// A launcher that is killed cannot tidy up: its hosts withdraw what is theirs.
+	// A launcher that is killed cannot tidy up: its hosts withdraw what is theirs, and Consul what is its own, in its time.
 	l = start(t, env, testprog(t), wait...)
 	l.await("fate how=wait", "standing by", "standing by")
 	l.signal(syscall.SIGKILL)
@@ -127,7 +127,15 @@ func TestDeathsAreTakenOutOfConsul(t *testing.T) {
 	c.requireCleanWithin(t, allGone)
 	client := consul.Client(t)
 	eventually(t, gonePatience, func() []string {
-		return slices.DeleteFunc(inConsul(t, client), func(s string) bool { return strings.HasPrefix(s, "key ") })
+		return slices.DeleteFunc(inConsul(t, client), func(s string) bool {
+			key, ok := strings.CutPrefix(s, "key ")
+			if !ok {
+				return false
+			}
+			pair, _, err := client.KV().Get(key, nil)
+			require.NoError(t, err)
+			return pair == nil || pair.Session != ""
+		})
 	})
 }
 

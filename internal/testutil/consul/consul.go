@@ -103,7 +103,7 @@ func (s *Server) configure(t testing.TB, opts Options) {
 	config := map[string]any{
 		"server": true, "bootstrap_expect": 1, "node_name": "test", "datacenter": "dc1",
 		"bind_addr": opts.Bind, "client_addr": opts.Bind, "data_dir": s.data, "log_level": "INFO",
-		"disable_update_check": true, "enable_debug": false,
+		"disable_update_check": true, "enable_debug": false, "session_ttl_min": "1s",
 		"leave_on_terminate": false, "performance": map[string]any{"raft_multiplier": 1},
 		"connect": map[string]any{"enabled": false},
 		"ports": map[string]int{
