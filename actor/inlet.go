@@ -27,9 +27,11 @@ type inlet struct {
 	sender *protoactor.PID // the other system
 	route  Route
 
-	node  *Node // that aside is for
-	aside []message
-	arena []byte
+	node    *Node // that aside is for
+	aside   []message
+	account *account // of the tells among them, which it has not admitted yet
+	tells   budget
+	arena   []byte
 }
 
 var (
@@ -125,13 +127,15 @@ func (in *inlet) find(target *Name, l *label) (*Node, *method, *account) {
 
 func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
 	n, m, a := in.find(target, l)
-	if n == nil || a.admit(in.sys.window, len(body)) != nil {
+	if n == nil {
 		in.detour(target, l, &wire.Call{Argument: body}, room)
 		return
 	}
 	msg := in.put(n)
 	msg.method, msg.reserved, msg.account, msg.size = m, true, a, len(body)
 	in.load(msg, m, body, room)
+	in.account = a
+	in.tells.add(msg)
 }
 
 func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) error {
@@ -198,9 +202,31 @@ func (in *inlet) Flush() {
 		return
 	}
 	n := in.node
+	if in.tells.messages > 0 && !in.account.admitTells(in.sys.window, in.tells) {
+		in.admitEach()
+	}
+	in.tells = budget{}
 	n.enqueueAll(in.aside, func(m *message, err error) { n.discard(*m, err) })
 	clear(in.aside)
 	in.aside = in.aside[:0]
+}
+
+// admitEach admits tells one by one, and takes those off that are refused.
+func (in *inlet) admitEach() {
+	kept := in.aside[:0]
+	for i := range in.aside {
+		m := in.aside[i]
+		if m.account != nil {
+			if err := m.account.admit(in.sys.window, m.size); err != nil {
+				m.account = nil
+				in.node.discard(m, err)
+				continue
+			}
+		}
+		kept = append(kept, m)
+	}
+	clear(in.aside[len(kept):])
+	in.aside = kept
 }
 
 // detour gives a message to whatever process there is, or to the dead letters, in the form in which a message would bring it.

@@ -44,6 +44,9 @@ type worker struct {
 	m       message
 	inv     *invocation
 	calling bool // its method runs
+
+	owedTo *account // whose tells were begun, of which it has not heard
+	owed   budget
 }
 
 // A grip tells how many messages a worker has taken, in its low half, and how
@@ -95,6 +98,7 @@ func (n *Node) work() {
 	returned := false
 	defer func() {
 		if !returned { // a method ended the goroutine with runtime.Goexit
+			w.pay()
 			n.mu.Lock()
 			n.retireLocked(w)
 			n.group.Go(n.work)
@@ -112,6 +116,7 @@ func (n *Node) work() {
 // the goroutine is to end.
 func (w *worker) take() bool {
 	n := w.node
+	w.pay()
 	n.mu.Lock()
 	if w.size > 0 {
 		n.retireLocked(w)
@@ -290,6 +295,25 @@ func (w *worker) letIn() {
 	}
 }
 
+// owe notes that a tell gives its window back. That is told in sums, but no later than the sender could need it: see tellsTaken.
+func (w *worker) owe(m *message) {
+	if w.owedTo != m.account {
+		w.pay()
+		w.owedTo = m.account
+	}
+	w.owed.add(m)
+	if limit := w.node.sys.window; w.owed.messages >= limit.messages/4 || w.owed.bytes >= limit.bytes/4 {
+		w.pay()
+	}
+}
+
+func (w *worker) pay() {
+	if w.owed.messages > 0 {
+		w.node.sys.tellsTaken(w.owedTo, w.owed)
+	}
+	w.owedTo, w.owed = nil, budget{}
+}
+
 // turnFor is the turn in which a message is handled.
 func (w *worker) turnFor(a *asker) *turn {
 	if a != nobody {
@@ -305,7 +329,7 @@ func (w *worker) turnFor(a *asker) *turn {
 func (w *worker) handle() {
 	n, inv, m := w.node, w.inv, &w.m
 	if m.account != nil {
-		n.sys.tellTaken(m.account, m.size)
+		w.owe(m)
 	}
 	var result any
 	err := n.prepare(m)
@@ -437,7 +461,7 @@ func (n *Node) giveBack(inv *invocation, m *message) {
 // discard answers a message that will not be handled.
 func (n *Node) discard(m message, err error) {
 	if m.account != nil {
-		n.sys.tellTaken(m.account, m.size)
+		n.sys.tellsTaken(m.account, budget{1, m.size})
 	}
 	n.finish(newInvocation(n, nobody), m.asked(), nil, err)
 }

@@ -188,6 +188,18 @@ func (a *account) admit(limit budget, bytes int) error {
 	return nil
 }
 
+// admitTells books messages of a peer together, or none of them.
+func (a *account) admitTells(limit, tells budget) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.held.messages+tells.messages > 2*limit.messages || a.held.bytes+tells.bytes > 2*limit.bytes {
+		return false // one by one they may have room
+	}
+	a.held.messages += tells.messages
+	a.held.bytes += tells.bytes
+	return true
+}
+
 // answered books out a call.
 func (a *account) answered(bytes int) {
 	a.mu.Lock()
@@ -196,13 +208,13 @@ func (a *account) answered(bytes int) {
 	a.held.bytes -= bytes
 }
 
-// tellTaken gives window back to the sender of tells, a quarter at a time.
-func (s *System) tellTaken(a *account, bytes int) {
+// tellsTaken gives window back to the sender of tells, a quarter at a time.
+func (s *System) tellsTaken(a *account, tells budget) {
 	a.mu.Lock()
-	a.held.messages--
-	a.held.bytes -= bytes
-	a.taken.messages++
-	a.taken.bytes += bytes
+	a.held.messages -= tells.messages
+	a.held.bytes -= tells.bytes
+	a.taken.messages += tells.messages
+	a.taken.bytes += tells.bytes
 	back := a.taken
 	if a.gone.Load() || back.messages < max(1, s.window.messages/4) && back.bytes < s.window.bytes/4 {
 		a.mu.Unlock()

@@ -16,7 +16,7 @@
 // on it is lost: Config.Down says so, and the next Send dials again. Nothing is resent. A nil error from Send says
 // that the message was queued, not that it arrived.
 //
-// A message of more than 64 KiB travels in parts, between which those to other processes pass; those to the same
+// A message of more than 32 KiB travels in parts, between which those to other processes pass; those to the same
 // process wait for it. Alone, a message leaves at once; while one is written, what comes gathers for the next write.
 //
 // When both ends dial at once there are two links for a while; each end keeps sending on the one it used first until

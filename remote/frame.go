@@ -23,7 +23,8 @@ const (
 	frameUrgent frameKind = 0x80 // of the lane that passes the other
 
 	frameHead   = 4        // bytes before each frame: three of length, little endian, one of kind
-	inlineBytes = 64 << 10 // the largest body that is not cut into chunks, and the size of these
+	wholeBytes  = 32 << 10 // the largest body that is not sent in chunks: what is copied less often is worth a frame more
+	inlineBytes = 64 << 10 // the size of chunks
 	metaBytes   = 32 << 10 // what may stand before a body
 	maxFrame    = inlineBytes + metaBytes
 	maxSlots    = 4 // large ones on the way at once, in one lane

@@ -366,7 +366,7 @@ func TestIdleOutboxIsSmall(t *testing.T) {
 	o := newOutbox(4<<20, 4<<20, 4<<20)
 	var w writer
 	for range 40 {
-		it := item{parcel: true, to: "x", typeName: "y", data: make([]byte, inlineBytes), size: inlineBytes + envelopeCost}
+		it := item{parcel: true, to: "x", typeName: "y", data: make([]byte, wholeBytes), size: wholeBytes + envelopeCost}
 		require.NoError(t, o.putNow(dataLane, &it))
 	}
 	for messages, _ := o.depth(); messages > 0; messages, _ = o.depth() {

@@ -244,7 +244,7 @@ func (l *outlane) place(it *item, urgent bool) {
 			return
 		}
 	}
-	if len(it.data) > inlineBytes {
+	if len(it.data) > wholeBytes {
 		g := &large{it: it.kept(), slot: -1, behind: l.added}
 		if l.busy == nil {
 			l.busy = map[string]*large{}

@@ -122,7 +122,7 @@ func TestLargeArgumentsAndResults(t *testing.T) {
 	anyHouse(t, func(t *testing.T, h *house, _, _ *shelf) {
 		ctx, ref := within(t, 60*time.Second), h.refs["a"]["b/0"]
 		sum := 0
-		for _, size := range []int{0, 1, 255, 256, 257, inlineBytes - 1, inlineBytes, inlineBytes + 1, 3*inlineBytes + 5, 5 << 20, 10} {
+		for _, size := range []int{0, 1, 255, 256, 257, wholeBytes, wholeBytes + 1, inlineBytes - 1, inlineBytes, inlineBytes + 1, 3*inlineBytes + 5, 5 << 20, 10} {
 			b := make([]byte, size)
 			for i := range b {
 				b[i] = byte(i)

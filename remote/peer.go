@@ -20,6 +20,8 @@ type peer struct {
 	stock atomic.Bool  // it was found to speak gRPC only, without TLS
 	gone  atomic.Bool  // it was forgotten: another record may have its place
 
+	ready atomic.Pointer[link] // sender, for those who only want it where it is
+
 	mu           sync.Mutex
 	links        []*link // living, in the order in which they came up
 	sender       *link   // the one written to, or nil
@@ -215,7 +217,7 @@ func (p *peer) up(l *link) error {
 		watches, p.watches = p.watches, nil
 	}
 	if slices.Contains(replaced, p.sender) {
-		p.sender = nil
+		p.writeToLocked(nil)
 	}
 	if l.sends && p.sender == nil {
 		p.sendOnLocked(l)
@@ -228,9 +230,15 @@ func (p *peer) up(l *link) error {
 	return nil
 }
 
+// writeToLocked says which link is written to, if any.
+func (p *peer) writeToLocked(l *link) {
+	p.sender = l
+	p.ready.Store(l)
+}
+
 // sendOnLocked makes l the link to write to, beginning with what could not wait for it.
 func (p *peer) sendOnLocked(l *link) {
-	p.sender = l
+	p.writeToLocked(l)
 	p.failures, p.refusal, p.notBefore = 0, nil, time.Time{}
 	for _, w := range p.pending {
 		if l.putNow(w.lane, &w.it) != nil {
@@ -256,9 +264,9 @@ func (p *peer) ended(l *link, err error, lost int) {
 		watches, p.watches = p.watches, nil
 	}
 	if p.sender == l {
-		p.sender = nil
+		p.writeToLocked(nil)
 		if i := slices.IndexFunc(p.links, func(o *link) bool { return o.sends }); i >= 0 {
-			p.sender = p.links[i]
+			p.writeToLocked(p.links[i])
 		}
 	}
 	p.mu.Unlock()

@@ -18,6 +18,7 @@ type reader struct {
 	r, w  int // what is in buf and not yet handled
 	lanes [2]inlane
 	meta  meta // of the frame at hand
+	bulk  bool // the frame before was a chunk
 }
 
 // A sink is who gets what a reader finds.
@@ -48,7 +49,10 @@ type incoming struct {
 	n    int // bytes that have come
 }
 
-const readBytes = 128 << 10
+const (
+	readBytes  = 128 << 10
+	aheadBytes = 4 << 10 // read with what is likely the head of a chunk
+)
 
 func newReader(conn io.Reader, to sink, most int) *reader {
 	return &reader{conn: conn, to: to, most: most, buf: make([]byte, readBytes)}
@@ -96,8 +100,13 @@ func (r *reader) need(n int) error {
 		r.w = copy(r.buf, r.buf[r.r:r.w])
 		r.r = 0
 	}
+	end := len(r.buf)
+	if r.bulk { // what follows is likely the head of a chunk, whose content need not come this way
+		end = max(r.r+n, min(end, r.w+aheadBytes))
+		r.bulk = false
+	}
 	for r.w-r.r < n {
-		got, err := r.conn.Read(r.buf[r.w:])
+		got, err := r.conn.Read(r.buf[r.w:end])
 		r.w += got
 		if err != nil && r.w-r.r < n {
 			return err
@@ -163,7 +172,7 @@ func (r *reader) open(lane *inlane, c *cursor) error {
 	}
 	in := &lane.slots[slot[0]]
 	c.meta(frameKind(slot[1]), &lane.heard, &in.meta)
-	if c.failed || size <= inlineBytes {
+	if c.failed || size <= wholeBytes {
 		return fmt.Errorf("%w: a large message that is none", errFrame)
 	}
 	in.meta.head = append([]byte(nil), in.meta.head...)
@@ -202,6 +211,7 @@ func (r *reader) chunk(n int, kind frameKind) error {
 			return err
 		}
 	}
+	r.bulk = r.r == r.w
 	if in.n < len(*in.room) {
 		return nil
 	}
@@ -216,6 +226,8 @@ func (r *reader) chunk(n int, kind frameKind) error {
 type inletSink struct {
 	l     *link
 	inlet actor.Inlet // nil: parcels are refused
+
+	parcels uint64 // that have come and are not counted yet
 }
 
 var _ sink = (*inletSink)(nil)
@@ -233,7 +245,7 @@ func (s *inletSink) message(m *meta, data []byte) {
 }
 
 func (s *inletSink) parcel(m *meta, body []byte, room *[]byte) {
-	s.l.p.receivedMessages.Add(1)
+	s.parcels++
 	switch {
 	case s.inlet == nil:
 		s.bad(BadEnvelope)
@@ -269,6 +281,10 @@ func (s *inletSink) beat(mark, echo uint64) {
 func (s *inletSink) bad(reason Reason) { s.l.e.dropped(s.l.p, reason, 1) }
 
 func (s *inletSink) flush() {
+	if s.parcels > 0 {
+		s.l.p.receivedMessages.Add(s.parcels)
+		s.parcels = 0
+	}
 	if s.inlet != nil {
 		s.inlet.Flush()
 	}

@@ -52,6 +52,10 @@ func (r *route) Post(ctx context.Context, parcel actor.Parcel) error {
 	if r.address == r.e.cfg.Address {
 		return actor.ErrNoParcels
 	}
+	if l := r.p.Load().ready.Load(); l != nil && l.parcels { // which has its peer's record as long as it lives
+		it := newParcel(&parcel)
+		return r.e.queued(ctx, r.address, l.out.put(ctx, &it))
+	}
 	p := r.hold()
 	defer p.release()
 	l, err := p.acquire(ctx)

@@ -130,7 +130,7 @@ func (s *security) serve(ctx context.Context, raw net.Conn) (*secured, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	conn := tls.Server(raw, now.server)
+	conn := tls.Server(&gatherer{Conn: raw}, now.server)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, "", err
 	}
@@ -188,7 +188,7 @@ func (s *security) dial(ctx context.Context, raw net.Conn, address string) (*sec
 		config = config.Clone()
 		config.ServerName = host
 	}
-	conn := tls.Client(raw, config)
+	conn := tls.Client(&gatherer{Conn: raw}, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, "", err
 	}

@@ -231,8 +231,5 @@ func (l *outlane) finish(g *large, urgent bool) {
 	}
 }
 
-// writeTo writes the load to a connection: at once where that can gather, part by part elsewhere.
-func (w *writer) writeTo(conn io.Writer) (n int64, err error) {
-	parts := w.load
-	return parts.WriteTo(conn)
-}
+// writeTo writes the load to a connection.
+func (w *writer) writeTo(conn io.Writer) (n int64, err error) { return writeAll(conn, w.load) }
