@@ -252,7 +252,7 @@ func (n *Node) waitingLocked() (local, reserved budget) {
 	local, reserved = n.held, n.reserved
 	for _, w := range n.active {
 		for i := range w.begunInQueue() {
-			if m := n.queue.at(i); m.reserved {
+			if m := &w.messages[i]; m.reserved {
 				reserved.remove(m)
 			} else {
 				local.remove(m)

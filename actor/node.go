@@ -64,7 +64,7 @@ type Node struct {
 	mu       sync.Mutex
 	phase    phase
 	gone     error // another has its place: why it takes no more
-	queue    ring
+	queue    queue
 	held     budget // by the queue, of senders in this process
 	reserved budget // and of what needed no room
 	serial   uint64 // number of the next message that begins

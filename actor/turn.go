@@ -14,11 +14,8 @@ import (
 
 // How a node takes its turns.
 
-// batchSize and batchBytes bound what a worker takes off a mailbox at once.
-const (
-	batchSize  = 64
-	batchBytes = 64 << 10
-)
+// batchBytes bounds what a worker takes off a mailbox at once, beside blockSize.
+const batchBytes = 64 << 10
 
 // A worker is one of at most limit goroutines that handle a node's messages. It
 // takes some at a time, for to lock the mailbox for each costs more than a
@@ -32,11 +29,10 @@ type worker struct {
 	turn *turn // for messages that nobody waits for
 
 	// The batch. Set with the node's mu held, before it can be begun.
-	queue ring         // as it was: the batch is at its head
-	size  int          // of the batch
-	alone message      // the batch of one that is in no queue any more
-	batch []invocation // one for each message; set when it begins
-	first uint64       // the number of the first
+	messages []message    // in the queue, at its head
+	alone    [1]message   // or this one, which is in no queue any more
+	batch    []invocation // one for each message; set when it begins
+	first    uint64       // the number of the first
 
 	// The message at hand.
 	next    int // place of the one after it
@@ -74,9 +70,12 @@ func (g *grip) release() int {
 	return int(min(v/gripBegun, v%gripBegun))
 }
 
+// isAlone reports whether what the worker has taken is in no queue any more.
+func (w *worker) isAlone() bool { return len(w.messages) == 0 || &w.messages[0] == &w.alone[0] }
+
 // begunInQueue is how many of the messages at the head of the queue have begun.
 func (w *worker) begunInQueue() int {
-	if w.queue.count == 0 {
+	if w.isAlone() {
 		return 0
 	}
 	return w.grip.begun()
@@ -118,7 +117,7 @@ func (w *worker) take() bool {
 	n := w.node
 	w.pay()
 	n.mu.Lock()
-	if w.size > 0 {
+	if len(w.messages) > 0 {
 		n.retireLocked(w)
 	}
 	n.admitLocked()
@@ -131,37 +130,28 @@ func (w *worker) take() bool {
 	}
 	n.giveLocked(w)
 	n.mu.Unlock()
-	w.batch = make([]invocation, w.size) // anew: see invocation
+	w.batch = make([]invocation, len(w.messages)) // anew: see invocation
 	return true
 }
 
 // giveLocked gives a worker the oldest messages.
 func (n *Node) giveLocked(w *worker) {
-	w.size, w.next = 1, 0
+	w.next, w.messages = 0, n.queue.run()
 	if n.limit > 1 {
-		w.alone = *n.queue.at(0)
-		n.countOutLocked(&w.alone)
+		w.alone[0] = w.messages[0]
+		n.countOutLocked(&w.alone[0])
 		n.queue.drop(1)
-	} else {
-		w.queue, w.size = n.queue, min(n.queue.count, batchSize)
-		for i, bytes := 0, 0; i < w.size; i++ {
-			if bytes += n.queue.at(i).size; bytes > batchBytes {
-				w.size = i + 1
-			}
+		w.messages = w.alone[:]
+	}
+	for i, bytes := 0, 0; i < len(w.messages); i++ {
+		if bytes += w.messages[i].size; bytes > batchBytes {
+			w.messages = w.messages[:i+1]
 		}
 	}
 	w.first = n.serial
-	n.serial += uint64(w.size)
-	w.grip.take(w.size)
+	n.serial += uint64(len(w.messages))
+	w.grip.take(len(w.messages))
 	n.workLocked(w)
-}
-
-// at is the message of that place in the batch.
-func (w *worker) at(i int) *message {
-	if w.queue.count == 0 {
-		return &w.alone
-	}
-	return w.queue.at(i)
 }
 
 // workLocked puts a worker on the list of those at work, in whose slots each knows its own.
@@ -174,9 +164,9 @@ func (n *Node) workLocked(w *worker) {
 // begun off the queue.
 func (n *Node) retireLocked(w *worker) {
 	begun := w.grip.release()
-	if w.queue.count > 0 {
+	if !w.isAlone() {
 		for i := range begun {
-			n.countOutLocked(n.queue.at(i))
+			n.countOutLocked(&w.messages[i])
 		}
 		n.queue.drop(begun)
 	}
@@ -202,18 +192,15 @@ func (n *Node) countOutLocked(m *message) {
 func (n *Node) emptyLocked() (left []message, senders []*sender) {
 	begun := 0
 	for _, w := range n.active {
-		if w.queue.count > 0 {
+		if !w.isAlone() {
 			begun = w.grip.release()
+			for i := range begun {
+				n.flow.pass(w.messages[i].size)
+			}
 		}
 	}
-	for i := range begun {
-		n.flow.pass(n.queue.at(i).size)
-	}
-	left = make([]message, 0, n.queue.count-begun)
-	for i := begun; i < n.queue.count; i++ {
-		left = append(left, *n.queue.at(i))
-	}
-	n.queue, n.held, n.reserved = ring{}, budget{}, budget{}
+	left = n.queue.after(begun)
+	n.queue, n.held, n.reserved = queue{}, budget{}, budget{} // its blocks are left to the worker that may read them
 	senders, n.senders = n.senders, nil
 	n.crowded.Store(false)
 	return left, senders
@@ -224,7 +211,7 @@ func (n *Node) emptyLocked() (left []message, senders []*sender) {
 // by a message or by Stop, and false when the goroutine is to end.
 func (n *Node) restLocked() bool {
 	n.workers--
-	n.queue.shrink()
+	n.queue.rest()
 	n.tellDrainedLocked()
 	park := n.phase == open && !n.parked
 	n.parked = n.parked || park
@@ -266,8 +253,8 @@ func (w *worker) run() (done bool) {
 		w.inv.finish()
 		w.node.finish(w.inv, &w.m, nil, err)
 	}()
-	for w.next < w.size {
-		m := w.at(w.next)
+	for w.next < len(w.messages) {
+		m := &w.messages[w.next]
 		w.inv = &w.batch[w.next]
 		w.inv.turn, w.inv.number = w.turnFor(m.asker), w.first+uint64(w.next)
 		w.inv.begin()
