@@ -87,11 +87,12 @@ func (h *HostCheck) fail(name string, err error) {
 
 // problemOf leaves out of an error what the line of the report says already.
 func problemOf(err error) (problem, remedy string) {
+	problem = err.Error()
 	var h *bootstrap.HostError
 	if errors.As(err, &h) {
-		err, remedy = h.Err, h.Remedy
+		problem, remedy = h.Reason(), h.Remedy
 	}
-	return bootstrap.Printable(strings.ReplaceAll(err.Error(), "\n", "\n    ")), remedy
+	return bootstrap.Printable(strings.ReplaceAll(problem, "\n", "\n    ")), remedy
 }
 
 // countPeers enters with how many others the host was linked.

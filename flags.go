@@ -2,6 +2,7 @@ package tlaunch
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -70,13 +71,17 @@ func (f *mainFlags) register(fs *flag.FlagSet) (err error) {
 // parse reads the command line, then the flag file, whose flags the command
 // line overrules.
 func (f *mainFlags) parse(fs *flag.FlagSet, args []string) error {
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
 	fail := func(format string, args ...any) error {
 		err := usagef(format, args...)
 		fmt.Fprintln(fs.Output(), err)
 		return err
+	}
+	switch err := parseQuietly(fs, args); {
+	case errors.Is(err, flag.ErrHelp):
+		showUsage(fs)
+		return err
+	case err != nil:
+		return fail("%v%s; -help lists the flags", err, suggestion(fs, lastParsed(fs, args)))
 	}
 	if fs.NArg() > 0 {
 		return fail("unexpected argument %q: flags begin with -", fs.Arg(0))
@@ -112,7 +117,7 @@ func setFromFile(fs *flag.FlagSet, path string) error {
 		name, value, ok := strings.Cut(strings.TrimPrefix(line[1:], "-"), "=")
 		fl := fs.Lookup(name)
 		if fl == nil {
-			return fmt.Errorf("%s:%d: flag provided but not defined: -%s; write -name=value, and -help lists the names", path, n, name)
+			return fmt.Errorf("%s:%d: flag provided but not defined: -%s%s; write -name=value, and -help lists the names", path, n, name, suggestion(fs, line))
 		}
 		if b, is := fl.Value.(interface{ IsBoolFlag() bool }); !ok && is && b.IsBoolFlag() {
 			value, ok = "true", true

@@ -40,7 +40,7 @@ func TestFlagFile(t *testing.T) {
 	})
 	for file, want := range map[string]string{
 		"\n-colour=red\n":  ":2: flag provided but not defined: -colour",
-		"-notice 5s\n":     ":1: flag provided but not defined: -notice 5s; write -name=value",
+		"-notice 5s\n":     ":1: flag provided but not defined: -notice 5s (is it -notice?); write -name=value",
 		"-notice\n":        ":1: flag -notice needs a value: write -name=value",
 		"-parallel=many\n": `:1: invalid value "many" for flag -parallel`,
 		"parallel=many\n":  `:1: "parallel=many" is no flag: write -name=value`,

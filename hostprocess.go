@@ -245,7 +245,7 @@ func (f *fleet) silent(p *hostProcess) {
 	exit := bootstrap.Exit{Code: -1, Lost: true, Err: fmt.Errorf("%w: nothing was heard of it for longer than its lease", bootstrap.ErrNoStatus)}
 	err := &ProcessError{Host: p.name, Exit: exit}
 	if !p.settle(err) {
-		f.failed(failure{processBlame(exit, p.knows()), p.name, "", err})
+		f.failed(f.died(p.name, processBlame(exit, p.knows()), err))
 	}
 }
 

@@ -45,9 +45,10 @@ const flushEvery = 100 * time.Millisecond
 // openLogs makes the files of a run in dir, which is made where it is not
 // there. Files of earlier runs are kept and added to. A node's is called after
 // it, "worker-0.log"; that of a host has an @ before its name, so that it is no
-// node's: "@host1.log".
+// node's: "@host1.log". What programs print is nobody else's business: files and
+// folders that are made are their user's alone.
 func openLogs(dir, run string, g *graph, hosts []Host, logger *slog.Logger) (*logFiles, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, usagef("log files: %v; name a folder that can be written to", err)
 	}
 	l := &logFiles{dir: dir, logger: logger, files: map[speaker]*logFile{}}
@@ -67,7 +68,7 @@ func openLogs(dir, run string, g *graph, hosts []Host, logger *slog.Logger) (*lo
 	for _, f := range l.order {
 		f.path = filepath.Join(dir, unique(taken, f.path)+".log")
 		var err error
-		f.out, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		f.out, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 		if err == nil {
 			f.w = bufio.NewWriterSize(f.out, 16<<10)
 			_, err = fmt.Fprintf(f.out, "# %s of run %s, launched %s\n", bootstrap.Printable(f.title), run, time.Now().UTC().Format(time.RFC3339))

@@ -58,6 +58,14 @@ func TestLogFiles(t *testing.T) {
 			l.add(Record{Host: "10.0.0.1", Node: "worker/0", Stream: bootstrap.Gap, Time: at, NodeSeq: 9, Level: slog.LevelWarn, Text: "9 lines missing"})
 			l.add(Record{Host: "10.0.0.1", Node: "somebody", Stream: bootstrap.Log, Time: at, NodeSeq: 1, Text: "who"})
 			l.add(Record{Host: "elsewhere", Stream: bootstrap.Agent, Time: at, Text: "where"})
+			for _, f := range l.order {
+				info, err := f.out.Stat()
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+			}
+			info, err := os.Stat(dir)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 			time.Sleep(flushEvery)
 			synctest.Wait()
 			require.Contains(t, filesIn(t, dir)["worker-0.log"], "9 lines missing", "written soon, and not only at the end")

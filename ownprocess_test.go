@@ -189,3 +189,25 @@ func TestCheckOfAProcessThatEndsMeanwhile(t *testing.T) {
 	f.blameEarly(r)
 	require.ErrorContains(t, r.Err(), "1 of 1 hosts")
 }
+
+// A process that is not heard any more is a failure of the node whose own it is.
+func TestSilenceOfANodesOwnProcess(t *testing.T) {
+	g, err := graphOf(t, hostsOf(t, "host1"), func(p *Program) {
+		Add(p, "inn", &hub{})
+		Add(p, "loner", &hub{}, OwnProcess())
+	})
+	require.NoError(t, err)
+	f := &fleet{run: &Run{program: &program{name: "p"}, graph: g, troubles: newTroubles(g.nodes)}, settings: newSettings(nil), loners: g.loners()}
+	for process, node := range map[string]string{"host1": "", "host1~loner.0": "loner/0"} {
+		f.early = nil
+		p := &hostProcess{name: process, ready: make(chan error, 1)}
+		require.True(t, p.settle(nil))
+		f.silent(p)
+		require.Len(t, f.early, 1)
+		require.Equal(t, node, f.early[0].node)
+		var died *ProcessError
+		require.ErrorAs(t, f.early[0].err, &died)
+		require.Equal(t, "host1", died.Host)
+		require.Equal(t, node, died.Node)
+	}
+}

@@ -349,14 +349,8 @@ func (a *agent) warn(cause stopCause) {
 // finish follows the worker's end: no process, no bytes and no files are left behind, then the launcher hears how it ended.
 func (a *agent) finish() int {
 	report, left := a.ward.finish()
-	if left > 0 || !holdsOrphans {
-		// Somebody may hold the pipes for ever: what is in them now is all that is waited for.
-		for _, p := range a.pipes {
-			_ = p.SetReadDeadline(time.Now().Add(time.Second))
-		}
-	}
 	stop := a.watchLease()
-	a.readers.Wait()
+	a.emptyPipes()
 	a.drainRelays()
 	a.cleanUp()
 	report.Left, report.Silent = left, a.silent.Load()

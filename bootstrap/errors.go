@@ -37,11 +37,19 @@ type HostError struct {
 
 // Error returns one line: host, what failed, why, and the remedy. What the host has said cannot harm a terminal: see [Printable].
 func (e *HostError) Error() string {
-	s := fmt.Sprintf("host %s: %s: %v", e.Host, e.Op, e.Err)
+	s := fmt.Sprintf("host %s: %s: %s", e.Host, e.Op, e.Reason())
 	if e.Remedy != "" {
 		s += "; " + e.Remedy
 	}
 	return Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+}
+
+// Reason is what Err says, without the name of the host again. It may have more than one line.
+func (e *HostError) Reason() string {
+	if known, ok := e.Err.(interface{ Of(host string) string }); ok { // itself: what wraps it has words of its own
+		return known.Of(e.Host)
+	}
+	return fmt.Sprint(e.Err)
 }
 
 // Unwrap returns the reason.

@@ -17,9 +17,6 @@ import (
 	"github.com/tartrl/tlaunch-go/internal/oom"
 )
 
-// holdsOrphans says whether all descendants are found, whatever they do.
-const holdsOrphans = true
-
 // heldBy says how a worker and its descendants are kept from outliving the host's part in the run.
 const (
 	heldByNamespace = "PID namespace"

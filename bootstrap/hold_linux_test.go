@@ -2,7 +2,9 @@ package bootstrap
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -159,4 +161,20 @@ func TestWorkerThatStopsAnswering(t *testing.T) {
 		require.Equal(t, "stopped answering, and was killed", exit.String())
 		gone(t, 5*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
 	})
+}
+
+// Who holds the worker's output and is none of its descendants, a service that was handed it for instance, keeps no agent alive.
+func TestOutputThatAStrangerHolds(t *testing.T) {
+	p, j := launchLocal(t, Config{}, "wait")
+	worker, agent, _ := j.ids(t)
+	held, err := os.OpenFile("/proc/"+strconv.Itoa(worker)+"/fd/1", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer held.Close()
+	_, err = held.WriteString("from outside\n")
+	require.NoError(t, err)
+	p.Terminate(10 * time.Second)
+	require.Equal(t, 3, await(t, p).Code)
+	gone(t, 5*time.Second, agent)
+	require.Contains(t, j.texts(Stdout), "from outside")
+	require.True(t, slices.ContainsFunc(j.texts(Stdout), func(s string) bool { return strings.HasPrefix(s, "cause:") }))
 }

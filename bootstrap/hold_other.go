@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdsOrphans says that descendants which leave the worker's process group are not found.
-const holdsOrphans = false
-
 // ward is a worker with its process group.
 type ward struct {
 	how    string

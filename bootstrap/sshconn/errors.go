@@ -63,7 +63,10 @@ type ReachError struct {
 }
 
 // Error names the host, what happened and the remedy.
-func (e *ReachError) Error() string {
+func (e *ReachError) Error() string { return "sshconn: " + e.Host + " " + e.Of(e.Host) }
+
+// Of is what Error returns for whoever has said already that it is about host.
+func (e *ReachError) Of(host string) string {
 	via := ""
 	if e.Via != "" {
 		via = " through " + e.Via
@@ -77,7 +80,7 @@ func (e *ReachError) Error() string {
 		said = fmt.Sprintf(", after it had said %q", e.Said)
 	}
 	text := reachText[e.Kind]
-	return fmt.Sprintf("sshconn: %s at %s%s: %s%s%s; %s: %v", e.Host, e.Addr, via, text[0], tries, said, text[1], e.Err)
+	return fmt.Sprintf("%sat %s%s: %s%s%s; %s: %v", unlessSaid(e.Host, host), e.Addr, via, text[0], tries, said, text[1], e.Err)
 }
 
 // Unwrap returns the cause.
@@ -106,9 +109,12 @@ type HostKeyError struct {
 }
 
 // Error says what is wrong with the key, where, and what to do.
-func (e *HostKeyError) Error() string {
+func (e *HostKeyError) Error() string { return "sshconn: " + e.Host + " " + e.Of(e.Host) }
+
+// Of is what Error returns for whoever has said already that it is about host.
+func (e *HostKeyError) Of(host string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sshconn: %s at %s showed host key %s %s: ", e.Host, e.Addr, e.Algorithm, e.Fingerprint)
+	fmt.Fprintf(&b, "%sat %s showed host key %s %s: ", unlessSaid(e.Host, host), e.Addr, e.Algorithm, e.Fingerprint)
 	host, port, _ := net.SplitHostPort(e.Addr)
 	entry := host
 	if port != "22" {
@@ -150,9 +156,12 @@ type AuthError struct {
 }
 
 // Error names the user, the keys and the remedy.
-func (e *AuthError) Error() string {
+func (e *AuthError) Error() string { return "sshconn: " + e.Host + " " + e.Of(e.Host) }
+
+// Of is what Error returns for whoever has said already that it is about host.
+func (e *AuthError) Of(host string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sshconn: %s at %s refused the login of %s: ", e.Host, e.Addr, e.User)
+	fmt.Fprintf(&b, "%sat %s refused the login of %s: ", unlessSaid(e.Host, host), e.Addr, e.User)
 	if len(e.Offered) == 0 {
 		b.WriteString("there was no key to offer; make one with ssh-keygen or add one with ssh-add")
 	} else {
@@ -166,3 +175,11 @@ func (e *AuthError) Error() string {
 
 // Unwrap returns what the handshake said.
 func (e *AuthError) Unwrap() error { return e.Err }
+
+// unlessSaid is a name that begins a sentence, or nothing where the name was said.
+func unlessSaid(name, said string) string {
+	if name == said {
+		return ""
+	}
+	return name + " "
+}

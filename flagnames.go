@@ -1,0 +1,80 @@
+package tlaunch
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// parseQuietly is fs.Parse that says nothing: package flag would print all
+// flags there are for one that was mistyped.
+func parseQuietly(fs *flag.FlagSet, args []string) error {
+	out, usage := fs.Output(), fs.Usage
+	defer func() {
+		fs.SetOutput(out)
+		fs.Usage = usage
+	}()
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	return fs.Parse(args)
+}
+
+// showUsage prints what package flag prints for -help.
+func showUsage(fs *flag.FlagSet) {
+	if fs.Usage != nil {
+		fs.Usage()
+		return
+	}
+	fmt.Fprintf(fs.Output(), "Usage of %s:\n", fs.Name())
+	fs.PrintDefaults()
+}
+
+// lastParsed is the argument that parsing ended with.
+func lastParsed(fs *flag.FlagSet, args []string) string {
+	if i := len(args) - fs.NArg() - 1; i >= 0 {
+		return args[i]
+	}
+	return ""
+}
+
+// suggestion names the flag that a mistyped argument is most like, if any is.
+// It is empty for one that there is.
+func suggestion(fs *flag.FlagSet, arg string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	if name == "" || name == arg || fs.Lookup(name) != nil {
+		return ""
+	}
+	nearest, least := "", 1+len(name)/3 // so much is still alike
+	fs.VisitAll(func(f *flag.Flag) {
+		if d := editDistance(name, f.Name); d <= least && (d < least || nearest == "") {
+			nearest, least = f.Name, d
+		}
+	})
+	if nearest == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (is it -%s?)", nearest)
+}
+
+// editDistance is how many bytes have to be inserted, deleted or replaced to
+// make b of a (Levenshtein 1966).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // of the table of distances between beginnings
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		above := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			diagonal := above
+			if a[i] != b[j] {
+				diagonal++
+			}
+			above = row[j+1]
+			row[j+1] = min(diagonal, above+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
