@@ -72,6 +72,16 @@ func TestGuideListsFlags(t *testing.T) {
 		"docs/guide.md should have what `go run ./examples/star -help` prints")
 }
 
+// The pictures of the pages are what -plot draws.
+func TestPlots(t *testing.T) {
+	for _, name := range []string{"star", "tree", "net"} {
+		drawn := filepath.Join(t.TempDir(), name+".svg")
+		out, err := exec.CommandContext(t.Context(), build(t, "./"+name), "-plot", drawn).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, read(t, "../docs/images/"+name+"-plot.svg"), read(t, drawn))
+	}
+}
+
 func TestGuideHasPolicy(t *testing.T) {
 	policy := read(t, "../cluster/consul-policy.hcl")
 	require.Contains(t, read(t, "../docs/guide.md"), "\n```\n"+policy+"```\n")

@@ -7,10 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/examples/internal/plot"
+	"github.com/tartrl/tlaunch-go/topology"
+	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
 // Config is what every process of the run is given.
@@ -23,24 +24,24 @@ type Number struct{ From, Value int }
 
 // Peer is worker and consumer at once.
 type Peer struct {
-	id, rounds int
-	others     []actor.Ref[*Peer]
-	total      int
-	received   []int // numbers, by peer
+	collective.Member
+	rounds   int
+	total    int
+	received []int // numbers, by peer
 }
 
-// Methods that are registered are called without reflection.
-var _ = actor.Action((*Peer).Add)
+// add can be asked of all peers at once; the answers are added up. It is a package-level variable, so that every process knows it.
+var add = collective.NewQuestion((*Peer).Add, func(a, b int) int { return a + b })
 
-// Add adds a number of another peer. It runs in the node's turn while Run goes
+// Add adds a number of another peer, and says how many it has taken. It runs in the node's turn while Run goes
 // on, so Run does not touch what Add changes.
-func (p *Peer) Add(_ context.Context, n Number) error {
-	if n.From < 0 || n.From >= len(p.received) || n.From == p.id {
-		return fmt.Errorf("there is no other peer %d", n.From)
+func (p *Peer) Add(_ context.Context, n Number) (int, error) {
+	if n.From < 0 || n.From >= len(p.received) || n.From == p.Rank() {
+		return 0, fmt.Errorf("there is no other peer %d", n.From)
 	}
 	p.received[n.From]++
 	p.total += n.Value
-	return nil
+	return 1, nil
 }
 
 // Run sends a number to all others at once, waits for their answers, and goes
@@ -48,16 +49,11 @@ func (p *Peer) Add(_ context.Context, n Number) error {
 // other here do not stand in each other's way.
 func (p *Peer) Run(ctx context.Context) error {
 	for i := 1; p.rounds <= 0 || i <= p.rounds; i++ {
-		var futures []*actor.Future[struct{}]
-		for _, other := range p.others {
-			futures = append(futures, actor.GoDo(ctx, other, (*Peer).Add, Number{p.id, i}))
+		taken, err := add.Ask(ctx, p, Number{p.Rank(), i})
+		if err != nil {
+			return err
 		}
-		for _, f := range futures {
-			if _, err := f.Wait(ctx); err != nil {
-				return err
-			}
-		}
-		slog.DebugContext(ctx, "sent", "number", i, "peers", len(p.others))
+		slog.DebugContext(ctx, "sent", "number", i, "peers", taken.Value)
 	}
 	return nil
 }
@@ -70,8 +66,8 @@ func (p *Peer) Stop(ctx context.Context) error {
 		messages += n
 		expected += n * (n + 1) / 2 // 1 + 2 + … + n
 	}
-	slog.InfoContext(ctx, "net", "from", len(p.others), "messages", messages, "total", p.total, "expected", expected)
-	due := p.rounds * len(p.others)
+	slog.InfoContext(ctx, "net", "from", len(p.received)-1, "messages", messages, "total", p.total, "expected", expected)
+	due := p.rounds * (len(p.received) - 1)
 	if p.total != expected || due > 0 && messages != due {
 		return fmt.Errorf("%d messages with a total of %d arrived, not %d with %d", messages, p.total, max(due, messages), expected)
 	}
@@ -83,21 +79,17 @@ var net = tlaunch.Define("net", func(p *tlaunch.Program, cfg Config) error {
 	if len(hosts) < 2 {
 		return errors.New("net needs at least 2 hosts, for each sends to all others")
 	}
-	var peers []*Peer
-	var refs []actor.Ref[*Peer]
-	for i, h := range hosts {
-		peer := &Peer{id: i, rounds: cfg.Rounds, received: make([]int, len(hosts))}
-		peers = append(peers, peer)
-		refs = append(refs, tlaunch.Add(p, "peer", peer, tlaunch.On(h)))
+	group := collective.Over(topology.Net())
+	for _, h := range hosts {
+		peer := &Peer{rounds: cfg.Rounds, received: make([]int, len(hosts))}
+		collective.Join(group, tlaunch.Add(p, "peer", peer, tlaunch.On(h)), peer, h.Name)
 	}
-	for i, peer := range peers { // refs may go round in circles
-		peer.others = slices.Delete(slices.Clone(refs), i, i+1)
-	}
-	return nil
+	return plot.Sealed(group)
 }, tlaunch.LocalHosts(5))
 
 func main() {
 	cfg := Config{Rounds: 3}
 	flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "numbers from each host to each other; 0: until stopped")
+	plot.Flag()
 	tlaunch.Main(net, &cfg)
 }

@@ -53,8 +53,11 @@ func TestNetNeeds(t *testing.T) {
 }
 
 func TestPeerNoticesLoss(t *testing.T) {
-	p := &Peer{id: 1, received: make([]int, 2)}
-	require.NoError(t, p.Add(t.Context(), Number{From: 0, Value: 2}))
+	p := &Peer{rounds: 1, received: make([]int, 2)}
+	taken, err := p.Add(t.Context(), Number{From: 0, Value: 2})
+	require.NoError(t, err)
+	require.Equal(t, 1, taken)
 	require.ErrorContains(t, p.Stop(t.Context()), "1 messages with a total of 2 arrived, not 1 with 1")
-	require.ErrorContains(t, p.Add(t.Context(), Number{From: 1, Value: 1}), "no other peer 1")
+	_, err = p.Add(t.Context(), Number{From: 2, Value: 1})
+	require.ErrorContains(t, err, "no other peer 2")
 }

@@ -10,6 +10,9 @@ import (
 
 	tlaunch "github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/examples/internal/plot"
+	"github.com/tartrl/tlaunch-go/topology"
+	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
 // Config is what every process of the run is given.
@@ -22,6 +25,7 @@ type Number struct{ Worker, Value int }
 
 // Consumer adds up what the workers send.
 type Consumer struct {
+	collective.Member
 	due      int // messages to come; 0: nobody knows
 	total    int
 	received []int // messages, by worker
@@ -55,16 +59,17 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Worker sends numbers to the consumer.
+// Worker sends numbers to the consumer, which is above it in the star.
 type Worker struct {
+	collective.Member
 	id, rounds int
-	consumer   actor.Ref[*Consumer]
 }
 
 // Run makes the node an active one: the run ends when every Run has returned.
 func (w *Worker) Run(ctx context.Context) error {
+	consumer, _ := collective.ParentOf[*Consumer](ctx, w)
 	for i := 1; w.rounds <= 0 || i <= w.rounds; i++ {
-		total, err := actor.Call(ctx, w.consumer, (*Consumer).Add, Number{w.id, i})
+		total, err := actor.Call(ctx, consumer, (*Consumer).Add, Number{w.id, i})
 		if err != nil {
 			return err
 		}
@@ -79,15 +84,19 @@ var star = tlaunch.Define("star", func(p *tlaunch.Program, cfg Config) error {
 		return errors.New("star needs at least 2 hosts: the first for the consumer, the others for workers")
 	}
 	workers := hosts[1:]
-	consumer := tlaunch.Add(p, "consumer", &Consumer{due: cfg.Rounds * len(workers), received: make([]int, len(workers))}, tlaunch.On(hosts[0]))
+	group := collective.Over(topology.Star()) // whoever joins first is in the middle
+	consumer := &Consumer{due: cfg.Rounds * len(workers), received: make([]int, len(workers))}
+	collective.Join(group, tlaunch.Add(p, "consumer", consumer, tlaunch.On(hosts[0])), consumer, hosts[0].Name)
 	for i, h := range workers {
-		tlaunch.Add(p, "worker", &Worker{id: i, rounds: cfg.Rounds, consumer: consumer}, tlaunch.On(h))
+		worker := &Worker{id: i, rounds: cfg.Rounds}
+		collective.Join(group, tlaunch.Add(p, "worker", worker, tlaunch.On(h)), worker, h.Name)
 	}
-	return nil
+	return plot.Sealed(group)
 }, tlaunch.LocalHosts(6))
 
 func main() {
 	cfg := Config{Rounds: 3}
 	flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "numbers that each worker sends; 0: until stopped")
+	plot.Flag()
 	tlaunch.Main(star, &cfg)
 }

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/examples/internal/plot"
+	"github.com/tartrl/tlaunch-go/topology"
+	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
 // Config is what every process of the run is given.
@@ -20,19 +22,20 @@ type Config struct {
 // Partial is what the leaves below a node have given in one round.
 type Partial struct{ Leaves, Sum int }
 
-// A Source is a node below another: a leaf, or a middle with sources of its own.
-type Source interface {
-	Give(ctx context.Context, round int) (Partial, error)
+// An Adder is a node with others below it.
+type Adder interface {
+	AddUp(ctx context.Context, parts []Partial) (Partial, error)
 }
 
-// Methods that are registered are called without reflection.
-var (
-	_ = actor.Method((*Leaf).Give)
-	_ = actor.Method((*Middle).Give)
-)
+// give can be asked of the whole tree at once: leaves give, and whoever has others below adds up what comes from there. It is a package-level
+// variable, so that every process knows it.
+var give = collective.NewQuestionBy((*Leaf).Give, Adder.AddUp)
 
 // Leaf is where numbers come from.
-type Leaf struct{ given int }
+type Leaf struct {
+	collective.Member
+	given int
+}
 
 // Give gives the leaf's number for a round: the round's own.
 func (l *Leaf) Give(_ context.Context, round int) (Partial, error) {
@@ -44,21 +47,12 @@ func (l *Leaf) Give(_ context.Context, round int) (Partial, error) {
 }
 
 // Middle adds up what the nodes below it give.
-type Middle struct{ below []actor.Ref[Source] }
+type Middle struct{ collective.Member }
 
-// Give asks all below at once and gives the sum. A future has been sent when
-// Go returns, so they work side by side.
-func (m *Middle) Give(ctx context.Context, round int) (Partial, error) {
-	var futures []*actor.Future[Partial]
-	for _, source := range m.below {
-		futures = append(futures, actor.Go(ctx, source, Source.Give, round))
-	}
+// AddUp is called when all below have answered.
+func (m *Middle) AddUp(_ context.Context, parts []Partial) (Partial, error) {
 	var whole Partial
-	for _, f := range futures {
-		part, err := f.Wait(ctx)
-		if err != nil {
-			return Partial{}, err
-		}
+	for _, part := range parts {
 		whole.Leaves += part.Leaves
 		whole.Sum += part.Sum
 	}
@@ -68,7 +62,7 @@ func (m *Middle) Give(ctx context.Context, round int) (Partial, error) {
 // Root is the top of the tree: it asks for a round at a time, so no leaf runs
 // ahead of the others.
 type Root struct {
-	top                      Middle
+	Middle
 	leaves, rounds           int
 	complete, numbers, total int
 }
@@ -76,10 +70,11 @@ type Root struct {
 // Run makes the node an active one: the run ends when every Run has returned.
 func (r *Root) Run(ctx context.Context) error {
 	for r.rounds <= 0 || r.complete < r.rounds {
-		whole, err := r.top.Give(ctx, r.complete+1)
+		reply, err := give.Ask(ctx, r, r.complete+1)
 		if err != nil {
 			return err
 		}
+		whole := reply.Value
 		r.complete++
 		r.numbers += whole.Leaves
 		r.total += whole.Sum
@@ -106,26 +101,24 @@ var tree = tlaunch.Define("tree", func(p *tlaunch.Program, cfg Config) error {
 	}
 	// Below host i, counted from 0, are hosts 2i+1 and 2i+2; where these do
 	// not exist there is a leaf.
+	group := collective.Over(topology.Tree(2))
 	root := &Root{leaves: (n + 1) / 2, rounds: cfg.Rounds}
-	tlaunch.Add(p, "root", root, tlaunch.On(hosts[0]))
-	inner := []*Middle{&root.top}
+	collective.Join(group, tlaunch.Add(p, "root", root, tlaunch.On(hosts[0])), root, hosts[0].Name)
 	for i := 1; i < n; i++ {
-		var source actor.Ref[Source]
 		if 2*i+1 < n {
 			middle := &Middle{}
-			inner = append(inner, middle)
-			source = actor.As[Source](tlaunch.Add(p, "middle", middle, tlaunch.On(hosts[i])))
+			collective.Join(group, tlaunch.Add(p, "middle", middle, tlaunch.On(hosts[i])), middle, hosts[i].Name)
 		} else {
-			source = actor.As[Source](tlaunch.Add(p, "leaf", &Leaf{}, tlaunch.On(hosts[i])))
+			leaf := &Leaf{}
+			collective.Join(group, tlaunch.Add(p, "leaf", leaf, tlaunch.On(hosts[i])), leaf, hosts[i].Name)
 		}
-		above := inner[(i-1)/2]
-		above.below = append(above.below, source)
 	}
-	return nil
+	return plot.Sealed(group)
 }, tlaunch.LocalHosts(7))
 
 func main() {
 	cfg := Config{Rounds: 3}
 	flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "numbers from each leaf; 0: until stopped")
+	plot.Flag()
 	tlaunch.Main(tree, &cfg)
 }

@@ -21,6 +21,14 @@
 //
 // Data travels in chunks as messages between the nodes, over the links that they have anyway; a member sends a chunk on as it comes.
 //
+// Messages go along the shape too. A [Notice] tells all members something, a [Question] asks all of them, and puts the answers together
+// on the way back, by a function or by a method of the members between; [Within] and [AtLeast] take what there is in time. With [ParentOf],
+// [ChildrenOf] and [PeersOf] a member calls those to whom it is linked.
+//
+//	var count = collective.NewQuestion((*Worker).Count, func(a, b int) int { return a + b })
+//
+//	reply, err := count.Ask(ctx, w, "errors") // from the Run of any member
+//
 // # Guarantees
 //
 // The same algorithm, chunk size and members put numbers together in the same order, so that results have the same bits each time; and all
@@ -48,6 +56,8 @@
 // A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
 // A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
+// A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
+// other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
 // Chunks that a broken link has lost end the operation with [ErrLost]. Numbers travel as they are in memory: members of different byte order
 // disagree.
 package collective

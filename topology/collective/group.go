@@ -22,6 +22,10 @@ type Port interface {
 	Collective(ctx context.Context, message []byte) error
 	// CollectiveAsk tells another member how far this one has come.
 	CollectiveAsk(ctx context.Context, seq uint64) (Status, error)
+	// CollectiveTell passes a [Notice] on.
+	CollectiveTell(ctx context.Context, r Routed) error
+	// CollectiveRoute passes a [Question] on, and answers back.
+	CollectiveRoute(ctx context.Context, r Routed) (Answer, error)
 }
 
 // A Group is nodes of a program that act together. It is built where the program is: every process builds the same.
@@ -31,6 +35,7 @@ type Group struct {
 	joined  []*Member
 	refs    []actor.Ref[Port]
 	errs    []error
+	shape   *topology.Shape
 }
 
 // Over begins a group whose members are linked in a shape of that kind.
@@ -49,7 +54,7 @@ func Join[T Node](g *Group, ref actor.Ref[T], node T, host string) {
 	case m.group != nil:
 		g.errs = append(g.errs, fmt.Errorf("%w: %v joins a second time, or a second group", ErrGroup, ref))
 	default:
-		m.group = g
+		m.group, m.self = g, node
 	}
 	g.members = append(g.members, topology.Member{Name: ref.Key(), Host: host})
 	g.joined = append(g.joined, m)
@@ -66,6 +71,7 @@ func (g *Group) Seal() error {
 	if err != nil {
 		return err
 	}
+	g.shape = shape
 	p := &plan{shape: shape, trees: map[treeKey][]tree{}}
 	for rank, m := range g.joined {
 		m.plan, m.rank = p, rank
@@ -76,6 +82,9 @@ func (g *Group) Seal() error {
 	}
 	return nil
 }
+
+// Shape is who is linked with whom; nil before the group is sealed.
+func (g *Group) Shape() *topology.Shape { return g.shape }
 
 // A plan is what all members of a group know of it. It never changes, apart from what it remembers of its own reckoning; so members of
 // one process share it, and processes need not compare it: it follows from who the members are.

@@ -20,7 +20,8 @@ const patience = time.Minute
 // worker is a node whose Run does what the test says.
 type worker struct {
 	collective.Member
-	do func(context.Context) error
+	do    func(context.Context) error
+	notes *notes // of the tests of routing
 }
 
 func (w *worker) Run(ctx context.Context) error { return w.do(ctx) }

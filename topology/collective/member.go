@@ -29,6 +29,7 @@ type Member struct {
 	group *Group
 	plan  *plan
 	rank  int
+	self  Node              // the value in which it is embedded
 	links []actor.Ref[Port] // to those with whom it is linked in the group's shape: whoever walks the program finds them here
 
 	mu       sync.Mutex
@@ -40,6 +41,7 @@ type Member struct {
 	slots    map[slotKey]*slot
 	past     map[uint64]past     // how operations ended
 	aborts   map[uint64]*failure // of operations that others have ended, and this one has not come to
+	heard    []uint64            // messages to all that have come, the last ones
 	bell     chan struct{}       // closed when something has changed; nil: nobody waits
 }
 

@@ -1,0 +1,185 @@
+package collective
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
+)
+
+// A Routed is a message to all members of a group, as members pass it on.
+type Routed struct {
+	ID   uint64 // of the message: nobody acts on it twice
+	Name string // of the Notice or Question
+	Root int    // who sent it: it goes down the tree from there
+	Wait int64  // a question's: nanoseconds until the answer must be there; 0: any time
+	Arg  []byte // encoded
+}
+
+// An Answer is what a member and those below it have answered.
+type Answer struct {
+	Value  [][]byte // encoded, put together; none where nobody answered
+	Count  int      // of members that did
+	Silent []Silent // who did not
+}
+
+// A Silent is a member that did not answer, as that travels.
+type Silent struct {
+	Rank  int
+	Code  actor.Code
+	Node  string
+	Host  string
+	Text  string
+	Stack string
+}
+
+// A Notice is a method that can be called on all members of a group at once. See [NewNotice].
+type Notice[T, A any] struct{ name string }
+
+// NewNotice makes a notice of a method. Call it in a package-level variable, so that all processes know it:
+//
+//	var setRate = collective.NewNotice((*Worker).SetRate)
+//
+// Members whose type is not a T, which may be an interface, take no part and pass it on.
+func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A] {
+	name := symbol(method)
+	register(name, &handler{tell: func(ctx context.Context, m *Member, arg []byte) error {
+		node, ok := m.self.(T)
+		if !ok {
+			return nil
+		}
+		var a A
+		if err := actor.Decode(arg, &a); err != nil {
+			return err
+		}
+		return method(node, ctx, a)
+	}})
+	return &Notice[T, A]{name}
+}
+
+// Tell sends arg to all members but n itself, along the tree of the group's shape from n: each passes it on before it handles it, so n sends no more
+// than it has members below it. Like [actor.Tell] it does not wait for the methods, whose errors are logged where they arise, and messages of
+// one member arrive in order. Refs in arg are not tied to the program. Where a member is gone those below it are told all the same.
+func (k *Notice[T, A]) Tell(ctx context.Context, n Node, arg A) error {
+	m, data, err := routable(ctx, n, arg)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.readyLocked()
+	m.mu.Unlock()
+	return m.passOn(ctx, Routed{ID: rand.Uint64(), Name: k.name, Root: m.rank, Arg: data})
+}
+
+// routable checks what every routed message needs.
+func routable(ctx context.Context, n Node, arg any) (*Member, []byte, error) {
+	m := n.member()
+	if m == nil || m.plan == nil {
+		return nil, nil, fmt.Errorf("%w: it has not joined one with Join, or Seal was not called", ErrGroup)
+	}
+	if self := actor.Self(ctx); self != m.plan.name(m.rank) {
+		return nil, nil, fmt.Errorf("%w: the context is that of %q, and the member is %s", ErrGroup, self, m.plan.name(m.rank))
+	}
+	data, err := actor.Encode(arg)
+	return m, data, err
+}
+
+// passOn tells the members below this one. It returns the first error that is not of a member that is gone.
+func (m *Member) passOn(ctx context.Context, r Routed) error {
+	trees, err := m.plan.treesFor(AlongShape, r.Root)
+	if err != nil {
+		return err
+	}
+	var first error
+	next := slices.Clone(trees[0].children[m.rank])
+	for ; len(next) > 0; next = next[1:] {
+		err := actor.Tell(ctx, m.ref(ctx, next[0]), Port.CollectiveTell, r)
+		if isGone(err) {
+			next = append(next, trees[0].children[next[0]]...)
+		} else if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// CollectiveTell passes on what is told to all. It is called by members alone.
+func (m *Member) CollectiveTell(ctx context.Context, r Routed) error {
+	h, err := m.routed(ctx, r)
+	if err != nil || h == nil {
+		return err
+	}
+	return errors.Join(m.passOn(ctx, r), h.tell(ctx, m, r.Arg))
+}
+
+// routed finds what a message is about; nil where it has come before.
+func (m *Member) routed(ctx context.Context, r Routed) (*handler, error) {
+	if m.plan == nil || r.Root < 0 || r.Root >= m.plan.shape.Len() {
+		return nil, fmt.Errorf("%w: %s is not in that of the sender, %d", ErrGroup, actor.Self(ctx), r.Root)
+	}
+	handlers.Lock()
+	h := handlers.byName[r.Name]
+	handlers.Unlock()
+	if h == nil {
+		return nil, fmt.Errorf("%w: this executable has no notice or question %s: call NewNotice and NewQuestion in package-level variables", ErrArgument, r.Name)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.readyLocked()
+	if slices.Contains(m.heard, r.ID) {
+		return nil, nil
+	}
+	if m.heard = append(m.heard, r.ID); len(m.heard) > heardKept {
+		m.heard = slices.Delete(m.heard, 0, 1)
+	}
+	return h, nil
+}
+
+// heardKept is of how many messages a member knows that it has had them.
+const heardKept = 64
+
+// A handler is what a notice or a question does at a member.
+type handler struct {
+	tell  func(ctx context.Context, m *Member, arg []byte) error
+	ask   func(ctx context.Context, m *Member, arg []byte) (value []byte, part bool, err error)
+	merge func(ctx context.Context, m *Member, values [][]byte) ([]byte, error)
+}
+
+// handlers are those of this executable.
+var handlers struct {
+	sync.Mutex
+	byName map[string]*handler
+}
+
+func register(name string, h *handler) {
+	handlers.Lock()
+	defer handlers.Unlock()
+	if handlers.byName == nil {
+		handlers.byName = map[string]*handler{}
+	}
+	handlers.byName[name] = h
+}
+
+// symbol is the name of functions, which is the same in all processes of an executable.
+func symbol(functions ...any) (name string) {
+	for _, f := range functions {
+		v := reflect.ValueOf(f)
+		name += v.Type().String() + " "
+		if !v.IsNil() {
+			name += runtime.FuncForPC(v.Pointer()).Name() + " "
+		}
+	}
+	return name
+}
+
+// waitShare is the part of a member's time that it waits for those below it, levels deep: so each level has as much time for itself.
+func waitShare(wait time.Duration, levels int) time.Duration {
+	return wait * time.Duration(levels) / time.Duration(levels+1)
+}
