@@ -41,6 +41,13 @@ func newNotes() *notes {
 	return &notes{told: map[int][]int{}, asked: map[int]int{}, fail: map[int]error{}, hold: map[int]bool{}}
 }
 
+// to is what a worker was told, and how often it was asked.
+func (n *notes) to(rank int) (told []int, asked int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.told[rank]), n.asked[rank]
+}
+
 func (w *worker) Note(_ context.Context, n int) error {
 	w.notes.mu.Lock()
 	defer w.notes.mu.Unlock()
@@ -134,13 +141,13 @@ func TestTellAll(t *testing.T) {
 		}
 		for rank := range 9 {
 			if rank == 4 {
-				require.Empty(t, all.told[rank])
+				told, _ := all.to(rank)
+				require.Empty(t, told)
 				continue
 			}
 			require.Eventually(t, func() bool {
-				all.mu.Lock()
-				defer all.mu.Unlock()
-				return slices.Equal(want, all.told[rank])
+				told, _ := all.to(rank)
+				return slices.Equal(want, told)
 			}, patience, time.Millisecond, "%v, member %d", kind, rank)
 		}
 	}
@@ -208,11 +215,9 @@ func TestRoutesAroundTheDead(t *testing.T) {
 	})
 	for _, rank := range []int{2, 5} {
 		require.Eventually(t, func() bool {
-			all.mu.Lock()
-			defer all.mu.Unlock()
-			return slices.Equal([]int{7}, all.told[rank])
+			told, asked := all.to(rank)
+			return slices.Equal([]int{7}, told) && asked == 1
 		}, patience, time.Millisecond)
-		require.Equal(t, 1, all.asked[rank])
 	}
 }
 
