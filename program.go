@@ -207,6 +207,7 @@ func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref
 	default:
 		n.value = value
 		p.checkLife(n, v)
+		p.ask(n, value)
 		for _, b := range n.batches {
 			if b.Err() == nil && !b.fits(value) {
 				p.fail("node %s: batched method %v is not one of %T", n.key, b, value)
@@ -214,6 +215,18 @@ func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref
 		}
 	}
 	return actor.NewRef[T](p.table, n.key)
+}
+
+// ask lets a value that knows speak for itself.
+func (p *Program) ask(n *node, value any) {
+	if c, ok := value.(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			p.fail("node %s: %w", n.key, err)
+		}
+	}
+	if c, ok := value.(interface{ Concurrent() int }); ok {
+		n.concurrent = max(n.concurrent, c.Concurrent())
+	}
 }
 
 // checkLife refuses a Start, Run or Stop of another form, which would never be

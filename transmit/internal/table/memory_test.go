@@ -17,7 +17,7 @@ func heapInUse() int64 {
 
 // What an item costs beyond its payload is the same for a hundred thousand as for a million: everything grows by pages.
 func TestItemsCostLessThanAHundredBytesBeyondTheirPayloads(t *testing.T) {
-	const items, size = 100_000, 200
+	const items, size = 40_000, 200
 	for _, s := range []Selector{{Kind: FIFO}, {Kind: Uniform}, {Prioritised, 0.6}, {Kind: MaxHeap}} {
 		before := heapInUse()
 		table, store := filled(s, items, make([]byte, size))
@@ -34,10 +34,10 @@ func TestHolesAreFilled(t *testing.T) {
 	store := &Store{}
 	r := rand.New(rand.NewPCG(5, 5))
 	var ids []uint32
-	for range 40_000 {
+	for range 8_000 {
 		ids = append(ids, store.Put(make([]byte, 1000)))
 	}
-	for range 100_000 {
+	for range 12_000 {
 		i := r.IntN(len(ids))
 		store.Unref(ids[i])
 		ids[i] = store.Put(make([]byte, 500+r.IntN(1000)))

@@ -116,7 +116,7 @@ func (r *Restorer) Add(i Item) error {
 	if generation == 0 || generation > r.saved.Generation || len(i.Payloads) == 0 {
 		return fmt.Errorf("%w: item %x of %d steps", ErrDamaged, i.Key, len(i.Payloads))
 	}
-	if err := t.checkPriority(i.Priority); err != nil {
+	if err := t.CheckPriority(i.Priority); err != nil {
 		return err
 	}
 	t.items.grow(slot + 1)

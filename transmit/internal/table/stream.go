@@ -71,3 +71,6 @@ func (s *streamStep) slotIn(t *Table) *uint32 {
 	s.places = append(s.places, tablePlace{t, none})
 	return &s.places[len(s.places)-1].slot
 }
+
+// Step is the bytes of a step that the stream has.
+func (s *Stream) Step(number uint64) []byte { return s.store.Get(s.steps[number-s.base].payload) }

@@ -13,6 +13,9 @@ var (
 	ErrWindow   = errors.New("transmit: steps that are not there")
 )
 
+// MaxItemBytes is how many bytes an item may have: it is sampled in one message.
+const MaxItemBytes = 32 << 20
+
 // Config describes a table.
 type Config struct {
 	Sampler, Remover Selector
@@ -109,8 +112,8 @@ func (t *Table) find(k Key) (uint32, bool) {
 	return slot, it.count > 0 && it.generation == generation
 }
 
-// checkPriority says why p is no priority here.
-func (t *Table) checkPriority(p float64) error {
+// CheckPriority says why p is no priority here, nil when it is: an error that wraps [ErrPriority].
+func (t *Table) CheckPriority(p float64) error {
 	if !(p >= 0) || math.IsInf(p, 1) {
 		return fmt.Errorf("%w: %v; it must be a number, 0 or more", ErrPriority, p)
 	}
@@ -125,7 +128,7 @@ func (t *Table) checkPriority(p float64) error {
 // Check says why the item could never be inserted, nil when it can: an error
 // that wraps [ErrPriority], [ErrWindow] or [ErrTooLarge].
 func (t *Table) Check(s *Stream, first, count uint64, priority float64) error {
-	if err := t.checkPriority(priority); err != nil {
+	if err := t.CheckPriority(priority); err != nil {
 		return err
 	}
 	steps, err := s.window(first, count)
@@ -135,6 +138,9 @@ func (t *Table) Check(s *Stream, first, count uint64, priority float64) error {
 	bytes := int64(0)
 	for i := range steps {
 		bytes += t.store.Size(steps[i].payload)
+	}
+	if bytes > MaxItemBytes {
+		return fmt.Errorf("%w: an item of %d bytes, and one has at most %d", ErrTooLarge, bytes, MaxItemBytes)
 	}
 	if t.MaxBytes > 0 && bytes > t.MaxBytes {
 		return fmt.Errorf("%w: %d bytes, and the table holds %d", ErrTooLarge, bytes, t.MaxBytes)
@@ -263,19 +269,17 @@ func (t *Table) Sample() Sample {
 	return s
 }
 
-// Update gives an item another priority, and reports whether it is there.
-func (t *Table) Update(k Key, priority float64) (bool, error) {
-	if err := t.checkPriority(priority); err != nil {
-		return false, err
-	}
+// Update gives an item another priority that passed [Table.CheckPriority],
+// and reports whether it is there.
+func (t *Table) Update(k Key, priority float64) bool {
 	slot, ok := t.find(k)
 	if !ok {
-		return false, nil
+		return false
 	}
 	t.items.ref(slot).priority = priority
 	t.sampler.update(slot)
 	t.remover.update(slot)
-	return true, nil
+	return true
 }
 
 // Delete removes an item, and reports whether it was there.

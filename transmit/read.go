@@ -1,0 +1,100 @@
+package transmit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tartrl/tlaunch-go/transmit/internal/table"
+)
+
+// read is a request for samples that may have to wait.
+type read struct {
+	items, bytes int
+	reply        *reply
+	done         signal
+}
+
+// The most that one answer has: what is larger than a part of a link's window would hold up others.
+const (
+	mostItems = 1 << 16
+	mostBytes = 16 << 20
+)
+
+// Read handles a message ReadRequest of transmit.proto. Programs use [Sampler] and [Sample].
+func (n *Node) Read(ctx context.Context, b []byte) ([]byte, error) {
+	r, err := decodeReadRequest(b)
+	if err != nil {
+		return (&readReply{fault: faultOf(err)}).encode(), nil
+	}
+	reply, err := n.state.read(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return reply.encode(), nil
+}
+
+func (s *state) read(ctx context.Context, r *readRequest) (*readReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.bye {
+		s.endSession(r.session)
+		return &readReply{}, nil
+	}
+	sh := s.tables[r.table]
+	if sh == nil {
+		return &readReply{fault: faultOf(fmt.Errorf("%w: %q", ErrNoTable, r.table))}, nil
+	}
+	ss, err := s.sessionFor(r.session, r.settled == 0)
+	if err != nil {
+		return &readReply{fault: faultOf(err)}, nil
+	}
+	rep, fresh, err := s.begin(ctx, ss, r.number, r.settled, false)
+	if ctx.Err() != nil && err == ctx.Err() {
+		return nil, err
+	}
+	if err != nil {
+		return &readReply{fault: faultOf(err)}, nil
+	}
+	if !fresh {
+		return &readReply{samples: rep.samples}, nil
+	}
+	ss.busy++
+	defer func() { ss.busy-- }()
+	defer close(rep.done)
+	rd := &read{items: int(min(max(r.items, 1), mostItems)), bytes: int(min(r.bytes, mostBytes)), reply: rep, done: make(signal)}
+	sh.samplers = append(sh.samplers, rd)
+	s.settle(sh)
+	if !closed(rd.done) {
+		s.waitFor(ctx, rd.done)
+	}
+	if !closed(rd.done) {
+		sh.samplers = without(sh.samplers, rd)
+		rep.void = true
+		return nil, ctx.Err()
+	}
+	return &readReply{samples: rep.samples}, nil
+}
+
+// serve gives samples to those who wait for them, as far as the limiter lets it.
+func (s *state) serve(sh *shelf) {
+	for len(sh.samplers) > 0 && sh.MaySample() {
+		rd := sh.samplers[0]
+		size := 0
+		for len(rd.reply.samples) < rd.items && sh.MaySample() {
+			sample := sh.Sample()
+			rd.reply.samples = append(rd.reply.samples, sample)
+			if size += bytesIn(sample); size >= rd.bytes {
+				break
+			}
+		}
+		sh.samplers = sh.samplers[1:]
+		close(rd.done)
+	}
+}
+
+func bytesIn(s table.Sample) (n int) {
+	for _, b := range s.Steps {
+		n += len(b)
+	}
+	return n
+}
