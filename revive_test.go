@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // birth is what a mortal says of itself when it begins.
@@ -195,22 +195,7 @@ func livesOf(t *testing.T, m actor.Ref[*midwife], node string, n int) (lives []b
 }
 
 // warnings collects what a run warns of.
-type warnings struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (w *warnings) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(b)
-}
-
-func (w *warnings) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
+type warnings struct{ output.Buffer }
 
 func (w *warnings) logger() Option { return Logger(slog.New(slog.NewTextHandler(w, nil))) }
 

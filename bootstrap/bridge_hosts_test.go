@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,26 +22,12 @@ import (
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 	"github.com/tartrl/tlaunch-go/internal/testutil/sshtest"
 )
 
 // notes are what a launcher has logged.
-type notes struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (n *notes) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.buf.Write(b)
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.buf.String()
-}
+type notes struct{ output.Buffer }
 
 func (n *notes) await(t *testing.T, text string, times int) {
 	t.Helper()

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // throttle is a launcher that takes so many bytes in a second.
@@ -145,21 +146,11 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 }
 
 // sent is what a recorder has sent so far.
-type sent struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *sent) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(b)
-}
+type sent struct{ output.Buffer }
 
 func (s *sent) records(t *testing.T) []Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return recordsIn(t, bytes.NewBuffer(bytes.Clone(s.buf.Bytes())))
+	t.Helper()
+	return recordsIn(t, bytes.NewBufferString(s.String()))
 }
 
 // A gap is declared although nothing more is written.

@@ -3,7 +3,6 @@
 package child
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -17,33 +16,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // patience is how long a test waits for what should come at once, on a machine with other work to do.
 const patience = 60 * time.Second
 
-// buffer is a writer that tests read while it is written.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // shell starts a script; it is ended with the test.
-func shell(t *testing.T, script string) (*Child, *buffer, *buffer) {
+func shell(t *testing.T, script string) (*Child, *output.Buffer, *output.Buffer) {
 	t.Helper()
-	out, errs := &buffer{}, &buffer{}
+	out, errs := &output.Buffer{}, &output.Buffer{}
 	mark := "CHILD_TEST=" + t.Name() + strconv.Itoa(os.Getpid())
 	c, err := Start(Spec{
 		Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH"), mark}, Marks: []string{mark},
@@ -102,18 +85,18 @@ func TestOutputArrivesToTheLastByte(t *testing.T) {
 
 func TestCannotStart(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
-	_, err := Start(Spec{Path: none, Stdout: &buffer{}, Stderr: &buffer{}})
+	_, err := Start(Spec{Path: none, Stdout: &output.Buffer{}, Stderr: &output.Buffer{}})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Start(Spec{Path: "/bin/sh", Dir: none, Stdout: &buffer{}, Stderr: &buffer{}})
+	_, err = Start(Spec{Path: "/bin/sh", Dir: none, Stdout: &output.Buffer{}, Stderr: &output.Buffer{}})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestEnvironmentIsAllThatIsGiven(t *testing.T) {
 	t.Setenv("CHILD_TEST_SECRET", "seen")
-	out := &buffer{}
+	out := &output.Buffer{}
 	env, err := exec.LookPath("env")
 	require.NoError(t, err)
-	c, err := Start(Spec{Path: env, Stdout: out, Stderr: &buffer{}})
+	c, err := Start(Spec{Path: env, Stdout: out, Stderr: &output.Buffer{}})
 	require.NoError(t, err)
 	require.Zero(t, wait(t, c).Code)
 	require.Empty(t, out.String())
@@ -158,7 +141,7 @@ func TestSlowReadersSlowTheFamilyDown(t *testing.T) {
 			<-release
 			read <- len(p)
 			return len(p), nil
-		}), Stderr: &buffer{}})
+		}), Stderr: &output.Buffer{}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -183,7 +166,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestWriterThatFailsHoldsNobodyUp(t *testing.T) {
 	c, err := Start(Spec{Path: "/bin/sh", Args: []string{"-c", "head -c 300000 /dev/zero; exit 4"}, Env: []string{"PATH=" + os.Getenv("PATH")},
-		Stdout: writerFunc(func([]byte) (int, error) { return 0, os.ErrClosed }), Stderr: &buffer{}})
+		Stdout: writerFunc(func([]byte) (int, error) { return 0, os.ErrClosed }), Stderr: &output.Buffer{}})
 	require.NoError(t, err)
 	require.Equal(t, 4, wait(t, c).Code)
 }

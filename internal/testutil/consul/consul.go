@@ -7,7 +7,6 @@
 package consultest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -22,6 +21,8 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // Options of a server. The zero value is good.
@@ -45,7 +46,7 @@ type Server struct {
 	binary string
 	config string // file
 	data   string // folder
-	logs   syncBuffer
+	logs   output.Buffer
 
 	mu      sync.Mutex
 	process *os.Process
@@ -239,22 +240,4 @@ func freePorts(t testing.TB, host string, n int) []int {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
-}
-
-// A syncBuffer takes the output of a process while others read it.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
