@@ -32,6 +32,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	if !found {
 		return status.Error(codes.Unauthenticated, errNotSecured.Error())
 	}
+	info.pulse.used.Store(true)
 	from := hostOf(caller.Addr)
 	l := e.newLink(stream, info.pulse)
 

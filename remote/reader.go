@@ -46,13 +46,28 @@ type incoming struct {
 	open bool
 	meta meta
 	room *[]byte
+	size int // of the body, as announced
 	n    int // bytes that have come
 }
 
 const (
 	readBytes  = 128 << 10
 	aheadBytes = 4 << 10 // read with what is likely the head of a chunk
+	// believedBytes of what a large message is announced with are taken for granted, at once; memory for more is there when as much
+	// has come, four times as much each time. So a peer that announces and does not send costs little.
+	believedBytes = 1 << 20
 )
+
+// makeRoom sees to memory for n more bytes of the body.
+func (in *incoming) makeRoom(n int) {
+	if in.n+n <= len(*in.room) {
+		return
+	}
+	more := pool.Get(min(in.size, 4*len(*in.room)))
+	copy(*more, (*in.room)[:in.n])
+	pool.Put(in.room)
+	in.room = more
+}
 
 func newReader(conn io.Reader, to sink, most int) *reader {
 	return &reader{conn: conn, to: to, most: most, buf: make([]byte, readBytes)}
@@ -176,7 +191,7 @@ func (r *reader) open(lane *inlane, c *cursor) error {
 		return fmt.Errorf("%w: a large message that is none", errFrame)
 	}
 	in.meta.head = append([]byte(nil), in.meta.head...)
-	in.open, in.n, in.room = true, 0, pool.Get(int(size))
+	in.open, in.n, in.size, in.room = true, 0, int(size), pool.Get(min(int(size), believedBytes))
 	lane.sizes += int(size)
 	return nil
 }
@@ -192,10 +207,11 @@ func (r *reader) chunk(n int, kind frameKind) error {
 	}
 	slot := r.buf[r.r+frameHead]
 	n--
-	if n < 1 || slot >= maxSlots || !lane.slots[slot].open || n > len(*lane.slots[slot].room)-lane.slots[slot].n {
+	if n < 1 || slot >= maxSlots || !lane.slots[slot].open || n > lane.slots[slot].size-lane.slots[slot].n {
 		return fmt.Errorf("%w: a chunk of no message, or beyond its end", errFrame)
 	}
 	in := &lane.slots[slot]
+	in.makeRoom(n)
 	r.r += frameHead + 1
 	got := copy((*in.room)[in.n:in.n+n], r.buf[r.r:r.w])
 	r.r += got
@@ -212,7 +228,7 @@ func (r *reader) chunk(n int, kind frameKind) error {
 		}
 	}
 	r.bulk = r.r == r.w
-	if in.n < len(*in.room) {
+	if in.n < in.size {
 		return nil
 	}
 	lane.sizes -= in.n

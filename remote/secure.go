@@ -163,11 +163,17 @@ func sniff(ctx context.Context, raw net.Conn) (*secured, string, error) {
 		return nil, "", err
 	}
 	sc.first = first
-	if string(first) == helloMagic {
+	switch string(first) {
+	case helloMagic:
 		return sc, protoOwn, nil
+	case prefaceBegins:
+		return sc, protoGRPC, nil
 	}
-	return sc, protoGRPC, nil
+	return nil, "", fmt.Errorf("%w: it begins with %q, which is no language spoken here without TLS", errFirstMessage, first)
 }
+
+// prefaceBegins is what every client of HTTP/2 begins with: RFC 9113, section 3.4.
+const prefaceBegins = "PRI * HT"
 
 // dial does the client's half of the handshake with the process at address, and tells which protocol was agreed; in plaintext, where
 // nothing is, it is our own.
@@ -268,6 +274,7 @@ type peerInfo struct {
 type pulse struct {
 	made time.Time
 	last atomic.Int64
+	used atomic.Bool // a stream has begun, of a connection over gRPC
 }
 
 func newPulse() *pulse { return &pulse{made: time.Now()} }

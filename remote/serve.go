@@ -96,7 +96,12 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 		_ = sc.Close()
 		return
 	}
-	sc.left = func() { e.connections.leave(network) }
+	sc.left = func() {
+		e.connections.leave(network)
+		if protocol == protoGRPC && !sc.info.pulse.used.Load() && e.dialing.Err() == nil {
+			e.turnedAway(from, errNoStream) // gRPC has hung up on it, or it has given up
+		}
+	}
 	if protocol == protoOwn {
 		e.admitOwn(ctx, sc, from)
 		return
