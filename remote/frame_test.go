@@ -377,3 +377,36 @@ func TestIdleOutboxIsSmall(t *testing.T) {
 	require.LessOrEqual(t, cap(o.lanes[dataLane].buf), spareKept)
 	require.LessOrEqual(t, cap(w.lanes[dataLane].out), spareKept)
 }
+
+// A large body is whole however its memory grew, and one that is announced and not sent costs little: section 5 of WIRE.md.
+func TestMemoryForLargeBodiesComesWithThem(t *testing.T) {
+	for _, size := range []int{believedBytes, believedBytes + 1, 4*believedBytes + 1, 9<<20 + 17} {
+		data := make([]byte, size)
+		for i := range data {
+			data[i] = byte(i * 7 / 5)
+		}
+		o := newOutbox(1<<30, 1<<30, 64<<20)
+		it := item{parcel: true, to: "x", typeName: "m", data: data, size: size + envelopeCost}
+		require.NoError(t, o.put(t.Context(), &it))
+		o.drain()
+		var w writer
+		var wire bytes.Buffer
+		for {
+			if _, alive := o.take(&w); !alive {
+				break
+			}
+			_, err := w.writeTo(&wire)
+			require.NoError(t, err)
+		}
+		var c collected
+		require.ErrorIs(t, newReader(&wire, &c, 64<<20).run(), io.EOF)
+		require.Equal(t, []string{expected(&it)}, c.got)
+	}
+	r := newReader(bytes.NewReader(huge(8<<20)), &collected{}, 64<<20)
+	require.ErrorIs(t, r.run(), io.EOF)
+	for i := range r.lanes {
+		for _, in := range r.lanes[i].slots {
+			require.LessOrEqual(t, cap(*in.room), believedBytes)
+		}
+	}
+}
