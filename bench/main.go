@@ -2,6 +2,7 @@
 //
 //	go run ./bench launch -hosts 8
 //	go run ./bench mailbox
+//	go run ./bench transmit
 //	go run ./bench topology -hosts 8 -rate 1gbit
 //
 // Each subcommand lists its flags with -help. docs/bench.md says what is measured and how.
@@ -19,6 +20,7 @@ import (
 	"github.com/tartrl/tlaunch-go/bench/launch"
 	"github.com/tartrl/tlaunch-go/bench/mailbox"
 	"github.com/tartrl/tlaunch-go/bench/topology"
+	"github.com/tartrl/tlaunch-go/bench/transmit"
 )
 
 // commands are the subcommands in the order in which they are listed.
@@ -29,6 +31,7 @@ var commands = []struct {
 	{"launch", "how long until nodes run on all hosts, beside pdsh, clush and mpirun", launch.Command},
 	{"mailbox", "how fast messages go to a node of another process, beside stock protoactor-go and a bare connection", mailbox.Command},
 	{"topology", "how long collective operations between hosts take, beside what the links carry", topology.Command},
+	{"transmit", "how fast items go to and from the node between learners and actors, what they cost there, and how it is saved", transmit.Command},
 }
 
 func main() {

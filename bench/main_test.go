@@ -17,6 +17,7 @@ func TestUsageListsTheCommands(t *testing.T) {
 		require.Empty(t, out.String())
 		require.Contains(t, errs.String(), "  launch\t")
 		require.Contains(t, errs.String(), "  mailbox\t")
+		require.Contains(t, errs.String(), "  transmit\t")
 	}
 }
 
