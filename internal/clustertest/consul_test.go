@@ -207,6 +207,7 @@ func TestConsulAwayChangesNothing(t *testing.T) {
 
 // A host that is started again is found by all: the other hosts, Consul, and guests that look there.
 func TestHostIsStartedAgainWithConsul(t *testing.T) {
+	t.Parallel()
 	c := up(t, 3)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	where := tlaunch.ConsulConfig{Settings: cluster.ConsulSettings{Address: consul.Address}}

@@ -61,9 +61,10 @@ func TestFaults(t *testing.T) {
 			<-time.After(3 * time.Second)
 			f.target.Heal()
 		}},
-		"link cut for good":                              {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
-		"host process killed":                            {how: "child", status: 137, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
-		"host process stopped":                           {how: "child", status: 137, want: func(f *faulty) []string { return []string{f.target.Name, "stopped answering"} }, do: func(f *faulty) { f.toWorker(syscall.SIGSTOP) }},
+		"link cut for good":    {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
+		"host process killed":  {how: "child", status: 137, want: host, do: func(f *faulty) { f.toWorker(syscall.SIGKILL) }},
+		"host process stopped": {how: "child", status: 137, want: func(f *faulty) []string { return []string{f.target.Name, "stopped answering"} }, do: func(f *faulty) { f.toWorker(syscall.SIGSTOP) }},
+		"agent stopped":        {how: "child", status: 1, want: host, do: func(f *faulty) { f.toAgent(syscall.SIGSTOP) }},
 		"a command that forks twice and ignores SIGTERM": {how: "stubborn", status: 143, do: func(f *faulty) { f.run.signal(syscall.SIGTERM) }},
 		"a node that panics": {how: "panic", status: 1, do: func(*faulty) {}, want: func(*faulty) []string {
 			return []string{"victim/0", "host2", "assignment to entry in nil map"}
@@ -179,4 +180,17 @@ func (f *faulty) ofRun(h *hosts.Host) []hosts.Process {
 func (f *faulty) toWorker(s syscall.Signal) {
 	f.t.Helper()
 	require.NoError(f.t, syscall.Kill(workerOf(f.t, f.target, f.ofRun(f.target)).PID, s))
+}
+
+// toAgent sends a signal to the agent above that process and its init.
+func (f *faulty) toAgent(s syscall.Signal) {
+	f.t.Helper()
+	all := f.ofRun(f.target)
+	pid := workerOf(f.t, f.target, all).PID
+	for range 2 {
+		i := slices.IndexFunc(all, func(p hosts.Process) bool { return p.PID == pid })
+		require.GreaterOrEqual(f.t, i, 0)
+		pid = all[i].PPID
+	}
+	require.NoError(f.t, syscall.Kill(pid, s))
 }
