@@ -22,6 +22,7 @@ type bout struct {
 	stderr      io.Writer
 	receiver    *remote.Credentials // nil: without TLS
 	sender      *remote.Credentials
+	allowed     float64 // where memory is the figure: the budget of the round
 }
 
 // A contestant is one of the two, and what was found of it.
@@ -83,6 +84,9 @@ func (b *bout) run(ctx context.Context, rounds int) error {
 // meet runs the processes of one contestant once; received is nil where there is only one.
 func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, err error) {
 	a := assignment{Who: who, Kind: b.kind, Size: b.size, Duration: b.cfg.duration}
+	if who == bound {
+		return &outcome{Messages: 1, Figures: map[string]float64{"": b.allowed}}, nil, nil
+	}
 	if who == alone {
 		a.Who, a.Kind = ours, tell
 	}
@@ -115,6 +119,9 @@ func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, e
 	received = &outcome{}
 	if err := r.out.Decode(received); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("the receiver: %w", err), r.end())
+	}
+	if measuresMemory(b.kind) {
+		sent.Figures[""], b.allowed = b.held(received.Memory)
 	}
 	return sent, received, r.end()
 }

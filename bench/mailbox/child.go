@@ -38,6 +38,7 @@ type outcome struct {
 	Messages    float64
 	Figures     map[string]float64
 	Allocations float64
+	Memory      memory // of a receiver, where that is the figure
 }
 
 // A side is one process of a contestant. The functions that a role has no use for are nil.
@@ -52,7 +53,9 @@ type side struct {
 }
 
 // openers make the sides of contestants.
-var openers = map[string]func(ctx context.Context, a assignment) (*side, error){ours: openOurs, stock: openStock, tcp: openTCP}
+var openers = map[string]func(ctx context.Context, a assignment) (*side, error){
+	ours: openOurs, stock: openStock, stockEach: openStock, tcp: openTCP,
+}
 
 // child does what the assignment on its standard input says.
 func child(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -92,6 +95,12 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	out := json.NewEncoder(stdout)
 	if a.Role == receives {
 		before := allocations()
+		var begin memory
+		if measuresMemory(a.Kind) {
+			if begin, err = readMemory(true); err != nil {
+				return err
+			}
+		}
 		if err := out.Encode(outcome{Address: s.address}); err != nil {
 			return err
 		}
@@ -99,7 +108,14 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 		if err := in.Decode(&more); !errors.Is(err, io.EOF) {
 			return fmt.Errorf("a receiver is told no more than its assignment: %w", err)
 		}
-		return out.Encode(outcome{Allocations: allocations() - before})
+		end := outcome{Allocations: allocations() - before}
+		if measuresMemory(a.Kind) {
+			if end.Memory, err = readMemory(false); err != nil {
+				return err
+			}
+			end.Memory.Begin = begin.Begin
+		}
+		return out.Encode(end)
 	}
 	if s.handled != nil {
 		if _, err := s.handled(ctx); err != nil { // the link is made before the clock runs
@@ -116,6 +132,9 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 }
 
 func (s *side) work(ctx context.Context, a assignment) (*outcome, error) {
+	if a.Kind == idlePeer {
+		return s.crowd(ctx, a)
+	}
 	if a.Kind == call || a.Kind == callLocal {
 		return s.roundTrips(ctx, a.Duration)
 	}

@@ -8,6 +8,9 @@ const (
 	stock = "protoactor-go"
 	tcp   = "tcp" // a bare connection; with TLS that of crypto/tls
 	alone = "tlaunch, one to one"
+	// stockEach is stock whose sender makes a message for each time it sends, as it must where the receiver keeps what it got.
+	stockEach = "protoactor-go, a message each"
+	bound     = "budget" // what was promised, and nobody
 )
 
 // The kinds of messages.
@@ -20,6 +23,9 @@ const (
 	call        = "call"         // round trips, one after the other
 	tellLocal   = "tell-local"   // within one process
 	callLocal   = "call-local"
+
+	idlePeer     = "idle-peer"     // memory of one process for each of many that have a link to it
+	slowConsumer = "slow-consumer" // memory of one with a node that many tell faster than it can hear
 )
 
 // The units of figures.
@@ -27,6 +33,7 @@ const (
 	messagesPerSecond = "msg/s"
 	bytesPerSecond    = "B/s"
 	microseconds      = "µs"
+	bytesHeld         = "B"
 )
 
 // A contest is what is compared with whom.
@@ -96,6 +103,9 @@ var (
 		{call, 16, false, tcp, microseconds, roundTrips},
 		{call, 16, true, tcp, microseconds, roundTrips},
 		{tellLocal, 16, false, stock, messagesPerSecond, least(2)},
+		{tellLocal, 16, false, stockEach, messagesPerSecond, least(2)},
 		{callLocal, 16, false, stock, microseconds, []target{{p50, 0, true}, {p99, 0, true}}},
+		{idlePeer, 0, false, bound, bytesHeld, []target{{bound: 1, most: true}}},
+		{slowConsumer, 4 << 10, false, bound, bytesHeld, []target{{bound: 1.1, most: true}}},
 	}
 )

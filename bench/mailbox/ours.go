@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/remote"
@@ -21,6 +22,11 @@ type sample struct {
 
 func (s *sink) Put(context.Context, []byte) error       { s.count++; return nil }
 func (s *sink) PutSample(context.Context, sample) error { s.count++; return nil }
+func (s *sink) PutSlowly(context.Context, []byte) error {
+	s.count++
+	time.Sleep(slowness)
+	return nil
+}
 func (s *sink) Echo(_ context.Context, b []byte) ([]byte, error) {
 	return b, nil
 }
@@ -35,6 +41,7 @@ func (s *sink) Count(context.Context) (int, error) {
 var (
 	_ = actor.Action((*sink).Put)
 	_ = actor.Action((*sink).PutSample)
+	_ = actor.Action((*sink).PutSlowly)
 	_ = actor.Method((*sink).Echo)
 )
 
@@ -145,5 +152,7 @@ func (s *side) sender(a assignment, sinks []actor.Ref[*sink], reflected actor.Re
 		}
 	case tellMany:
 		s.senders = many
+	case slowConsumer:
+		s.produce(sinks, data)
 	}
 }

@@ -126,6 +126,8 @@ func inUnit(median, low, high float64, unit string) string {
 		scale, digits, unit = 1e6, 3, "M msg/s"
 	case bytesPerSecond:
 		scale, digits, unit = 1e9, 2, "GB/s"
+	case bytesHeld:
+		scale, digits, unit = 1<<10, 0, "KiB"
 	}
 	return fmt.Sprintf("%.*f (%.*f to %.*f) %s", digits, median/scale, digits, low/scale, digits, high/scale, unit)
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,11 +22,16 @@ const (
 	stockPatience = time.Minute
 )
 
-// openStock is stock protoactor-go with its own remote; messages are protobuf's BytesValue.
-func openStock(_ context.Context, a assignment) (*side, error) {
-	system := protoactor.NewActorSystem(protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger {
+// quietSystem is an actor system that says nothing.
+func quietSystem() *protoactor.ActorSystem {
+	return protoactor.NewActorSystem(protoactor.WithLoggerFactory(func(*protoactor.ActorSystem) *slog.Logger {
 		return slog.New(slog.NewTextHandler(io.Discard, nil))
 	}))
+}
+
+// openStock is stock protoactor-go with its own remote; messages are protobuf's BytesValue.
+func openStock(_ context.Context, a assignment) (*side, error) {
+	system := quietSystem()
 	s := &side{senders: 1, most: stockAhead, close: func(context.Context) error { return nil }}
 	if a.Role != within {
 		// It ends with its process: its Shutdown races with its own reader of a connection that ends.
@@ -56,6 +62,12 @@ func openStock(_ context.Context, a assignment) (*side, error) {
 	s.send = func(context.Context, int) error {
 		system.Root.Send(to, m)
 		return nil
+	}
+	if a.Who == stockEach {
+		s.send = func(context.Context, int) error {
+			system.Root.Send(to, wrapperspb.Bytes(bytes.Clone(m.Value)))
+			return nil
+		}
 	}
 	s.handled = func(context.Context) (int, error) {
 		v, err := system.Root.RequestFuture(to, &emptypb.Empty{}, stockPatience).Result()
