@@ -33,6 +33,7 @@ func (s *System) SpawnProps(key string, props *protoactor.Props, capacity int) (
 	}
 	s.mu.Lock()
 	s.props[key] = &propsNode{pid, box}
+	s.raw.Store(int32(len(s.props)))
 	s.mu.Unlock()
 	return pid, nil
 }
@@ -53,6 +54,7 @@ func (s *System) StopProps(ctx context.Context, key string) error {
 	s.mu.Lock()
 	p := s.props[key]
 	delete(s.props, key)
+	s.raw.Store(int32(len(s.props)))
 	s.mu.Unlock()
 	if p == nil {
 		return nil

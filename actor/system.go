@@ -93,6 +93,7 @@ type System struct {
 	actors    *protoactor.ActorSystem
 	transport atomic.Pointer[Transport]
 	ids       atomic.Uint64
+	raw       atomic.Int32 // how many props there are
 	stats     stats
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
@@ -298,11 +299,13 @@ func (s *System) pidOf(t *target) (*protoactor.PID, error) {
 
 // addressOf is that of the process of what is no node of this one.
 func (s *System) addressOf(t *target) (string, error) {
-	s.mu.Lock()
-	raw := s.props[t.key]
-	s.mu.Unlock()
-	if raw != nil {
-		return s.actors.Address(), nil
+	if s.raw.Load() > 0 {
+		s.mu.Lock()
+		raw := s.props[t.key]
+		s.mu.Unlock()
+		if raw != nil {
+			return s.actors.Address(), nil
+		}
 	}
 	return s.locate(t.key)
 }
