@@ -47,10 +47,10 @@ func Connect(ctx context.Context, i Invitation, opts ...ConnectOption) (*Connect
 		o(s)
 	}
 	c := &Connection{grant: g, logger: s.logger, table: actor.NewTable(), where: g.whereabouts()}
-	c.sys = actor.NewSystem(actor.Config{
+	c.sys = actor.NewSystem(g.bounds.system(actor.Config{
 		Host: g.Credentials.Name, Table: c.table, Locate: c.where.locate, Fate: c.fate, Away: c.away, Logger: s.logger,
-	})
-	c.endpoint, err = remote.New(remote.Config{
+	}))
+	c.endpoint, err = remote.New(g.bounds.endpoint(remote.Config{
 		System: c.sys.Actors(), Credentials: &g.Credentials, Down: c.sys.PeerDown, Logger: s.logger,
 		Address: fmt.Sprintf("%s.%d.%s", g.Credentials.Name, g.Credentials.Incarnation, g.Run), // nobody dials it
 		Expect: func(address string) (string, bool) {
@@ -59,7 +59,7 @@ func Connect(ctx context.Context, i Invitation, opts ...ConnectOption) (*Connect
 			}
 			return c.where.hostAt(address)
 		},
-	})
+	}))
 	if err != nil {
 		return nil, errors.Join(err, c.sys.Close(ctx))
 	}

@@ -21,6 +21,7 @@ type program struct {
 	localHosts int
 	tls        func(host string) (*tls.Config, error)
 	config     reflect.Type
+	bounds     Bounds
 	build      func(p *Program, config []byte) error
 }
 

@@ -106,12 +106,12 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 		return err
 	}
 	f.door = newDoor(f)
-	f.sys = actor.NewSystem(actor.Config{
+	f.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: "launcher", Table: f.run.table, Locate: f.where.locate, Fate: f.where.fate, Away: f.where.away, Logger: s.logger,
-	})
-	cfg := remote.Config{
+	}))
+	cfg := d.bounds.endpoint(remote.Config{
 		System: f.sys.Actors(), Address: launcherAddress(id), Down: f.sys.PeerDown, Dial: f.dial, Expect: f.where.hostAt, Logger: s.logger,
-	}
+	})
 	var own remote.Credentials
 	if d.tls == nil {
 		if own, err = f.authority.Issue(remote.RoleLauncher, launcherName, firstIncarnation); err != nil {

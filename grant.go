@@ -20,6 +20,7 @@ type Grant struct {
 	Credentials  remote.Credentials
 	Members      map[string]string // address by host, as it was when the grant was made: see Locate
 
+	bounds Bounds
 	nodes  map[string]nodeEntry
 	places []hostPlace // all that was known then
 	consul *ConsulConfig
@@ -106,7 +107,7 @@ func Redeem(ctx context.Context, i Invitation, opts ...ConnectOption) (*Grant, e
 	e.Credentials.KeyPEM = key
 	g := &Grant{
 		Run: v.Run, Program: e.Program, Credentials: e.Credentials, Members: addressesOf(e.Places),
-		nodes: map[string]nodeEntry{}, places: e.Places, consul: s.consul, pin: v.Pin, ticket: e.Ticket[:], known: addressesOf(e.Places),
+		bounds: e.Bounds, nodes: map[string]nodeEntry{}, places: e.Places, consul: s.consul, pin: v.Pin, ticket: e.Ticket[:], known: addressesOf(e.Places),
 	}
 	for _, n := range e.Nodes {
 		g.nodes[n.Key] = n

@@ -43,9 +43,9 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 		return nil, failedLaunch(d.name, err)
 	}
 	st := &stage{stop: func(string) { r.beginEnd(true) }, names: g.names(), commands: e.commands}
-	e.sys = actor.NewSystem(actor.Config{
+	e.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
-	})
+	}))
 	again := func(key string) (any, error) { return d.freshValue(config, hosts, table, g.summary, key) }
 	for _, h := range g.usedHosts(hosts) {
 		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })

@@ -89,6 +89,7 @@ func (r *Run) Invite(name string, ttl time.Duration) (Invitation, error) {
 type entry struct {
 	Credentials remote.Credentials // without the key, which the guest made
 	Program     string
+	Bounds      Bounds
 	Places      []hostPlace
 	Nodes       []nodeEntry
 	Ticket      [16]byte // what the guest shows to be told of places again
@@ -176,7 +177,7 @@ func (d *door) admit(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	run := d.fleet.run
-	e := entry{Credentials: c, Program: run.program.name, Places: d.fleet.where.places(), Ticket: d.newTicket()}
+	e := entry{Credentials: c, Program: run.program.name, Bounds: run.program.bounds, Places: d.fleet.where.places(), Ticket: d.newTicket()}
 	for _, n := range run.graph.nodes {
 		k, err := run.kindOf(n.key)
 		if err != nil {

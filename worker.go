@@ -159,17 +159,17 @@ func (w *worker) open(d *program, st *stage) error {
 		return &stepError{stepListen, err}
 	}
 	w.address = address
-	cfg := remote.Config{
+	cfg := d.bounds.endpoint(remote.Config{
 		Address: address, Logger: slog.New(&hushed{w.logger.Handler(), &w.ending}),
 		Now:    func() time.Time { return time.Now().Add(offset) },
 		Expect: w.hostAt, Join: w.join,
-	}
+	})
 	identify(&cfg, d, w.orders.OwnTLS, w.orders.Credentials, w.orders.Host, w.orders.Incarnation)
-	w.sys = actor.NewSystem(actor.Config{
+	w.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: hostOf(w.orders.Host), Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
 		Context: withStage(context.Background(), st), Logger: w.logger,
 		Alone: true, // main has not begun here, and no node
-	})
+	}))
 	cfg.System, cfg.Down = w.sys.Actors(), w.sys.PeerDown
 	if w.endpoint, err = remote.New(cfg); err != nil {
 		l.Close()
