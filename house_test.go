@@ -59,7 +59,7 @@ var house = []room{
 	{path: "internal/netns"},
 	{path: "internal/testutil"},
 	// The programs of the tests of the whole use what a user may, and stock peers beside it.
-	{path: "internal/clustertest", may: []string{".", "actor"}},
+	{path: "internal/clustertest", may: []string{".", "actor", "topology"}},
 }
 
 // impure are the imports that pure code has no use for.

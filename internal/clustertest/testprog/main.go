@@ -44,6 +44,12 @@ func main() {
 		flag.BoolVar(&cfg.Keep, "keep", cfg.Keep, "go on without the bird")
 		flag.StringVar(&cfg.Own, "own", cfg.Own, "how the bird ends by itself")
 		tlaunch.Main(programs.Phoenix, &cfg)
+	case "spread":
+		cfg := programs.SpreadConfig{Bytes: 1 << 20, Victim: -1}
+		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "how much the first member broadcasts")
+		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the member whose process dies")
+		flag.DurationVar(&cfg.After, "after", cfg.After, "when it dies")
+		tlaunch.Main(programs.Spread, &cfg)
 	case "idle":
 		cfg := programs.IdleConfig{PerHost: 10}
 		flag.IntVar(&cfg.PerHost, "per-host", cfg.PerHost, "nodes on each host")
