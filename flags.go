@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/internal/flagtext"
 )
 
 // mainFlags are the flags that Main adds.
@@ -76,12 +78,11 @@ func (f *mainFlags) parse(fs *flag.FlagSet, args []string) error {
 		fmt.Fprintln(fs.Output(), err)
 		return err
 	}
-	switch err := parseQuietly(fs, args); {
+	switch err := flagtext.Parse(fs, args); {
 	case errors.Is(err, flag.ErrHelp):
-		showUsage(fs)
 		return err
 	case err != nil:
-		return fail("%v%s; -help lists the flags", err, suggestion(fs, lastParsed(fs, args)))
+		return fail("%v", err)
 	}
 	if fs.NArg() > 0 {
 		return fail("unexpected argument %q: flags begin with -", fs.Arg(0))
@@ -117,7 +118,7 @@ func setFromFile(fs *flag.FlagSet, path string) error {
 		name, value, ok := strings.Cut(strings.TrimPrefix(line[1:], "-"), "=")
 		fl := fs.Lookup(name)
 		if fl == nil {
-			return fmt.Errorf("%s:%d: flag provided but not defined: -%s%s; write -name=value, and -help lists the names", path, n, name, suggestion(fs, line))
+			return fmt.Errorf("%s:%d: flag provided but not defined: -%s%s; write -name=value, and -help lists the names", path, n, name, flagtext.Suggest(fs, line))
 		}
 		if b, is := fl.Value.(interface{ IsBoolFlag() bool }); !ok && is && b.IsBoolFlag() {
 			value, ok = "true", true

@@ -48,7 +48,7 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
-		return StatusUsage // package flag has said why
+		return StatusUsage // it was said why
 	}
 	out := &turnstile{w: stdout}
 	con := newMainConsole(out, isTerminal(stdout), f.level)

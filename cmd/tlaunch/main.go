@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/tartrl/tlaunch-go/bootstrap"
+	"github.com/tartrl/tlaunch-go/internal/flagtext"
 )
 
 // The statuses with which tlaunch exits, apart from 128 + n after signal n.
@@ -99,12 +100,13 @@ func parse(fs *flag.FlagSet, args []string, stdout, stderr io.Writer) (status in
 			fs.SetOutput(stdout)
 		}
 	}
-	err := fs.Parse(args)
+	err := flagtext.Parse(fs, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return statusClean, false
 	case err != nil:
-		return statusUsage, false // package flag has said why
+		fmt.Fprintln(stderr, "tlaunch:", err)
+		return statusUsage, false
 	case fs.NArg() > 0:
 		fmt.Fprintf(stderr, "tlaunch: unexpected argument %q: flags begin with -\n", fs.Arg(0))
 		return statusUsage, false

@@ -34,7 +34,7 @@ func TestUsage(t *testing.T) {
 		"-help":         {[]string{"-help"}, statusClean, "list what earlier runs have left", ""},
 		"clean -help":   {[]string{"clean", "-help"}, statusClean, "-ssh-config file", ""},
 		"command":       {[]string{"tidy"}, statusUsage, "", `there is no command "tidy"`},
-		"flag":          {[]string{"clean", "-all"}, statusUsage, "", "flag provided but not defined: -all"},
+		"flag":          {[]string{"clean", "-all"}, statusUsage, "", "tlaunch: flag provided but not defined: -all; -help lists the flags\n"},
 		"argument":      {[]string{"clean", "host1"}, statusUsage, "", `unexpected argument "host1"`},
 		"no inventory":  {[]string{"clean", "-hosts", "/nonexistent"}, statusUsage, "", "/nonexistent"},
 		"bad inventory": {[]string{"clean", "-hosts", "/dev/null"}, statusUsage, "", "write one line for each"},

@@ -1,15 +1,31 @@
-package tlaunch
+// Package flagtext answers a mistyped flag with one line, where package flag
+// prints all the flags there are.
+package flagtext
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
 )
 
-// parseQuietly is fs.Parse that says nothing: package flag would print all
-// flags there are for one that was mistyped.
-func parseQuietly(fs *flag.FlagSet, args []string) error {
+// Parse is fs.Parse that says nothing of what is wrong, but returns it: one
+// line, with the flag that was probably meant. Asked for help it prints what
+// fs.Parse prints, and returns [flag.ErrHelp].
+func Parse(fs *flag.FlagSet, args []string) error {
+	err := parse(fs, args)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		showUsage(fs)
+		return err
+	}
+	return fmt.Errorf("%w%s; -help lists the flags", err, Suggest(fs, lastParsed(fs, args)))
+}
+
+func parse(fs *flag.FlagSet, args []string) error {
 	out, usage := fs.Output(), fs.Usage
 	defer func() {
 		fs.SetOutput(out)
@@ -38,14 +54,14 @@ func lastParsed(fs *flag.FlagSet, args []string) string {
 	return ""
 }
 
-// suggestion names the flag that a mistyped argument is most like, if any is.
+// Suggest names, in brackets, the flag that a mistyped argument is most like, if any is.
 // It is empty for one that there is.
-func suggestion(fs *flag.FlagSet, arg string) string {
+func Suggest(fs *flag.FlagSet, arg string) string {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if name == "" || name == arg || fs.Lookup(name) != nil {
 		return ""
 	}
-	nearest, least := "", 1+len(name)/3 // so much is still alike
+	nearest, least := "", max(1, len(name)/3) // so much is still alike
 	fs.VisitAll(func(f *flag.Flag) {
 		if d := editDistance(name, f.Name); d <= least && (d < least || nearest == "") {
 			nearest, least = f.Name, d
