@@ -34,7 +34,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	}
 	info.pulse.used.Store(true)
 	from := hostOf(caller.Addr)
-	l := e.newLink(stream, info.pulse)
+	l := e.newLink(stream)
 
 	welcomed := make(chan error, 1)
 	var decided atomic.Bool // by whoever is first: the greeter, to go ahead, or the deadline, to give up

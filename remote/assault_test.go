@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"runtime/metrics"
 	"slices"
@@ -163,13 +164,15 @@ func untilHungUp(t *testing.T, c net.Conn, b []byte) {
 }
 
 // evil is the hello of a peer that means no good.
-var evil = hello{minVersion, maxVersion, "evil:1", 1, "evil", 1 << 20, true}
+var evil = helloOf(minVersion, maxVersion, "evil:1", 1, "evil", 1<<20, true)
 
 // linked is a connection that has been welcomed.
 func (v *victim) linked(t *testing.T) net.Conn {
 	t.Helper()
 	c := v.dial(t)
-	require.NoError(t, writeHello(c, evil.append(nil)))
+	h := evil
+	h.link.id = rand.Uint64() // of those before, some wait for their connection
+	require.NoError(t, writeHello(c, h.append(nil)))
 	answer, err := readHello(c)
 	require.NoError(t, err)
 	require.Equal(t, welcomed, verdict(answer[0]), "%q", answer)
@@ -186,7 +189,7 @@ func hellos(reason Reason, blocks map[string][]byte) (all []assault) {
 	return all
 }
 
-func helloOf(block []byte) []byte {
+func saidHello(block []byte) []byte {
 	var b bytes.Buffer
 	_ = writeHello(&b, block)
 	return b.Bytes()
@@ -195,7 +198,7 @@ func helloOf(block []byte) []byte {
 func with(change func(h *hello)) []byte {
 	h := evil
 	change(&h)
-	return helloOf(h.append(nil))
+	return saidHello(h.append(nil))
 }
 
 // frames are written on a link that is up.
@@ -210,17 +213,15 @@ func items(name string, reason Reason, count int, all ...item) assault {
 		for i := range all {
 			require.NoError(t, o.putNow(dataLane, &all[i]))
 		}
-		o.drain()
+		o.drain(ErrClosed)
 		c := v.linked(t)
 		var w writer
-		for {
-			if _, alive := o.take(&w); !alive {
-				break
-			}
+		for !o.left {
+			require.Equal(t, taken, o.take(&w))
 			_, err := w.writeTo(c)
 			require.NoError(t, err)
 		}
-		untilHungUp(t, c, frameOf(frameLeave))
+		untilHungUp(t, c, voidFrame)
 	}}
 }
 
@@ -248,14 +249,14 @@ func ownAssaults() []assault {
 	all := hellos(RefusedHandshake, map[string][]byte{
 		"too long":          append([]byte(helloMagic), 0xff, 0xff),
 		"nobody":            with(func(h *hello) { h.most = 0 }),
-		"only versions":     helloOf([]byte{1, 1}),
-		"length beyond it":  helloOf([]byte{1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}),
+		"only versions":     saidHello([]byte{minVersion, maxVersion}),
+		"length beyond it":  saidHello([]byte{minVersion, maxVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}),
 		"of something else": []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"),
 	})
 	all = append(all, hellos(RefusedVersion, map[string][]byte{
 		"of the future":     with(func(h *hello) { h.minVersion, h.maxVersion = 98, 99 }),
 		"no range":          with(func(h *hello) { h.minVersion, h.maxVersion = 2, 1 }),
-		"a garbled version": helloOf(nil),
+		"a garbled version": saidHello(nil),
 	})...)
 	all = append(all, hellos(RefusedIdentity, map[string][]byte{
 		"an unprintable address": with(func(h *hello) { h.address = "evil\n\x00" }),
@@ -291,10 +292,10 @@ func ownAssaults() []assault {
 			require.NoError(t, c.Close())
 		}},
 		assault{"frames: kinds of the future", BadFrame, 1000, func(t *testing.T, v *victim) {
-			untilHungUp(t, v.linked(t), append(bytes.Repeat(frameOf(99, 1, 2, 3), 1000), frameOf(frameLeave)...))
+			untilHungUp(t, v.linked(t), append(bytes.Repeat(frameOf(99, 1, 2, 3), 1000), voidFrame...))
 		}},
 		assault{"frames: marks without end", "", 0, func(t *testing.T, v *victim) {
-			untilHungUp(t, v.linked(t), append(bytes.Repeat(frameOf(frameBeat, 1, 1), 100_000), frameOf(frameLeave)...))
+			untilHungUp(t, v.linked(t), append(bytes.Repeat(frameOf(frameBeat, 1, 1), 100_000), voidFrame...))
 		}},
 		assault{"frames: names without end", NoProcess, 20_000, func(t *testing.T, v *victim) {
 			var s said
@@ -305,7 +306,7 @@ func ownAssaults() []assault {
 				b = append(s.addMeta(addHead(b), &it), it.data...)
 				setHead(b, at, frameMessage, 0)
 			}
-			untilHungUp(t, v.linked(t), append(b, frameOf(frameLeave)...))
+			untilHungUp(t, v.linked(t), append(b, voidFrame...))
 		}},
 		items("unknown types", UnknownType, 3, unknown, unknown, unknown),
 		items("data that is cut off", BadPayload, 1, cut),
@@ -448,7 +449,7 @@ func crowds() []assault {
 			for i := range 60 {
 				c := v.dial(t)
 				held = append(held, c)
-				_ = writeHello(c, hello{minVersion, maxVersion, fmt.Sprintf("evil:%d", i), 1, "evil", 1 << 20, true}.append(nil))
+				_ = writeHello(c, helloOf(minVersion, maxVersion, fmt.Sprintf("evil:%d", i), 1, "evil", 1<<20, true).append(nil))
 				_, _ = readHello(c)
 			}
 			v.goesOn(t)
@@ -458,7 +459,7 @@ func crowds() []assault {
 		}},
 		{"handshakes that never end", RefusedHandshake, 8, func(t *testing.T, v *victim) {
 			require.Eventually(t, func() bool { return v.e.Stats().Handshakes == 0 }, 60*time.Second, time.Millisecond)
-			hello := helloOf(evil.append(nil))
+			hello := saidHello(evil.append(nil))
 			for _, words := range []string{"", "t", helloMagic, helloMagic + "\x00", string(hello[:14]), string(hello[:len(hello)-1]), prefaceBegins + "TP/2.0\r\n\r\nSM\r\n\r\n"} {
 				_, err := v.dial(t).Write([]byte(words))
 				require.NoError(t, err)
@@ -539,11 +540,11 @@ func TestHostilePeersUnderTLS(t *testing.T) {
 		return func(t *testing.T, _ *victim) {
 			conn, err := dial(t)
 			if err == nil {
-				untilHungUp(t, conn, helloOf(h.append(nil)))
+				untilHungUp(t, conn, saidHello(h.append(nil)))
 			}
 		}
 	}
-	own := hello{minVersion, maxVersion, "evil:1", 7, "evil", 1 << 20, true}
+	own := helloOf(minVersion, maxVersion, "evil:1", 7, "evil", 1<<20, true)
 	earlier, others := own, own
 	earlier.incarnation, others.address = 6, "honest.own"
 	for _, a := range []assault{

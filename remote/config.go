@@ -51,8 +51,8 @@ type Config struct {
 	// Dial opens the connection to an address. Nil means TCP with keepalive.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
-	// Down is told that a link over which this process sends has ended, with nil when either end closed it in order.
-	// What was queued is lost by then. It is called once for each link, never concurrently for one address, and must
+	// Down is told that a link over which this process sends has ended, with nil when either end closed it in order. The loss of
+	// a connection is not the end of a link, see Outage. What was queued and not acknowledged may be lost by then. It is called once for each link, never concurrently for one address, and must
 	// not call Close. Nil means that nobody is told.
 	Down func(address string, err error)
 
@@ -63,7 +63,8 @@ type Config struct {
 	// MaxMessage is the largest encoded message in bytes, in both directions. Zero means 64 MiB; negative is an error.
 	MaxMessage int
 
-	// QueueBytes bounds what waits in one link's queue for Send. Zero means 4 MiB; negative is an error. A message
+	// QueueBytes bounds what waits in one link's queue for Send, and what of it the peer has not acknowledged. On a path on which a bit takes
+	// long there and back, it bounds the speed. Zero means 4 MiB; negative is an error. A message
 	// larger than the bound is let in when the queue is empty.
 	QueueBytes int
 
@@ -91,6 +92,11 @@ type Config struct {
 	// has heard nothing for twice as long gives the link up, at most half of it later. Zero means 5 s; negative is an error. Stock peers are
 	// probed by gRPC and TCP instead.
 	Heartbeat time.Duration
+
+	// Outage is how long a link to another endpoint of this package may be without a connection before it ends, and what is under way on it
+	// fails with ErrUnreachable. Until then both ends keep what the other has not acknowledged, and go on where they stopped when the end
+	// that had dialled has made another connection. Zero means 30 s; negative is an error.
+	Outage time.Duration
 
 	// Logger receives what an operator should know. Nil means silence.
 	Logger *slog.Logger
@@ -128,6 +134,7 @@ func (c Config) validate() (Config, error) {
 	require(c.MaxHandshakes >= 0, "Config.MaxHandshakes is negative")
 	require(c.HandshakeTimeout >= 0, "Config.HandshakeTimeout is negative")
 	require(c.Heartbeat >= 0, "Config.Heartbeat is negative")
+	require(c.Outage >= 0, "Config.Outage is negative")
 	setDefault(&c.MaxMessage, 64<<20)
 	setDefault(&c.QueueBytes, 4<<20)
 	setDefault(&c.UrgentBytes, 64<<20)
@@ -136,6 +143,7 @@ func (c Config) validate() (Config, error) {
 	setDefault(&c.MaxHandshakes, 512)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.Heartbeat, 5*time.Second)
+	setDefault(&c.Outage, 30*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -39,8 +39,18 @@ func (e *Endpoint) connect(p *peer) error {
 	return err
 }
 
-// reach makes a connection to p and does the client's half of TLS.
+// reach is dial, and counts peers that were turned away.
 func (e *Endpoint) reach(ctx context.Context, p *peer) (*secured, string, error) {
+	conn, protocol, err := e.dial(ctx, p)
+	var insecure *noTLS
+	if errors.As(err, &insecure) {
+		e.turnedAway(p.address, insecure.err)
+	}
+	return conn, protocol, err
+}
+
+// dial makes a connection to p and does the client's half of TLS. Its error wraps ErrUnreachable.
+func (e *Endpoint) dial(ctx context.Context, p *peer) (*secured, string, error) {
 	raw, err := e.cfg.Dial(ctx, p.address)
 	if err != nil {
 		return nil, "", unreachable(p.address, err)
@@ -48,10 +58,16 @@ func (e *Endpoint) reach(ctx context.Context, p *peer) (*secured, string, error)
 	conn, protocol, err := e.security.dial(ctx, raw, p.address)
 	if err != nil {
 		raw.Close()
-		return nil, "", e.refused(p.address, whyNoTLS(err))
+		return nil, "", unreachable(p.address, &noTLS{whyNoTLS(err)})
 	}
 	return conn, protocol, nil
 }
+
+// noTLS is a failure of the client's half of TLS.
+type noTLS struct{ err error }
+
+func (n *noTLS) Error() string { return n.err.Error() }
+func (n *noTLS) Unwrap() error { return n.err }
 
 // connectStock makes a link over gRPC.
 func (e *Endpoint) connectStock(ctx context.Context, p *peer, conn *secured) error {
@@ -153,7 +169,7 @@ func (d *dialler) shakeHands(p *peer) (*link, error) {
 		return nil, d.why(err)
 	}
 	d.stream = stream
-	l := e.newLink(stream, d.conn.info.pulse)
+	l := e.newLink(stream)
 	l.p, l.member, l.sends = p, d.conn.info.member, true
 	l.hangUp = func() { _ = stream.CloseSend() } // fails only on a stream that has ended
 	_, err = l.send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_ConnectRequest{

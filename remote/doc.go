@@ -3,18 +3,26 @@
 // An [Endpoint] is one process's end: it accepts connections, dials those of others, and gives what arrives to the
 // processes in the Proto.Actor registry of its actor system. A peer is whatever answers at an address. Two endpoints of
 // this package speak a language of their own (WIRE.md), stock protoactor-go processes get the gRPC that they expect, on the same port.
-// A link is one living connection with a peer: between two endpoints of this package it carries both directions,
-// whoever dialled, so a process that nobody can dial is reached over the link it opened. A stock process
+// A link between two endpoints of this package carries both directions, whoever dialled, so a process that nobody can dial is reached
+// over the link it opened; it travels over one connection at a time, and outlives it. A stock process
 // has one gRPC stream for each direction. An [Authority] issues the [Credentials] that make a process a
 // member of one run; on every link both ends prove their membership with them (or with the user's own certificates).
 //
 // # Guarantees
 //
-// A message is delivered at most once. From one sender to one receiver, messages given to [Endpoint.Send] arrive in
+// Between two endpoints of this package, a message that Send has taken is delivered once, as long as both processes live and their link is never
+// without a connection for longer than Config.Outage. From one sender to one receiver, messages given to [Endpoint.Send] arrive in
 // the order in which the calls returned, as long as the link lives; the same holds, separately, for
-// [Endpoint.SendNow], which overtakes what waits in Send's queue. When a link breaks, what was queued or under way
-// on it is lost: Config.Down says so, and the next Send dials again. Nothing is resent. A nil error from Send says
-// that the message was queued, not that it arrived.
+// [Endpoint.SendNow], which overtakes what waits in Send's queue. When a connection breaks, the end that had dialled dials again, at once and then
+// ever less often, and both go on behind what the other has had: nothing is lost, doubled or reordered, and nobody is told. The end that was
+// dialled does not dial, even where only it has something to say: what can be dialled is known of the other only. A nil error from Send says
+// that the message was queued, not that it arrived; what arrived was handed to its mailbox, not handled.
+//
+// When a link ends, what was queued, under way or not yet acknowledged on it is lost, or may have arrived: Config.Down says so, and the next Send
+// dials again. It ends with ErrGone at once when another process answers at the address (another incarnation, or another actor system), or
+// when its process is fenced; with ErrUnreachable after Config.Outage without a connection, after 5 s in which the peer's host has refused
+// them, or when the other end has given it up; and without an error when one of both has closed its endpoint: then nothing is lost.
+// Half-open connections are found by silence, see Config.Heartbeat. Of a link with a stock peer, which acknowledges nothing, all is lost with its connection.
 //
 // A message of more than 32 KiB travels in parts, between which those to other processes pass; those to the same
 // process wait for it. Alone, a message leaves at once; while one is written, what comes gathers for the next write.
@@ -26,16 +34,16 @@
 // lives after all it is refused.
 //
 // Actors watch remote actors as they watch local ones. A watcher is told Stopped or NotFound by the other process, or
-// AddressTerminated when a link with that process has ended; a watch does not outlive the links of its time.
+// AddressTerminated when a link with that process has ended: a watch outlives connections, and not the links of its time.
 //
-// A queue holds at most Config.QueueBytes; a Send that finds it full waits, which is the only back pressure of this
+// A queue, with what the peer has not acknowledged, holds at most Config.QueueBytes; a Send that finds it full waits, which is the only back pressure of this
 // version: a receiver whose mailbox blocks stops the reading of its link, answers included.
 //
 // # Cancellation
 //
 // Send honours its context while it waits for a link and for room; once it has returned nil, ending the context changes
-// nothing. [Endpoint.Close] refuses new messages, writes what is queued, says goodbye to each peer and waits for it to
-// hang up; when its context ends it breaks the links instead. No goroutine outlives Close.
+// nothing. [Endpoint.Close] refuses new messages, and waits until the peers have acknowledged what is queued and have had their last word, over
+// further connections where it must be; when its context ends it breaks the links instead, and its error says how much was not acknowledged. No goroutine outlives Close.
 //
 // # What is not trusted
 //

@@ -51,11 +51,14 @@ type Endpoint struct {
 
 	mu        sync.Mutex
 	closed    bool
-	running   sync.WaitGroup // every goroutine; added to only under mu while not closed
+	torn      bool           // nothing is left that links could need
+	unsaid    atomic.Int64   // messages lost since closed
+	running   sync.WaitGroup // every goroutine; added to only under mu while not closed, or for links that drain while not torn
 	listeners map[net.Listener]struct{}
 	peers     map[string]*peer
 	crowd     int // with as many peers, idle ones are forgotten
 	links     map[*link]struct{}
+	waiting   []*link // for their callers to bring another connection, longest first
 	fenced    fences
 	idle      chan struct{} // closed once closed is set and links is empty
 	finished  chan struct{} // closed when Close has nothing left to wait for
@@ -192,23 +195,26 @@ func (e *Endpoint) Close(ctx context.Context) error {
 	if first && len(e.links) == 0 {
 		close(e.idle)
 	}
-	for l := range e.listeners {
-		_ = l.Close() // the reason to close it is that nobody wants it any more
-	}
-	for l := range e.links {
-		l.drain()
-	}
+	links := slices.Collect(maps.Keys(e.links))
 	e.mu.Unlock()
+	if first {
+		for _, l := range links {
+			l.drain()
+		}
+	}
 
-	// Attempts first: none of their links could be used. Then the links drain. Only when they are gone does the server
-	// stop, because stopping it breaks what is left.
+	// Attempts first: none of their links could be used. Then the links drain; until they have, listeners stay open, for peers
+	// whose links lose their connections now. Only when they are gone does the server stop, because stopping it breaks what is left.
 	e.halt()
 	var err error
 	select {
 	case <-e.idle:
 	case <-ctx.Done():
-		err = fmt.Errorf("remote: close: links were broken before they had drained: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 		e.breakLinks()
+	}
+	if n := e.unsaid.Load(); n > 0 || err != nil {
+		err = fmt.Errorf("remote: close: links were broken before they had drained: %d messages were not acknowledged: %w", n, cmp.Or(err, ErrUnreachable))
 	}
 	e.abort()
 	if first {
@@ -230,7 +236,7 @@ func (e *Endpoint) Close(ctx context.Context) error {
 	}
 }
 
-// breakLinks ends all links, whatever their readers and writers wait for.
+// breakLinks ends all links, whatever their readers and writers wait for, and waits until it is known what was lost.
 func (e *Endpoint) breakLinks() {
 	e.mu.Lock()
 	links := slices.Collect(maps.Keys(e.links))
@@ -238,11 +244,24 @@ func (e *Endpoint) breakLinks() {
 	for _, l := range links {
 		l.finish(ErrClosed)
 	}
+	grace := time.NewTimer(abortGrace)
+	defer grace.Stop()
+	select {
+	case <-e.idle:
+	case <-grace.C:
+	}
 }
 
 // tearDown ends what does not end by itself, and waits for everything.
 func (e *Endpoint) tearDown() {
 	defer close(e.finished)
+	e.mu.Lock()
+	e.torn = true
+	listeners := slices.Collect(maps.Keys(e.listeners))
+	e.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close() // the reason to close it is that nobody wants it any more
+	}
 	_ = e.incoming.Close()
 	e.server.Stop()
 	e.running.Wait()
@@ -278,6 +297,17 @@ func (e *Endpoint) spawn(f func()) bool {
 	return true
 }
 
+// spawnUntilTorn is spawn for what links that drain may need.
+func (e *Endpoint) spawnUntilTorn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.torn {
+		return false
+	}
+	e.running.Go(f)
+	return true
+}
+
 // keep counts a link in, unless the endpoint is closing or the peer was declared gone.
 func (e *Endpoint) keep(l *link) error {
 	e.mu.Lock()
@@ -292,11 +322,14 @@ func (e *Endpoint) keep(l *link) error {
 	return nil
 }
 
-// forget counts a link out.
-func (e *Endpoint) forget(l *link) {
+// forget counts a link out, and what was lost with it.
+func (e *Endpoint) forget(l *link, lost int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.links, l)
+	if e.closed {
+		e.unsaid.Add(int64(lost))
+	}
 	if e.closed && len(e.links) == 0 {
 		select {
 		case <-e.idle:
@@ -307,7 +340,10 @@ func (e *Endpoint) forget(l *link) {
 }
 
 func (e *Endpoint) hello() hello {
-	return hello{minVersion, maxVersion, e.cfg.Address, e.cfg.Incarnation, e.system.ID, e.cfg.MaxMessage, e.recipient() != nil}
+	return hello{
+		minVersion: minVersion, maxVersion: maxVersion, address: e.cfg.Address, incarnation: e.cfg.Incarnation, system: e.system.ID,
+		most: e.cfg.MaxMessage, parcels: e.recipient() != nil, quota: e.cfg.QueueBytes,
+	}
 }
 
 // deliverItem gives a message to a process of our own, after the same checks and copies as one from afar.

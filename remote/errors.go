@@ -49,7 +49,7 @@ var (
 	errSilent        = errors.New("nothing was heard from the peer for two heartbeats")
 	errCrowded       = errors.New("the peer has no room for another link")
 	errLeft          = errors.New("the peer has left")
-	errReplaced      = errors.New("a later incarnation of the peer, or a member that a guest gives way to, has taken its place")
+	errReplaced      = fmt.Errorf("%w: a later incarnation of the peer, or a member that a guest gives way to, has taken its place", ErrGone)
 	errHandshake     = errors.New("the peer did not complete the handshake in time")
 	errFirstMessage  = errors.New("what the peer says first is no hello of ours and no ConnectRequest of a server")
 	errOtherLanguage = errors.New("the peer does not speak our own language")

@@ -18,7 +18,9 @@ const (
 	frameParcel                   // between two systems of package actor
 	frameOpen                     // the beginning of a large one of these
 	frameChunk                    // the next part of it
-	frameLeave                    // nothing follows
+	frameLeave                    // no message follows
+	frameAck                      // what came of the other side's frames
+	frameVoid                     // the link is over
 
 	frameUrgent frameKind = 0x80 // of the lane that passes the other
 
@@ -109,3 +111,5 @@ func (c *cursor) meta(kind frameKind, t *heard, m *meta) {
 		c.failed = true
 	}
 }
+
+var voidFrame = []byte{0, 0, 0, byte(frameVoid)}

@@ -16,11 +16,22 @@ type hello struct {
 	system                 string
 	most                   int  // bytes of a message's body, Config.MaxMessage
 	parcels                bool // its system takes them
+	quota                  int  // bytes that it writes at most without acknowledgement, Config.QueueBytes
+	link                   linkHello
+}
+
+// linkHello is what is said of the link that a connection is to carry: section 8 of WIRE.md.
+type linkHello struct {
+	id       uint64 // chosen by the caller, at random
+	try      uint64 // the number of the connection: each further one has a greater one
+	begun    bool   // there was one of this link before
+	received uint64 // frames that have come and were handled
+	called   string // by a caller: the address that it has dialled
 }
 
 const (
-	minVersion = 1
-	maxVersion = 1
+	minVersion = 2
+	maxVersion = 2
 
 	helloMagic = "tlaunch\n" // before everything else, from both ends
 	helloLimit = 8 << 10     // bytes
@@ -37,6 +48,7 @@ const (
 	byHandshake                // the hello is none
 	byClosing                  // the endpoint is closing
 	byLimit                    // there are too many connections
+	byUnknown                  // the link that is to go on is not known
 )
 
 func (h hello) append(b []byte) []byte {
@@ -46,7 +58,17 @@ func (h hello) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, h.incarnation)
 	b = addText(b, h.system)
 	b = binary.AppendUvarint(b, uint64(h.most))
-	if h.parcels {
+	b = appendBool(b, h.parcels)
+	b = binary.AppendUvarint(b, uint64(h.quota))
+	b = binary.AppendUvarint(b, h.link.id)
+	b = binary.AppendUvarint(b, h.link.try)
+	b = appendBool(b, h.link.begun)
+	b = binary.AppendUvarint(b, h.link.received)
+	return addText(b, h.link.called)
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
 		return append(b, 1)
 	}
 	return append(b, 0)
@@ -68,10 +90,12 @@ func parseHello(b []byte) (h hello, err error) {
 	h.address, h.incarnation, h.system = c.text(helloLimit), c.uvarint(), c.text(helloLimit)
 	most := c.uvarint()
 	h.parcels = c.uvarint() == 1
+	quota := c.uvarint()
+	h.link = linkHello{id: c.uvarint(), try: c.uvarint(), begun: c.uvarint() == 1, received: c.uvarint(), called: c.text(helloLimit)}
 	if c.failed || most == 0 {
 		return hello{}, fmt.Errorf("%w: the peer does not say who it is", errFirstMessage)
 	}
-	h.most = int(min(most, math.MaxInt)) // what fits here
+	h.most, h.quota = int(min(most, math.MaxInt)), int(min(quota, math.MaxInt)) // what fits here
 	return h, nil
 }
 

@@ -24,9 +24,17 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
+func helloOf(low, high int, address string, incarnation uint64, system string, most int, parcels bool) hello {
+	return hello{
+		minVersion: low, maxVersion: high, address: address, incarnation: incarnation, system: system, most: most, parcels: parcels,
+		quota: 1 << 20, link: linkHello{id: 1, try: 1, called: "b:1"},
+	}
+}
+
 // Section 2 of WIRE.md.
 func TestHelloRoundTrip(t *testing.T) {
-	h := hello{minVersion, maxVersion, "a:1", 7, "system", 1 << 20, true}
+	h := helloOf(minVersion, maxVersion, "a:1", 7, "system", 1<<20, true)
+	h.quota, h.link = 1<<22, linkHello{id: 1 << 63, try: 3, begun: true, received: 1 << 40, called: "b:1"}
 	got, err := parseHello(h.append(nil))
 	require.NoError(t, err)
 	require.Equal(t, h, got)
@@ -37,29 +45,30 @@ func TestHelloRoundTrip(t *testing.T) {
 
 func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for name, h := range map[string]hello{
-		"later versions": {2, 9, "a:1", 7, "s", 1, true},
-		"upside down":    {2, 1, "a:1", 7, "s", 1, true},
-		"version zero":   {0, 0, "a:1", 7, "s", 1, true},
+		"later versions":   helloOf(3, 9, "a:1", 7, "s", 1, true),
+		"an older version": helloOf(1, 1, "a:1", 7, "s", 1, true),
+		"upside down":      helloOf(3, 2, "a:1", 7, "s", 1, true),
+		"version zero":     helloOf(0, 0, "a:1", 7, "s", 1, true),
 	} {
 		_, err := parseHello(h.append(nil))
 		require.ErrorIs(t, err, ErrVersion, name)
 	}
 	_, err := parseHello(nil)
 	require.ErrorIs(t, err, ErrVersion)
-	_, err = parseHello([]byte{1, 1, 200})
+	_, err = parseHello([]byte{2, 2, 200})
 	require.ErrorIs(t, err, errFirstMessage, "cut off")
-	_, err = parseHello(hello{1, 1, "a:1", 7, "s", 0, true}.append(nil))
+	_, err = parseHello(helloOf(2, 2, "a:1", 7, "s", 0, true).append(nil))
 	require.ErrorIs(t, err, errFirstMessage, "a peer that takes nothing")
-	h, err := parseHello(hello{1, 9, "a:1", 7, "s", 1, true}.append(nil))
+	h, err := parseHello(helloOf(2, 9, "a:1", 7, "s", 1, true).append(nil))
 	require.NoError(t, err, "the ranges overlap")
 	require.Equal(t, maxVersion, h.maxVersion)
-	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 2), 3))
+	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 3), 4))
 	require.ErrorIs(t, err, ErrVersion, "what a later version says beside its range is not looked at")
 }
 
 func FuzzParseHello(f *testing.F) {
-	f.Add(hello{1, 1, "a:1", 0, "s", 1, true}.append(nil))
-	f.Add(hello{1, 3, "", 1<<64 - 1, "", 1 << 30, true}.append(nil))
+	f.Add(helloOf(2, 2, "a:1", 0, "s", 1, true).append(nil))
+	f.Add(helloOf(2, 3, "", 1<<64-1, "", 1<<30, true).append(nil))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		h, err := parseHello(block)
 		if err != nil {
@@ -87,7 +96,7 @@ func answered(t *testing.T, e *Endpoint, dial func(context.Context, string) (net
 
 func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
 	p := memoryPair(t, nil)
-	v, why := answered(t, p.b, p.a.cfg.Dial, hello{8, 9, "c:1", 1, "s", 1, true}.append(nil))
+	v, why := answered(t, p.b, p.a.cfg.Dial, helloOf(8, 9, "c:1", 1, "s", 1, true).append(nil))
 	require.Equal(t, byVersion, v)
 	require.Contains(t, why, "the peer speaks 8 to 9")
 	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedVersion] == 1 }, 5*time.Second, time.Millisecond)
@@ -123,15 +132,15 @@ func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
 func TestHelloThatMakesNoSense(t *testing.T) {
 	p := memoryPair(t, nil)
 	for want, block := range map[verdict][]byte{
-		byHandshake: {1, 1, 200},
+		byHandshake: {2, 2, 200},
 		byVersion:   {},
-		byIdentity:  hello{1, 1, "a b", 1, "s", 1, true}.append(nil),
-		byAlias:     hello{1, 1, "c:1", 1, p.b.system.ID, 1, false}.append(nil),
+		byIdentity:  helloOf(2, 2, "a b", 1, "s", 1, true).append(nil),
+		byAlias:     helloOf(2, 2, "c:1", 1, p.b.system.ID, 1, false).append(nil),
 	} {
 		got, _ := answered(t, p.b, p.a.cfg.Dial, block)
 		require.Equal(t, want, got)
 	}
-	got, _ := answered(t, p.b, p.a.cfg.Dial, hello{1, 1, "b:1", 1, "s", 1, true}.append(nil))
+	got, _ := answered(t, p.b, p.a.cfg.Dial, helloOf(2, 2, "b:1", 1, "s", 1, true).append(nil))
 	require.Equal(t, byIdentity, got, "our own address")
 
 	c, err := p.a.cfg.Dial(within(t, 5*time.Second), "b:1")

@@ -176,7 +176,7 @@ func FuzzFrame(f *testing.F) {
 	e.system.ProcessRegistry.Add(swallow{}, "x")
 	e.system.ProcessRegistry.Add(panicking{swallow{}}, "panics")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		l := e.newLink(nil, newPulse())
+		l := e.newLink(nil)
 		l.p = e.peer("a:1")
 		l.handle(raw)
 		l.sends = true

@@ -184,7 +184,7 @@ func TestIdentityMustFit(t *testing.T) {
 		p := e.peer("a:1")
 		defer p.release()
 		claim := func(c *Credentials) *link {
-			l, id := e.newLink(nil, newPulse()), c.Identity()
+			l, id := e.newLink(nil), c.Identity()
 			l.p, l.member = p, &id
 			require.NoError(t, p.bind(id))
 			return l

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -24,25 +25,38 @@ type stream interface {
 // calls finish, and the keeper, which started them, clears up.
 type link struct {
 	e      *Endpoint
-	p      *peer        // set before the link is taken into use
-	pulse  *pulse       // of the connection that it runs over
-	waits  atomic.Int64 // since when the reader waits, by pulse; delivering while it does not
-	member *Identity    // who is at the other end, where certificates of a run say so
-	sends  bool         // we may write messages to it
+	p      *peer // set before the link is taken into use
+	made   time.Time
+	member *Identity // who is at the other end, where certificates of a run say so
+	sends  bool      // we may write messages to it
 
 	// Of a stock peer.
 	stream stream
 	q      *queue
 	hangUp func() // says that nothing more will be written; nil on the accepting side
 
-	// Of an endpoint of this package, with which both directions use one connection.
-	own     bool
-	conn    *secured
-	out     *outbox
-	left    atomic.Bool // we have said that nothing more will be written
-	parcels bool        // the peer takes them
+	// Of an endpoint of this package, with which both directions use one connection, and another one when that is lost.
+	own bool
+	carriage
+	ctx         context.Context // ends with the link
+	cancel      context.CancelFunc
+	caller      bool // this side dials
+	failures    int  // in a row, of connections on which nothing came; owned by tend
+	id          uint64
+	called      string // the address that the caller has dialled
+	incarnation uint64 // of the peer
+	system      string // and its actor system's id, which tells processes apart
+	parcels     bool   // the peer takes them
+	out         *outbox
+	peerLeft    atomic.Bool // it writes no more messages
+	known       atomic.Bool // the peer knows of the link, for it has said something on it
 
-	incarnation uint64 // of the peer, when it is our own
+	// Of its reader.
+	in      *reader
+	quota   int         // bytes that the peer writes at most without acknowledgement
+	unacked int         // bytes that have come since it was told
+	ackSoon atomic.Bool // late is running
+	late    *time.Timer
 
 	once sync.Once
 	over chan struct{} // closed by finish
@@ -50,9 +64,9 @@ type link struct {
 	lost int           // messages that were queued then. Read after over
 }
 
-func (e *Endpoint) newLink(s stream, p *pulse) *link {
+func (e *Endpoint) newLink(s stream) *link {
 	return &link{
-		e: e, stream: s, pulse: p, q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{}),
+		e: e, stream: s, made: time.Now(), q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{}),
 	}
 }
 
@@ -65,26 +79,40 @@ func (l *link) finish(err error) {
 			cause = errLeft
 		}
 		l.lost = l.endQueue(cause)
+		if l.own {
+			l.cancel()
+		}
 		close(l.over)
 	})
 }
 
 // run keeps the link until it is over. breakOff ends the stream for certain.
 func (l *link) run(breakOff func()) {
-	var workers sync.WaitGroup
+	var workers, writer sync.WaitGroup
 	if l.own {
 		workers.Go(l.readFrames)
-		workers.Go(l.writeFrames)
+		writer.Go(l.writeFrames)
 		workers.Go(l.beat)
+		workers.Go(l.tend)
 	} else {
 		workers.Go(l.read)
 		workers.Go(l.write)
 	}
 	<-l.over
+	if c := l.current(); c != nil {
+		// The writer's last word is that there is no link any more: nobody shall wait for it to go on.
+		_ = c.SetWriteDeadline(time.Now().Add(lastWord)) // fails only where the connection has ended
+		writer.Wait()
+		l.lose(c, l.err)
+	}
 	breakOff()
 	l.p.ended(l, l.err, l.lost)
+	writer.Wait()
 	workers.Wait()
 }
+
+// lastWord is how long the news may take that a link is over.
+const lastWord = 250 * time.Millisecond
 
 // read hands what arrives to its processes, until the stream ends or the peer says goodbye.
 func (l *link) read() {
@@ -106,16 +134,6 @@ func (l *link) read() {
 			return
 		}
 	}
-}
-
-const delivering = -1
-
-// silent reports whether nothing was heard for two heartbeats. Only the time counts in which the reader waits: while a
-// process takes its time with a message, the peer is not to blame. Any byte is a sign of life, for a large message may
-// take longer on a slow path.
-func (l *link) silent() bool {
-	since := l.waits.Load()
-	return since != delivering && l.pulse.now()-time.Duration(max(since, l.pulse.last.Load())) >= 2*l.e.cfg.Heartbeat
 }
 
 // handle reports false when the peer leaves.
@@ -190,7 +208,7 @@ func (l *link) send(m *pb.RemoteMessage) (size int, err error) {
 }
 
 // mark is what a sign of life carries for its answer to be known by: the time, never zero.
-func (l *link) mark() uint64 { return uint64(l.pulse.now()) + 1 }
+func (l *link) mark() uint64 { return uint64(time.Since(l.made)) + 1 }
 
 // answered notes how long a sign of life took there and back. A peer that makes up marks spoils its own figure.
 func (l *link) answered(mark uint64) {
@@ -199,7 +217,7 @@ func (l *link) answered(mark uint64) {
 	}
 }
 
-// beat has the writer give signs of life, and ends the link when the peer gives none.
+// beat has the writer give signs of life, and gives a connection up over which the peer gives none.
 func (l *link) beat() {
 	tick := time.NewTicker(l.e.cfg.Heartbeat / 2)
 	defer tick.Stop()
@@ -208,9 +226,8 @@ func (l *link) beat() {
 		select {
 		case <-tick.C:
 			l.out.nudge(l.mark())
-			if l.silent() {
-				l.finish(errSilent)
-				return
+			if c := l.current(); c != nil && c.silent(l.e.cfg.Heartbeat) {
+				l.lose(c, errSilent)
 			}
 		case <-l.over:
 			return

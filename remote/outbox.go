@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -12,8 +13,8 @@ import (
 )
 
 // An outbox holds what waits to be written on a link with one of our own endpoints, encoded already: urgent frames, which pass the others,
-// and data. A large message is cut into chunks, between which all others pass but those to the same process. Many goroutines put; the
-// link's writer alone takes. See newOutbox.
+// and data; and what was written and is not acknowledged. A large message is cut into chunks, between which all others pass but those to
+// the same process. Many goroutines put; the link's writer alone takes. See newOutbox.
 type outbox struct {
 	limit  int // of data for those who can wait, in bytes
 	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
@@ -23,22 +24,32 @@ type outbox struct {
 
 	mu      sync.Mutex
 	some    sync.Cond // there is something to take, or the outbox has ended
+	idle    bool      // the writer waits for that: it writes nothing
 	lanes   [2]outlane
+	sent    unacked
 	waiters []*waiter // for room in the data lane, first come first served
 	beat    bool      // a sign of life is due
 	mark    uint64    // to be answered by the peer; 0: none is due
 	echo    uint64    // the peer's, to be answered; 0: none is
-	closing bool      // take what is left, then report the end
+	away    bool      // there is no connection
+	closing error     // not nil: nothing more is put; when all is taken, leave is
+	left    bool      // leave was taken
+	parting bool      // void is to be said when the peer has that
 	err     error     // the outbox has ended; nothing is taken any more
+
+	received atomic.Uint64 // frames of the peer that were handled, for acknowledgements
+	told     atomic.Uint64 // the last acknowledgement that was written
+	ackDue   bool
 }
 
-// outlane is one of the two lanes. Its messages are counted from when they are put until they are written.
+// outlane is one of the two lanes. Its messages are counted from when they are put until they are acknowledged.
 type outlane struct {
 	said     said
-	buf      []byte // whole frames
-	cuts     []cut  // of buf
-	added    uint64 // bytes that were ever added to buf
-	took     uint64 // and taken from it
+	page     *page // where frames are added; nil: none yet
+	pageSize int
+	queue    fifo[entry] // not yet taken
+	added    uint64      // entries' bytes that were ever added
+	took     uint64      // and taken
 	messages int
 	bytes    int
 	large    []*large          // those that have a slot come first
@@ -47,9 +58,6 @@ type outlane struct {
 	turn     int               // among those that have a slot: whose chunk is next
 	busy     map[string]*large // by target
 }
-
-// A cut is a place where frames end, and what is between it and the one before.
-type cut struct{ end, messages, bytes int }
 
 // large is a message on its way in chunks.
 type large struct {
@@ -159,12 +167,23 @@ func (o *outbox) answer(mark uint64) {
 	o.some.Signal()
 }
 
-// drain refuses new messages and lets the writer have what is left.
-func (o *outbox) drain() {
+// drain refuses new messages, with why, and lets the writer have what is left. The first reason given stays.
+func (o *outbox) drain(why error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.closing = true
-	o.failWaitersLocked(ErrClosed)
+	if o.closing == nil {
+		o.closing = why
+		o.failWaitersLocked(why)
+		o.some.Signal()
+	}
+}
+
+// part lets the writer have what is left, as the peer says nothing any more: first that this is known. One of the two sides says the last word.
+func (o *outbox) part(last bool) {
+	o.drain(errLeft)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ackDue, o.parting = true, last
 	o.some.Signal()
 }
 
@@ -178,14 +197,15 @@ func (o *outbox) end(err error) (lost int) {
 	}
 	for which := range o.lanes {
 		lost += o.lanes[which].messages
-		o.lanes[which] = outlane{}
+		o.lanes[which] = outlane{} // its memory is left to the garbage collector: it may be in the middle of being written
 	}
+	o.sent = unacked{}
 	o.failWaitersLocked(o.err)
 	o.some.Signal()
 	return lost
 }
 
-// depth returns what is queued now.
+// depth returns what is queued now, or not acknowledged.
 func (o *outbox) depth() (messages, bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -197,8 +217,8 @@ func (o *outbox) depth() (messages, bytes int) {
 }
 
 func (o *outbox) endLocked() error {
-	if o.err == nil && o.closing {
-		return ErrClosed
+	if o.err == nil {
+		return o.closing
 	}
 	return o.err
 }
@@ -209,10 +229,10 @@ func (o *outbox) roomLocked(it *item) bool {
 }
 
 func (o *outbox) pushLocked(which int, it *item) {
-	l := &o.lanes[which]
-	if l.messages == 0 {
-		o.some.Signal() // the writer waits only where both lanes are empty
+	if o.idle {
+		o.some.Signal()
 	}
+	l := &o.lanes[which]
 	l.messages++
 	l.bytes += it.size
 	l.place(it, which == urgentLane)
@@ -253,29 +273,40 @@ func (l *outlane) place(it *item, urgent bool) {
 		l.large = append(l.large, g)
 		return
 	}
-	at := len(l.buf)
-	b := l.said.addMeta(addHead(l.buf), it)
-	l.buf = append(b, it.data...)
-	setHead(l.buf, at, it.kind()|laneBit(urgent), 0)
-	l.added += uint64(len(l.buf) - at)
-	l.count(it.size)
+	p := l.pageFor(it.size + slack)
+	at := len(p.buf)
+	b := l.said.addMeta(addHead(p.buf), it)
+	body := it.data
+	if len(body) <= copiedBytes {
+		b, body = append(b, body...), nil
+	}
+	setHead(b, at, it.kind()|laneBit(urgent), len(body))
+	p.filled(b)
+	if e := l.queue.last(); e != nil && e.page == p && e.body == nil {
+		e.to = len(b)
+	} else {
+		l.queue.push(entry{page: p, from: at, to: len(b)})
+		p.refs++
+	}
+	e := l.queue.last()
+	e.frames++
+	e.messages++
+	e.bytes += it.size
+	l.added += uint64(len(b) - at)
+	switch {
+	case body == nil && it.room != nil:
+		pool.Put(it.room)
+	case body != nil:
+		k := it.kept()
+		e.body, e.room = k.data, k.room
+		l.added += uint64(len(body))
+	}
 }
 
-// count says that a message was added to buf and ends there.
-func (l *outlane) count(bytes int) {
-	if n := len(l.cuts); n > 0 {
-		c := &l.cuts[n-1]
-		begin := 0
-		if n > 1 {
-			begin = l.cuts[n-2].end
-		}
-		if len(l.buf)-begin <= inlineBytes {
-			c.end, c.messages, c.bytes = len(l.buf), c.messages+1, c.bytes+bytes
-			return
-		}
-	}
-	l.cuts = append(l.cuts, cut{len(l.buf), 1, bytes})
-}
+const (
+	slack       = 64       // what a frame takes at most beside its item's size
+	copiedBytes = 16 << 10 // a body up to this stands in a page behind what is before it, a larger one by itself
+)
 
 func laneBit(urgent bool) frameKind {
 	if urgent {

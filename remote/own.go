@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 )
@@ -14,7 +15,9 @@ import (
 // connectOwn says hello on a connection that we made and takes the link into use. Its error is as connect's, or errOtherLanguage.
 func (e *Endpoint) connectOwn(ctx context.Context, p *peer, conn *secured) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	h, err := e.greet(conn)
+	mine := e.hello()
+	mine.link = p.draw()
+	h, err := e.greet(conn, mine)
 	if !stop() {
 		err = context.Cause(ctx)
 	}
@@ -22,18 +25,39 @@ func (e *Endpoint) connectOwn(ctx context.Context, p *peer, conn *secured) error
 		err = p.fits(conn.info, true, &h.incarnation)
 	}
 	if err == nil {
-		l := e.newOwnLink(conn, p, h)
+		p.drawn()
+		l := e.newOwnLink(conn, p, h, mine.link)
+		l.caller = true
 		if err = p.up(l); err == nil {
-			return e.keepRunning(l, func() { conn.Close() })
+			return e.keepRunning(l, func() {})
 		}
 	}
 	conn.Close()
 	return e.notUp(p, conn, err)
 }
 
-// greet says hello and hears the answer.
-func (e *Endpoint) greet(conn *secured) (hello, error) {
-	unsaid := writeHello(conn, e.hello().append(nil))
+// draw gives a link that is to be begun its name. One that may have been begun already, though we did not hear so, keeps it: then the
+// peer has but one link, and nothing that it has sent on it is lost.
+func (p *peer) draw() linkHello {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draft.id == 0 {
+		p.draft = linkHello{id: randomStart() | 1, called: p.address}
+	}
+	p.draft.try++
+	return p.draft
+}
+
+// drawn says that the peer has begun the link too.
+func (p *peer) drawn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.draft = linkHello{}
+}
+
+// greet says hello and hears the answer, which says who is there also where its error is errForgotten.
+func (e *Endpoint) greet(conn *secured, mine hello) (hello, error) {
+	unsaid := writeHello(conn, mine.append(nil))
 	answer, err := readHello(conn) // whoever hangs up on us may have said why
 	if err = errors.Join(err, unsaid); err != nil {
 		return hello{}, e.otherLanguage(err)
@@ -48,6 +72,12 @@ func (e *Endpoint) greet(conn *secured) (hello, error) {
 	switch verdict(answer[0]) {
 	case welcomed:
 		return parseHello(answer[1:])
+	case byUnknown:
+		h, err := parseHello(answer[1:])
+		if err == nil {
+			err = errForgotten
+		}
+		return h, err
 	case byAlias:
 		return hello{}, errAlias
 	case byIdentity:
@@ -70,74 +100,105 @@ func (e *Endpoint) otherLanguage(err error) error {
 	return err
 }
 
-// admitOwn answers the hello of a caller and takes the link into use.
+// admitOwn answers the hello of a caller and takes the link into use, or has one go on that has lost its connection.
 func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	l, err := e.hear(conn)
-	if !stop() && l == nil {
+	l, again, err := e.hear(ctx, conn)
+	if !stop() && err != nil {
 		err = context.Cause(ctx)
 	}
-	if l != nil {
-		_ = e.keepRunning(l, func() { conn.Close() }) // fails only where the endpoint is closing
+	if err == nil {
+		if !again {
+			_ = e.keepRunning(l, func() {}) // fails only where the endpoint is closing
+		}
 		l.p.release()
 		return
 	}
 	conn.Close()
-	if !errors.Is(err, errAlias) && !errors.Is(err, ErrClosed) && e.dialing.Err() == nil {
-		e.turnedAway(from, err)
+	switch {
+	case errors.Is(err, errAlias), errors.Is(err, ErrClosed), errors.Is(err, errForgotten), errors.Is(err, errStale), e.dialing.Err() != nil:
+		return
 	}
+	e.turnedAway(from, err)
 }
 
-// hear reads a caller's hello and answers it. The link it returns is up, and holds its peer, which the caller releases.
-func (e *Endpoint) hear(conn *secured) (*link, error) {
+// hear reads a caller's hello and answers it. The link that it returns without an error is up, and holds its peer, which the caller releases.
+// again says that the link was there before.
+func (e *Endpoint) hear(ctx context.Context, conn *secured) (l *link, again bool, err error) {
 	block, err := readHello(conn)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	h, err := parseHello(block)
-	var l *link
 	if err == nil {
-		l, err = e.receiveLink(conn, h)
+		l, again, err = e.receiveLink(conn, h)
 	}
-	answer := []byte{byte(welcomed)}
-	if err == nil {
-		answer = e.hello().append(answer)
+	if again {
+		if err = l.goOn(ctx, conn, h); err != nil {
+			l.p.release()
+		}
+		return l, true, err
+	}
+	answer := []byte{byte(verdictOf(err))}
+	if err == nil || errors.Is(err, errForgotten) {
+		mine := e.hello()
+		mine.link = linkHello{id: h.link.id, try: h.link.try}
+		answer = mine.append(answer)
 	} else {
-		answer = addText([]byte{byte(verdictOf(err))}, err.Error())
+		answer = addText(answer, err.Error())
 	}
-	// The link is up before the caller knows, who may then rely on it at both ends; its writer begins after this.
-	unsaid := writeHello(conn, answer)
-	if l != nil && unsaid != nil {
-		l.finish(unsaid)
-		l.p.ended(l, unsaid, l.lost)
-		l.p.release()
-		return nil, unsaid
+	// The link is up before the caller knows, who may then rely on it at both ends; its writer begins after this. A caller who does not
+	// hear the answer comes again, with the same link.
+	if unsaid := writeHello(conn, answer); l != nil && unsaid != nil {
+		l.lose(l.current(), unsaid)
 	}
-	return l, err
+	return l, false, err
 }
 
-// receiveLink makes a link for a caller who is who the hello says, and takes it into use.
-func (e *Endpoint) receiveLink(conn *secured, h hello) (*link, error) {
+// receiveLink makes a link for a caller who is who the hello says, and takes it into use. One that is there already it returns, with again.
+func (e *Endpoint) receiveLink(conn *secured, h hello) (l *link, again bool, err error) {
 	switch {
 	case h.system == e.system.ID: // we have dialled ourselves by another name
-		return nil, errAlias
+		return nil, false, errAlias
 	case !printable(h.address) || h.address == e.cfg.Address:
-		return nil, fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
+		return nil, false, fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
 	}
 	p := e.peer(h.address)
-	err := p.fits(conn.info, false, &h.incarnation)
-	if err == nil {
-		l := e.newOwnLink(conn, p, h)
-		if err = p.up(l); err == nil {
-			return l, nil
+	if err = p.fits(conn.info, false, &h.incarnation); err == nil {
+		if l = p.linkOf(h); l != nil {
+			return l, true, nil
+		}
+		if h.link.begun {
+			err = errForgotten
+		} else {
+			l = e.newOwnLink(conn, p, h, h.link)
+			if err = p.up(l); err == nil {
+				return l, false, nil
+			}
 		}
 	}
 	p.release()
-	return nil, err
+	return nil, false, err
+}
+
+// linkOf is the link that a caller wants to go on with, or nil.
+func (p *peer) linkOf(h hello) *link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.links {
+		if l.own && !l.caller && l.id == h.link.id && l.system == h.system && l.ctx.Err() == nil {
+			return l
+		}
+	}
+	return nil
 }
 
 func verdictOf(err error) verdict {
 	switch {
+	case err == nil:
+		return welcomed
+	case errors.Is(err, errForgotten):
+		return byUnknown
 	case errors.Is(err, ErrRefused):
 		return byIdentity
 	case errors.Is(err, ErrVersion):
@@ -150,78 +211,94 @@ func verdictOf(err error) verdict {
 	return byHandshake
 }
 
-func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello) *link {
-	return &link{
-		e: e, p: p, pulse: conn.info.pulse, member: conn.info.member, own: true, sends: true, conn: conn, incarnation: h.incarnation,
-		parcels: h.parcels,
-		out:     newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)), over: make(chan struct{}),
+func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello, name linkHello) *link {
+	l := &link{
+		e: e, p: p, made: time.Now(), member: conn.info.member, own: true, sends: true, incarnation: h.incarnation, system: h.system,
+		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels,
+		out: newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)), over: make(chan struct{}),
 	}
+	l.ctx, l.cancel = context.WithCancel(e.ctx)
+	first := newCarrier(conn)
+	l.carriage = carriage{changed: make(chan struct{}), now: first, tries: name.try, since: l.made}
+	s := &inletSink{l: l}
+	if r := e.recipient(); r != nil {
+		s.inlet = r.Inlet(p.address)
+	}
+	l.in = newReader(nil, s, e.cfg.MaxMessage)
+	return l
 }
 
 // readFrames hands what arrives to its processes until the link is over.
 func (l *link) readFrames() {
-	s := &inletSink{l: l}
-	if r := l.e.recipient(); r != nil {
-		s.inlet = r.Inlet(l.p.address)
+	l.late = time.AfterFunc(time.Hour, l.acknowledgeLate)
+	defer l.late.Stop()
+	for c := l.next(&l.reading); c != nil; c = l.next(&l.reading) {
+		l.in.resume(heardFrom{l, c})
+		err := l.in.run()
+		l.in.rest()
+		l.out.received.Store(l.in.count)
+		switch {
+		case errors.Is(err, errFrame):
+			l.e.dropped(l.p, BadFrame, 1)
+			l.finish(err)
+		case errors.Is(err, ErrTooLarge):
+			l.e.dropped(l.p, TooLarge, 1)
+			l.finish(err)
+		case errors.Is(err, errForgotten) && l.settled():
+			l.finish(nil)
+		case errors.Is(err, errForgotten):
+			l.finish(err)
+		case errors.Is(err, io.EOF):
+			err = fmt.Errorf("the connection has ended without a goodbye: %w", err)
+		}
+		l.halt(&l.reading, err)
 	}
-	err := newReader(heardFrom{l}, s, l.e.cfg.MaxMessage).run()
-	switch {
-	case errors.Is(err, errLeaves), l.left.Load() && errors.Is(err, io.EOF):
-		err = nil
-	case errors.Is(err, errFrame):
-		l.e.dropped(l.p, BadFrame, 1)
-	case errors.Is(err, ErrTooLarge):
-		l.e.dropped(l.p, TooLarge, 1)
-	case errors.Is(err, io.EOF):
-		err = fmt.Errorf("the connection has ended without a goodbye: %w", io.ErrUnexpectedEOF)
-	}
-	l.finish(err)
 }
 
-// heardFrom is the connection of a link, as its reader sees it.
-type heardFrom struct{ l *link }
-
-func (h heardFrom) Read(b []byte) (int, error) {
-	l := h.l
-	l.waits.Store(int64(l.pulse.now()))
-	n, err := l.conn.Read(b)
-	l.waits.Store(delivering)
-	l.p.receivedBytes.Add(uint64(n))
-	return n, err
-}
-
-// writeFrames writes what is queued until the outbox ends.
+// writeFrames writes what is queued until the link is over.
 func (l *link) writeFrames() {
 	var w writer
+	for c := l.next(&l.writing); c != nil; c = l.next(&l.writing) {
+		l.halt(&l.writing, l.writeTo(c, &w))
+	}
+}
+
+func (l *link) writeTo(c *carrier, w *writer) error {
 	for {
-		messages, alive := l.out.take(&w)
-		if !alive {
-			l.leave()
-			return
+		switch l.out.take(w) {
+		case halted:
+			return nil
+		case nothing:
+			if l.err != nil { // set before
+				_, _ = c.Conn.Write(voidFrame) // for nothing where the connection is what failed
+			}
+			return nil
 		}
-		size, err := w.writeTo(l.conn.Conn)
+		size, err := w.writeTo(c.Conn)
 		if err != nil {
-			l.finish(err)
-			return
+			return err
 		}
-		l.p.sentMessages.Add(uint64(messages))
+		l.p.sentMessages.Add(uint64(w.fresh))
+		l.p.resentMessages.Add(uint64(w.resent))
 		l.p.sentBytes.Add(uint64(size))
 	}
 }
 
-// leave is said after the last message. The link is over when the peer, who then has everything, hangs up.
-func (l *link) leave() {
-	select {
-	case <-l.over:
-		return
-	default:
-	}
-	l.left.Store(true)
-	b := addHead(nil)
-	setHead(b, 0, frameLeave, 0)
-	if _, err := l.conn.Conn.Write(b); err != nil {
-		l.finish(err)
-	}
+// leaving reports whether one of the two sides has said that it will write no more messages, or is about to.
+func (l *link) leaving() bool { return l.peerLeft.Load() || l.out.isClosing() }
+
+// settled reports whether both sides leave, and the peer has all messages.
+func (l *link) settled() bool {
+	messages, _ := l.out.depth()
+	return messages == 0 && l.leaving()
+}
+
+// peerLeaves is called by the reader when the peer has said its last message. This side says what it has, and its own leave.
+func (l *link) peerLeaves() {
+	l.peerLeft.Store(true)
+	l.p.leaves(l)
+	l.out.received.Store(l.in.count)
+	l.out.part(!l.caller)
 }
 
 // What waits to be written, whatever the peer speaks.
@@ -253,10 +330,13 @@ func (l *link) countStalls(s *stalls) {
 }
 
 func (l *link) drain() {
-	if l.own {
-		l.out.drain()
-	} else {
+	if !l.own {
 		l.q.drain()
+		return
+	}
+	l.out.drain(ErrClosed)
+	if messages, _ := l.out.depth(); messages == 0 && l.current() == nil {
+		l.finish(nil) // nobody would hear
 	}
 }
 

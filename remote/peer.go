@@ -30,6 +30,7 @@ type peer struct {
 	notBefore    time.Time // no attempt starts earlier
 	refusal      error     // of the last attempt, over identity or version
 	alias        bool      // dialling it led back to ourselves
+	draft        linkHello // of the link that the next attempt is to begin
 	member       *Identity // who was here last
 	pending      []waiting // what cannot wait itself, while an attempt is under way
 	pendingBytes int
@@ -202,13 +203,14 @@ func (p *peer) up(l *link) error {
 		p.member = l.member
 	}
 	var replaced []*link
+	why := map[*link]error{}
 	p.links = slices.DeleteFunc(p.links, func(o *link) bool {
-		gone := o.own && l.own && o.incarnation < l.incarnation ||
-			o.member != nil && l.member != nil && yields(o.member, l.member)
-		if gone {
+		err := l.replaces(o)
+		if err != nil {
 			replaced = append(replaced, o)
+			why[o] = err
 		}
-		return gone
+		return err != nil
 	})
 	p.links = append(p.links, l)
 	l.countStalls(&p.stalls)
@@ -224,7 +226,7 @@ func (p *peer) up(l *link) error {
 	}
 	p.mu.Unlock()
 	for _, o := range replaced {
-		o.finish(errReplaced) // nobody is there any more, whatever TCP believes
+		o.finish(why[o])
 	}
 	p.endWatches(watches)
 	return nil
@@ -234,6 +236,36 @@ func (p *peer) up(l *link) error {
 func (p *peer) writeToLocked(l *link) {
 	p.sender = l
 	p.ready.Store(l)
+}
+
+// replaces says why another link with the same address is of no use any more now that this one is up, if it is not.
+func (l *link) replaces(o *link) error {
+	both := o.own && l.own
+	switch {
+	case both && (o.incarnation < l.incarnation || o.incarnation == l.incarnation && o.system != l.system),
+		o.member != nil && l.member != nil && yields(o.member, l.member):
+		return errReplaced // nobody is there any more, whatever TCP believes
+	case both && !o.caller && !l.caller && o.system == l.system && o.called == l.called:
+		return errBegunNew // nobody dials where there is a link
+	}
+	return nil
+}
+
+// leaves takes a link on which the peer says goodbye out of use for what is sent from now on.
+func (p *peer) leaves(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sender == l {
+		p.electLocked()
+	}
+}
+
+// electLocked chooses the link to write to, if there is one.
+func (p *peer) electLocked() {
+	p.writeToLocked(nil)
+	if i := slices.IndexFunc(p.links, func(o *link) bool { return o.sends && !o.peerLeft.Load() }); i >= 0 {
+		p.writeToLocked(p.links[i])
+	}
 }
 
 // sendOnLocked makes l the link to write to, beginning with what could not wait for it.
@@ -264,13 +296,10 @@ func (p *peer) ended(l *link, err error, lost int) {
 		watches, p.watches = p.watches, nil
 	}
 	if p.sender == l {
-		p.writeToLocked(nil)
-		if i := slices.IndexFunc(p.links, func(o *link) bool { return o.sends }); i >= 0 {
-			p.writeToLocked(p.links[i])
-		}
+		p.electLocked()
 	}
 	p.mu.Unlock()
-	p.e.forget(l)
+	p.e.forget(l, lost)
 	p.e.dropped(p, LinkLost, lost)
 	p.endWatches(watches)
 	if l.sends && p.e.cfg.Down != nil {
@@ -297,6 +326,9 @@ func (p *peer) stats() PeerStats {
 	}
 	if p.sender != nil {
 		s.State = LinkUp
+		if p.sender.own && p.sender.current() == nil {
+			s.State = LinkAway
+		}
 	}
 	for _, l := range p.links {
 		messages, bytes := l.depth()

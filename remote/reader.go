@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -17,8 +16,10 @@ type reader struct {
 	buf   []byte
 	r, w  int // what is in buf and not yet handled
 	lanes [2]inlane
-	meta  meta // of the frame at hand
-	bulk  bool // the frame before was a chunk
+	meta  meta   // of the frame at hand
+	bulk  bool   // the frame before was a chunk
+	count uint64 // frames that were handled: section 8 of WIRE.md
+	large int    // the size of the largest body that came in chunks and was whole since the link has looked
 }
 
 // A sink is who gets what a reader finds.
@@ -29,6 +30,10 @@ type sink interface {
 	parcel(m *meta, body []byte, room *[]byte)
 	// beat gives a sign of life: a mark to answer, and the answer to one of ours; 0: none.
 	beat(mark, echo uint64)
+	// acknowledged gives the number up to which the peer has our frames.
+	acknowledged(n uint64) error
+	// leaves says that the peer writes no more messages.
+	leaves()
 	// bad counts something that means nothing to us, alone.
 	bad(reason Reason)
 	// flush is called when nothing more is there for now.
@@ -73,9 +78,7 @@ func newReader(conn io.Reader, to sink, most int) *reader {
 	return &reader{conn: conn, to: to, most: most, buf: make([]byte, readBytes)}
 }
 
-var errLeaves = errors.New("remote: the peer says goodbye")
-
-// run handles frames until the peer leaves (errLeaves), the connection fails, or something else than frames arrives (errFrame).
+// run handles frames until the connection fails, or something else than frames arrives (errFrame).
 func (r *reader) run() error {
 	for {
 		if err := r.need(frameHead); err != nil {
@@ -101,6 +104,17 @@ func (r *reader) run() error {
 		}
 	}
 }
+
+// resume begins to read from another connection, at the first frame that was not handled.
+func (r *reader) resume(conn io.Reader) {
+	r.conn, r.r, r.w = conn, 0, 0
+	if r.buf == nil {
+		r.buf = make([]byte, readBytes)
+	}
+}
+
+// rest lets go of memory until resume.
+func (r *reader) rest() { r.buf, r.conn = nil, nil }
 
 // need reads until n bytes are in buf, which holds the largest frame with its head.
 func (r *reader) need(n int) error {
@@ -146,9 +160,20 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 			}
 			r.to.beat(mark, echo)
 		}
+		return nil
+	case frameAck:
+		n := c.uvarint()
+		if c.failed {
+			return fmt.Errorf("%w: an acknowledgement of nothing", errFrame)
+		}
+		return r.to.acknowledged(n)
+	case frameVoid:
+		return errForgotten
 	case frameLeave:
 		r.to.flush()
-		return errLeaves
+		r.count++
+		r.to.leaves()
+		return nil
 	case frameMessage, frameParcel:
 		c.meta(kind&^frameUrgent, &lane.heard, m)
 		if c.failed {
@@ -156,10 +181,13 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 		}
 		r.deliver(m, c.b, nil)
 	case frameOpen:
-		return r.open(lane, &c)
+		if err := r.open(lane, &c); err != nil {
+			return err
+		}
 	default:
 		r.to.bad(BadFrame) // of a later version, which would not need us to know it
 	}
+	r.count++
 	return nil
 }
 
@@ -224,14 +252,17 @@ func (r *reader) chunk(n int, kind frameKind) error {
 		in.n += more
 		got += more
 		if err != nil && got < n {
+			in.n -= got // the frame comes again, as a whole
 			return err
 		}
 	}
 	r.bulk = r.r == r.w
+	r.count++
 	if in.n < in.size {
 		return nil
 	}
 	lane.sizes -= in.n
+	r.large = max(r.large, in.n)
 	room := in.room
 	in.open, in.room = false, nil
 	r.deliver(&in.meta, *room, room)
@@ -293,6 +324,12 @@ func (s *inletSink) beat(mark, echo uint64) {
 		s.l.answered(echo)
 	}
 }
+
+func (s *inletSink) acknowledged(n uint64) error {
+	return s.l.out.acknowledged(n)
+}
+
+func (s *inletSink) leaves() { s.l.peerLeaves() }
 
 func (s *inletSink) bad(reason Reason) { s.l.e.dropped(s.l.p, reason, 1) }
 

@@ -63,7 +63,7 @@ func (e *Endpoint) take(conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	if !e.spawn(func() { e.admit(conn, from) }) {
+	if !e.spawnUntilTorn(func() { e.admit(conn, from) }) {
 		e.handshakes.leave(networkOf(from))
 		_ = conn.Close()
 	}
@@ -72,7 +72,7 @@ func (e *Endpoint) take(conn net.Conn) {
 func (e *Endpoint) admit(conn net.Conn, from string) {
 	network := networkOf(from)
 	defer e.handshakes.leave(network)
-	ctx, cancel := context.WithTimeoutCause(e.dialing, e.cfg.HandshakeTimeout, errHandshake)
+	ctx, cancel := context.WithTimeoutCause(e.ctx, e.cfg.HandshakeTimeout, errHandshake)
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
 	if err != nil {

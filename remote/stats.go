@@ -63,8 +63,10 @@ type PeerStats struct {
 	ReceivedMessages uint64
 	ReceivedBytes    uint64
 	ResentMessages   uint64 // of the sent, those that were written a second time
-	QueuedMessages   int    // not yet written, now
+	QueuedMessages   int    // not yet acknowledged by the peer, now; with a stock peer, not yet written
 	QueuedBytes      int
+	Outages          uint64 // connections of links that were lost
+	Resumed          uint64 // and those of them that another one has replaced, so that the link went on
 
 	Waits     uint64            // Sends that found the queue full
 	Waited    time.Duration     // and for how long they waited for room, all together
@@ -80,6 +82,7 @@ const (
 	LinkDown    LinkState = "down"
 	LinkDialing LinkState = "dialing"
 	LinkUp      LinkState = "up"
+	LinkAway    LinkState = "away" // its connection is lost, and another one is being made: messages wait for that
 )
 
 // tally counts by reason. Its zero value is ready.
@@ -116,6 +119,7 @@ type traffic struct {
 	sentMessages, sentBytes         atomic.Uint64
 	receivedMessages, receivedBytes atomic.Uint64
 	resentMessages                  atomic.Uint64
+	outages, resumed                atomic.Uint64
 	roundTrip                       atomic.Int64 // the last one; a time.Duration
 	stalls                          stalls
 	drops                           tally
@@ -128,6 +132,8 @@ func (t *traffic) sum(other *traffic) {
 	t.receivedMessages.Add(other.receivedMessages.Load())
 	t.receivedBytes.Add(other.receivedBytes.Load())
 	t.resentMessages.Add(other.resentMessages.Load())
+	t.outages.Add(other.outages.Load())
+	t.resumed.Add(other.resumed.Load())
 	t.stalls.count.Add(other.stalls.count.Load())
 	t.stalls.total.Add(other.stalls.total.Load())
 	t.drops.sum(&other.drops)
@@ -137,6 +143,7 @@ func (t *traffic) snapshot() PeerStats {
 	return PeerStats{
 		SentMessages: t.sentMessages.Load(), SentBytes: t.sentBytes.Load(),
 		ReceivedMessages: t.receivedMessages.Load(), ReceivedBytes: t.receivedBytes.Load(), ResentMessages: t.resentMessages.Load(),
+		Outages: t.outages.Load(), Resumed: t.resumed.Load(),
 		Waits: t.stalls.count.Load(), Waited: time.Duration(t.stalls.total.Load()), RoundTrip: time.Duration(t.roundTrip.Load()),
 		Drops: t.drops.snapshot(),
 	}

@@ -29,12 +29,11 @@ func TestRoundTripIsMeasured(t *testing.T) {
 func TestWhatABeatSays(t *testing.T) {
 	e := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: newNetwork().dial})
 	p := e.peer("a:1")
-	l := e.newOwnLink(newSecured(nil), p, hello{most: 1})
+	l := e.newOwnLink(newSecured(nil), p, hello{most: 1}, linkHello{})
 	s := &inletSink{l: l}
 	take := func() string {
 		var w writer
-		_, alive := l.out.take(&w)
-		require.True(t, alive)
+		require.Equal(t, taken, l.out.take(&w))
 		return fmt.Sprintf("%x", w.load)
 	}
 	l.out.nudge(5)

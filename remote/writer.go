@@ -5,88 +5,71 @@ import (
 	"io"
 	"net"
 	"slices"
-
-	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
 const (
-	loadBytes   = 256 << 10 // of chunks in one write
+	loadBytes   = 256 << 10 // of chunks in one write, and of what is written again
 	gatherBytes = 128 << 10 // of frames of one lane in one write
-	spareKept   = 64 << 10  // memory of a lane that an idle link may keep
 )
 
 // A writer is what the link's writer goroutine has taken from the outbox and not yet written.
 type writer struct {
-	lanes [2]struct {
-		out  []byte // frames that nobody adds to any more
-		cuts []cut
-		at   int // so much of out is written
-	}
-	load  net.Buffers // what is written at once
-	taken struct {
-		cuts   [2]cut // messages and bytes of the load
-		chunks []piece
-	}
+	load   net.Buffers // what is written at once
+	ack    [frameHead + binary.MaxVarintLen64]byte
+	fresh  int // messages that the load completes
+	resent int // messages in it that were written before
 }
 
-// A piece is one chunk of a large message, in the load.
-type piece struct {
-	lane  int
-	large *large
-}
+// A taking says what became of an attempt to take something.
+type taking int
 
-// take fills the writer's load, waiting until there is something. It returns how many messages it completes, and alive false when nothing will come
-// any more. The load before counts as written.
-func (o *outbox) take(w *writer) (messages int, alive bool) {
+const (
+	taken   taking = iota // there is a load
+	halted                // there is no connection
+	nothing               // the outbox has ended
+)
+
+// take fills the writer's load, waiting until there is something. The load before counts as written.
+func (o *outbox) take(w *writer) taking {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.writtenLocked(w)
+	clear(w.load)
+	w.load, w.fresh, w.resent = w.load[:0], 0, 0
 	for {
-		if o.err != nil {
-			return 0, false
+		o.settleLocked()
+		switch {
+		case o.err != nil:
+			return nothing
+		case o.away:
+			return halted
 		}
-		for which := range o.lanes {
-			messages += o.lanes[which].takeFrames(w, which)
+		if o.ackDue {
+			o.ackDue = false
+			w.acknowledge(o)
 		}
-		room := loadBytes
-		for which := range o.lanes {
-			for room > 0 {
-				g := o.lanes[which].takeChunk(w, which, o.most)
-				if g == nil {
-					break
-				}
-				room -= inlineBytes
-				if len(g.rest) == 0 {
-					messages++
-				}
-			}
+		if !o.sent.again(w) {
+			o.takeNewLocked(w)
 		}
 		if o.beat {
 			if len(w.load) == 0 { // nothing was written for a while
-				o.shrinkLocked(w)
+				for which := range o.lanes {
+					o.lanes[which].shrink()
+				}
 			}
 			w.load = append(w.load, beatFrame(o.mark, o.echo))
 			o.beat, o.mark, o.echo = false, 0, 0
 		}
 		if len(w.load) > 0 {
-			return messages, true
+			return taken
 		}
-		if o.closing {
-			return 0, false
+		if o.parting && o.left && o.sent.acked == o.sent.seq {
+			o.parting = false
+			w.load = append(w.load, voidFrame)
+			return taken
 		}
+		o.idle = true
 		o.some.Wait()
-	}
-}
-
-// shrinkLocked lets go of the memory of a burst. To do so whenever the writer has caught up would cost more than all else that it does.
-func (o *outbox) shrinkLocked(w *writer) {
-	for which := range o.lanes {
-		if cap(o.lanes[which].buf) > spareKept {
-			o.lanes[which].buf = nil
-		}
-		if cap(w.lanes[which].out) > spareKept {
-			w.lanes[which].out = nil
-		}
+		o.idle = false
 	}
 }
 
@@ -99,80 +82,88 @@ func beatFrame(mark, echo uint64) []byte {
 	return b
 }
 
-// writtenLocked makes room for what the last load has taken along.
-func (o *outbox) writtenLocked(w *writer) {
-	if o.err != nil {
-		return
-	}
+// acknowledge adds to the load what the peer may forget: section 8 of WIRE.md.
+func (w *writer) acknowledge(o *outbox) {
+	n := o.received.Load()
+	o.told.Store(n)
+	b := binary.AppendUvarint(addHead(w.ack[:0]), n)
+	setHead(b, 0, frameAck, 0)
+	w.load = append(w.load, b)
+}
+
+// takeNewLocked adds what was not written before to the load.
+func (o *outbox) takeNewLocked(w *writer) {
+	before := o.sent.seq
 	for which := range o.lanes {
-		l, c := &o.lanes[which], &w.taken.cuts[which]
-		l.messages -= c.messages
-		l.bytes -= c.bytes
-		*c = cut{}
+		o.takeFramesLocked(w, which)
 	}
-	for _, p := range w.taken.chunks {
-		if len(p.large.rest) == 0 {
-			o.lanes[p.lane].finish(p.large, p.lane == urgentLane)
+	room := loadBytes
+	for which := range o.lanes {
+		for room > 0 && o.takeChunkLocked(w, which) {
+			room -= inlineBytes
 		}
 	}
-	clear(w.taken.chunks)
-	w.taken.chunks = w.taken.chunks[:0]
-	clear(w.load)
-	w.load = w.load[:0]
-	if len(o.waiters) > 0 {
-		o.admitLocked()
+	if o.closing != nil && !o.left && o.sent.seq == before && len(o.lanes[0].large)+len(o.lanes[1].large) == 0 {
+		o.left = true
+		leave := addHead(nil)
+		setHead(leave, 0, frameLeave, 0)
+		o.sentLocked(w, entry{head: leave, frames: 1})
 	}
 }
 
-// takeFrames adds frames to the load, up to a cut.
-func (l *outlane) takeFrames(w *writer, which int) (messages int) {
-	t := &w.lanes[which]
-	if len(t.cuts) == 0 {
-		if len(l.cuts) == 0 {
-			return 0
-		}
-		l.buf, t.out, t.at = t.out[:0], l.buf, 0
-		l.cuts, t.cuts = nil, l.cuts
+// sentLocked adds frames to the load, and to what the peer has to acknowledge.
+func (o *outbox) sentLocked(w *writer, e entry) {
+	o.sent.add(e)
+	w.fresh += e.messages
+	w.load = append(w.load, e.head)
+	if len(e.body) > 0 {
+		w.load = append(w.load, e.body)
 	}
-	from, taken := t.at, &w.taken.cuts[which]
-	for len(t.cuts) > 0 && (t.at == from || t.cuts[0].end-from <= gatherBytes) {
-		c := t.cuts[0]
-		taken.messages += c.messages
-		taken.bytes += c.bytes
-		t.at, t.cuts = c.end, t.cuts[1:]
-	}
-	l.took += uint64(t.at - from)
-	w.load = append(w.load, t.out[from:t.at])
-	return taken.messages
 }
 
-// takeChunk adds the next chunk of a large message to the load, and returns the message, or nil where there is none.
-func (l *outlane) takeChunk(w *writer, which, most int) *large {
+func (o *outbox) takeFramesLocked(w *writer, which int) {
+	l := &o.lanes[which]
+	for size := 0; size < gatherBytes; {
+		e, ok := l.queue.pop()
+		if !ok {
+			return
+		}
+		e.lane, e.head = which, e.page.buf[e.from:e.to]
+		n := len(e.head) + len(e.body)
+		size += n
+		l.took += uint64(n)
+		o.sentLocked(w, e)
+	}
+}
+
+// takeChunkLocked adds the next chunk of a large message to the load, and reports whether there was one.
+func (o *outbox) takeChunkLocked(w *writer, which int) bool {
+	l := &o.lanes[which]
 	if len(l.large) == 0 {
-		return nil
+		return false
 	}
 	urgent := which == urgentLane
-	open := l.openSlots(most)
-	for range open {
-		l.turn++
-		g := l.large[l.turn%open]
-		if len(g.rest) == 0 {
-			continue // all of it is in the load
-		}
-		head := make([]byte, 0, 8)
-		if len(g.rest) == len(g.it.data) {
-			head = announce(g, urgent)
-		}
-		n := min(len(g.rest), inlineBytes)
-		at := len(head)
-		head = append(addHead(head), byte(g.slot))
-		setHead(head, at, frameChunk|laneBit(urgent), n)
-		w.load = append(w.load, head, g.rest[:n])
-		g.rest = g.rest[n:]
-		w.taken.chunks = append(w.taken.chunks, piece{which, g})
-		return g
+	open := l.openSlots(o.most)
+	if open == 0 {
+		return false
 	}
-	return nil
+	l.turn++
+	g := l.large[l.turn%open]
+	e := entry{lane: which, head: make([]byte, 0, 8), frames: 1}
+	if len(g.rest) == len(g.it.data) {
+		e.head, e.frames = announce(g, urgent), 2
+	}
+	n := min(len(g.rest), inlineBytes)
+	at := len(e.head)
+	e.head = append(addHead(e.head), byte(g.slot))
+	setHead(e.head, at, frameChunk|laneBit(urgent), n)
+	e.body, g.rest = g.rest[:n], g.rest[n:]
+	if len(g.rest) == 0 {
+		e.messages, e.bytes, e.room = 1, g.it.size, g.it.room
+		l.finish(g, urgent)
+	}
+	o.sentLocked(w, e)
+	return true
 }
 
 // openSlots gives slots to those that wait for one, and returns how many have one.
@@ -202,32 +193,15 @@ func announce(g *large, urgent bool) []byte {
 	return b
 }
 
-// finish forgets a large message that is written, and lets go those that waited for it.
+// finish forgets a large message whose last chunk is taken, and lets go those that waited for it.
 func (l *outlane) finish(g *large, urgent bool) {
-	if g.slot < 0 {
-		return // it was done: two of its chunks were in one load
-	}
 	l.slots[g.slot] = false
-	g.slot = -1
 	l.sizes -= len(g.it.data)
-	l.messages--
-	l.bytes -= g.it.size
-	for i := range l.large {
-		if l.large[i] == g {
-			l.large = append(l.large[:i], l.large[i+1:]...)
-			break
-		}
-	}
+	i := slices.Index(l.large, g)
+	l.large = slices.Delete(l.large, i, i+1)
 	delete(l.busy, g.it.to)
-	if g.it.room != nil {
-		pool.Put(g.it.room)
-	}
 	for i := range g.after {
-		it := &g.after[i]
-		l.place(it, urgent)
-		if it.room != nil && l.busy[it.to] == nil {
-			pool.Put(it.room) // place has copied it
-		}
+		l.place(&g.after[i], urgent)
 	}
 }
 

@@ -1,0 +1,153 @@
+package remote
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A carrier is a connection while it carries a link between two of our own endpoints.
+type carrier struct {
+	*secured
+	waits atomic.Int64 // since when the reader waits, by the connection's pulse; delivering while it does not
+	heard atomic.Bool  // something came, after the handshake
+}
+
+func newCarrier(conn *secured) *carrier {
+	c := &carrier{secured: conn}
+	c.waits.Store(delivering)
+	return c
+}
+
+const delivering = -1
+
+// silent reports whether nothing was heard for two heartbeats. Only the time counts in which the reader waits: while a
+// process takes its time with a message, the peer is not to blame. Any byte is a sign of life, for a large message may
+// take longer on a slow path.
+func (c *carrier) silent(heartbeat time.Duration) bool {
+	since, pulse := c.waits.Load(), c.info.pulse
+	return since != delivering && pulse.now()-time.Duration(max(since, pulse.last.Load())) >= 2*heartbeat
+}
+
+// A carriage is which carrier a link has. Reader and writer each work on one at a time; while both are halted, what came and what went stands still.
+type carriage struct {
+	mu       sync.Mutex
+	changed  chan struct{} // closed, and replaced, with each change
+	now      *carrier      // nil: none, the link is away
+	reading  *carrier      // by the reader; nil: it is halted
+	writing  *carrier      // so the writer
+	installs int           // carriers that were taken after the first
+	tries    uint64        // the number of the youngest carrier that was tried or taken: none before it is taken any more
+	since    time.Time     // when the last carrier was lost on which something came
+	why      error         // the last was lost
+	fruitful bool          // something came on it
+}
+
+func (c *carriage) changedLocked() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// when waits until cond holds, which is called under the lock, or ctx ends.
+func (c *carriage) when(ctx context.Context, cond func() bool) error {
+	for {
+		c.mu.Lock()
+		ok, changed := cond(), c.changed
+		c.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// current is the carrier of a link, or nil: it has none, or is one of a stock peer.
+func (l *link) current() *carrier {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// next waits for a carrier for the reader or the writer, whichever asks; nil: the link is over.
+func (l *link) next(at **carrier) (c *carrier) {
+	err := l.when(l.ctx, func() bool {
+		c, *at = l.now, l.now
+		return c != nil
+	})
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// halt says that the reader or the writer, whichever asks, has ended its work on a carrier, which is lost.
+func (l *link) halt(at **carrier, why error) {
+	l.mu.Lock()
+	c := *at
+	l.mu.Unlock()
+	l.lose(c, why)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*at = nil
+	l.changedLocked()
+}
+
+// lose gives up a carrier, unless it was given up before.
+func (l *link) lose(c *carrier, why error) {
+	l.mu.Lock()
+	if l.now == c {
+		l.now, l.why, l.fruitful = nil, why, c.heard.Load()
+		if l.fruitful {
+			l.since = time.Now()
+		}
+		l.out.carry(false)
+		l.changedLocked()
+	}
+	l.mu.Unlock()
+	_ = c.Close() // it is of no use any more, whatever its end
+}
+
+// advance notes that the last carrier has brought something to the peer.
+func (l *link) advance() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.since = time.Now()
+}
+
+// standstill waits until neither reader nor writer works.
+func (l *link) standstill(ctx context.Context) error {
+	return l.when(ctx, func() bool { return l.now == nil && l.reading == nil && l.writing == nil })
+}
+
+// begin counts a try to bring a carrier. It fails where a younger one was tried; zero stands for the next.
+func (l *link) begin(try uint64) (uint64, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if try == 0 {
+		try = l.tries + 1
+	}
+	if try <= l.tries {
+		return 0, false
+	}
+	l.tries = try
+	return try, true
+}
+
+// install takes a carrier, unless a younger one was tried meanwhile or the link is over.
+func (l *link) install(conn *secured, try uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil || l.tries != try || l.now != nil {
+		return false
+	}
+	l.now = newCarrier(conn)
+	l.installs++
+	l.out.carry(true)
+	l.changedLocked()
+	return true
+}
