@@ -101,7 +101,7 @@ type Binary struct {
 	blob *blob
 }
 
-// OpenBinary reads the headers of an executable and hashes it. The file stays open, so that it may be replaced meanwhile, until Close. Its errors are those of the file system and [ErrNotExecutable].
+// OpenBinary reads the headers of an executable and hashes it, unless an earlier one has hashed it as it is now: on Linux digests are kept in the user's cache folder (tlaunch/digests). The file stays open, so that it may be replaced meanwhile, until Close. Its errors are those of the file system and [ErrNotExecutable].
 func OpenBinary(path string) (*Binary, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -112,16 +112,33 @@ func OpenBinary(path string) (*Binary, error) {
 		f.Close()
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil {
-		b.blob, err = newBlob(func() io.Reader { return io.NewSectionReader(f, 0, info.Size()) })
-	}
-	if err != nil {
+	if err := b.readBlob(ownDigests()); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("ship: %w", err)
 	}
 	b.Size, b.SHA256 = b.blob.size, b.blob.sha256
 	return b, nil
+}
+
+// readBlob hashes the file, where its digest is not known.
+func (b *Binary) readBlob(known digests) error {
+	info, err := b.file.Stat()
+	if err != nil {
+		return err
+	}
+	open := func() io.Reader { return io.NewSectionReader(b.file, 0, info.Size()) }
+	b.blob = &blob{size: info.Size(), open: open}
+	b.blob.sha256, err = known.sum(b.file, func() (string, error) {
+		read, err := newBlob(open)
+		if err != nil {
+			return "", err
+		}
+		if read.size != info.Size() {
+			return "", fmt.Errorf("%s became shorter while it was read; is it being built?", b.Path)
+		}
+		return read.sha256, nil
+	})
+	return err
 }
 
 // Close closes the file. No Put of it may be under way.
