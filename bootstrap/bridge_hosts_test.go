@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/agent"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
@@ -237,9 +239,9 @@ func TestDoorIsForTheLauncherOnly(t *testing.T) {
 	knock := func(wrap ...string) (int, []byte) {
 		line := append(wrap, program)
 		cmd := h.Command(line[0], line[1:]...)
-		cmd.Env = []string{marker + "=" + markerAttach}
+		cmd.Env = []string{talk.Marker + "=" + talk.RoleAttach}
 		var in bytes.Buffer
-		require.NoError(t, writeMessage(&in, frameDoor, doorReport{p.report.Bridge.Door}))
+		require.NoError(t, talk.WriteMessage(&in, talk.FrameDoor, talk.DoorReport{Door: p.report.Bridge.Door}))
 		in.Write(make([]byte, 100)) // a token of zeros
 		cmd.Stdin = &in
 		out, err := cmd.Output()
@@ -247,13 +249,13 @@ func TestDoorIsForTheLauncherOnly(t *testing.T) {
 		if err != nil {
 			require.ErrorAs(t, err, &exited)
 		}
-		return cmd.ProcessState.ExitCode(), bytes.TrimPrefix(out, []byte(preamble))
+		return cmd.ProcessState.ExitCode(), bytes.TrimPrefix(out, []byte(talk.Preamble))
 	}
 	status, answer := knock()
 	require.Zero(t, status)
 	require.Empty(t, answer)
 	status, answer = knock("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-	require.Equal(t, exitBroken, status)
+	require.Equal(t, agent.ExitBroken, status)
 	require.Empty(t, answer)
 	p.Terminate(time.Minute)
 	require.Equal(t, 3, await(t, p).Code)

@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -55,19 +55,6 @@ type CleanOptions struct {
 	Run string
 }
 
-// cleanOrders tell a cleaner what to do.
-type cleanOrders struct {
-	Bases []string // further folders that work folders may be in
-	End   bool
-	Run   string // as it is in marks; empty: all
-}
-
-// cleanReport is what a cleaner has found.
-type cleanReport struct {
-	Found   []Leftover
-	Running []Mark
-}
-
 // Clean looks on h for processes and work folders of runs that are over there: processes with a mark ([Mark]) whose agent is
 // gone, and folders whose claim nobody holds.
 //
@@ -82,36 +69,40 @@ func (l *Launcher) Clean(ctx context.Context, h inventory.Host, opts CleanOption
 		return Leftovers{}, err
 	}
 	defer done()
-	link, err := l.starter.start(ctx, h, part{role: markerClean, mark: os.Getenv(markVariable)})
+	link, err := l.starter.start(ctx, h, part{role: talk.RoleClean, mark: os.Getenv(talk.MarkVariable)})
 	if err != nil {
 		return Leftovers{}, err
 	}
-	orders := cleanOrders{Bases: link.bases, End: opts.End}
+	orders := talk.CleanOrders{Bases: link.bases, End: opts.End}
 	if opts.Run != "" {
-		orders.Run = markName(opts.Run)
+		orders.Run = talk.MarkName(opts.Run)
 	}
 	report, err := askCleaner(ctx, link, l.cfg.HelloTimeout, orders)
 	if err != nil {
 		return Leftovers{}, hostFailure(ctx, h, "clean", err)
 	}
-	return Leftovers(report), nil
+	left := Leftovers{Running: report.Running}
+	for _, f := range report.Found {
+		left.Found = append(left.Found, Leftover(f))
+	}
+	return left, nil
 }
 
 // askCleaner talks with a cleaner at the other end of l, which it owns.
-func askCleaner(ctx context.Context, l *link, patience time.Duration, orders cleanOrders) (cleanReport, error) {
+func askCleaner(ctx context.Context, l *link, patience time.Duration, orders talk.CleanOrders) (talk.CleanReport, error) {
 	stop := context.AfterFunc(ctx, l.kill)
 	var noise lastNoise
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = io.Copy(&noise, l.err) }) // ends with the link
-	report, err := func() (report cleanReport, err error) {
+	report, err := func() (report talk.CleanReport, err error) {
 		in, err := l.greet(ctx, patience, func(line string) { _, _ = noise.Write([]byte(line + "\n")) })
 		if err != nil {
 			return report, err
 		}
-		if err := writeMessage(l.in, frameClean, orders); err != nil {
+		if err := talk.WriteMessage(l.in, talk.FrameClean, orders); err != nil {
 			return report, err
 		}
-		err = readMessage(in, maxEnvelope, frameCleaned, &report)
+		err = talk.ReadMessage(in, talk.MaxEnvelope, talk.FrameCleaned, &report)
 		return report, err
 	}()
 	if err != nil {
@@ -127,7 +118,7 @@ func askCleaner(ctx context.Context, l *link, patience time.Duration, orders cle
 		err = fmt.Errorf("%w; its last line was %q", err, last)
 	}
 	if err != nil {
-		return cleanReport{}, errors.Join(err, status)
+		return talk.CleanReport{}, errors.Join(err, status)
 	}
 	return report, nil
 }
@@ -152,15 +143,4 @@ func (n *lastNoise) last() string {
 	defer n.mu.Unlock()
 	lines := bytes.Split(bytes.TrimSpace(n.kept), []byte("\n"))
 	return string(lines[len(lines)-1])
-}
-
-// compareLeftovers orders processes before folders, each by mark and age.
-func compareLeftovers(a, b Leftover) int {
-	return cmp.Or(
-		cmp.Compare(min(b.PID, 1), min(a.PID, 1)),
-		cmp.Compare(a.Mark.String(), b.Mark.String()),
-		cmp.Compare(b.Age, a.Age),
-		cmp.Compare(a.PID, b.PID),
-		cmp.Compare(a.Path, b.Path),
-	)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
-	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -41,7 +42,7 @@ func cleanLocal(t *testing.T, opts CleanOptions) Leftovers {
 }
 
 func TestCleanEndsOrphansAndNothingElse(t *testing.T) {
-	t.Setenv(namespaceVariable, namespacesOff)
+	t.Setenv(talk.NamespaceVariable, talk.NamespacesOff)
 	run, other := "left-"+rand.Text(), "other-"+rand.Text()
 	p, f := startFamily(t, Config{Run: run})
 	_, beside := startFamily(t, Config{Run: other})
@@ -53,13 +54,15 @@ func TestCleanEndsOrphansAndNothingElse(t *testing.T) {
 		}
 		return found
 	}
+	me, err := user.Current()
+	require.NoError(t, err)
 	found := cleanLocal(t, CleanOptions{Run: run})
 	require.Empty(t, found.Found, "the run goes on")
 	require.ElementsMatch(t, []string{run, other}, marks(found))
 
 	orphan(t, p, f)
-	require.NoError(t, os.WriteFile(filepath.Join(os.TempDir(), "tlaunch-no"+claimSuffix), []byte("not a claim\n"), 0o600))
-	t.Cleanup(func() { _ = os.Remove(filepath.Join(os.TempDir(), "tlaunch-no"+claimSuffix)) })
+	require.NoError(t, os.WriteFile(filepath.Join(os.TempDir(), "tlaunch-no"+talk.ClaimSuffix), []byte("not a claim\n"), 0o600))
+	t.Cleanup(func() { _ = os.Remove(filepath.Join(os.TempDir(), "tlaunch-no"+talk.ClaimSuffix)) })
 
 	for _, end := range []bool{false, true} {
 		found = cleanLocal(t, CleanOptions{Run: run, End: end})
@@ -71,7 +74,7 @@ func TestCleanEndsOrphansAndNothingElse(t *testing.T) {
 			require.Equal(t, end, l.Ended)
 			require.False(t, l.Foreign)
 			require.Empty(t, l.Problem)
-			require.Equal(t, userName(os.Getuid()), l.User)
+			require.Equal(t, me.Username, l.User)
 			require.Contains(t, l.Command, "sleep 1000")
 			require.Less(t, l.Age, time.Minute)
 			pids = append(pids, l.PID)
@@ -86,136 +89,27 @@ func TestCleanEndsOrphansAndNothingElse(t *testing.T) {
 	require.True(t, alive(beside.grandchild))
 }
 
-// abandoned makes a work folder whose agent is gone.
-func abandoned(t *testing.T, base, mark string) string {
-	t.Helper()
-	c, err := newClaim(base, "tlaunch-", mark)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(filepath.Join(c.dir, "a", "b"), 0o700))
-	require.NoError(t, os.Chmod(filepath.Join(c.dir, "a"), 0o500))
-	require.NoError(t, c.file.Close())
-	return c.dir
-}
-
-func TestCleanRemovesFolders(t *testing.T) {
-	base := t.TempDir()
-	t.Setenv("TMPDIR", base)
-	dead, empty := abandoned(t, base, "a/b/1"), abandoned(t, base, "c/d/1")
-	living, err := newClaim(base, "tlaunch-", "e/f/1")
-	require.NoError(t, err)
-	elsewhere, err := newClaim(base, "tlaunch-", "g/h/1")
-	require.NoError(t, err)
-	_, err = elsewhere.file.WriteAt([]byte(claimHeader+"\ng/h/1\nanother machine\n"), 0)
-	require.NoError(t, err)
-	require.NoError(t, elsewhere.file.Truncate(int64(len(claimHeader+"\ng/h/1\nanother machine\n"))))
-	require.NoError(t, elsewhere.file.Close())
-	require.NoError(t, os.Truncate(empty+claimSuffix, 0))
-	link := filepath.Join(base, "tlaunch-link"+claimSuffix)
-	require.NoError(t, os.Symlink(dead+claimSuffix, link))
-
-	paths := func(l Leftovers) (found []string) {
-		for _, f := range l.Found {
-			if strings.HasPrefix(f.Path, base) {
-				found = append(found, f.Path)
-			}
-		}
-		return found
-	}
-	found := cleanLocal(t, CleanOptions{})
-	require.Equal(t, []string{dead}, paths(found), "an empty claim may be about to be written")
-	require.Contains(t, found.Running, NewMark("e", "f", 1))
-	long := time.Now().Add(-2 * emptyClaimAge)
-	require.NoError(t, os.Chtimes(empty+claimSuffix, long, long))
-	found = cleanLocal(t, CleanOptions{})
-	require.ElementsMatch(t, []string{dead, empty}, paths(found))
-
-	report := cleanHere([]string{base}, cleanOrders{End: true, Run: "a"})
-	require.Len(t, report.Found, 1)
-	require.True(t, report.Found[0].Ended)
-	require.NoDirExists(t, dead)
-	require.NoFileExists(t, dead+claimSuffix)
-	require.DirExists(t, empty)
-	require.DirExists(t, living.dir)
-	require.DirExists(t, elsewhere.dir)
-	living.release()
-}
-
 // An agent removes what those before it have left beside it, and ends it, and touches nobody else.
 func TestAgentsSweep(t *testing.T) {
-	t.Setenv(namespaceVariable, namespacesOff)
+	t.Setenv(talk.NamespaceVariable, talk.NamespacesOff)
 	base := t.TempDir()
 	t.Setenv("TMPDIR", base)
 	run := "power-" + rand.Text()
 	p, f := startFamily(t, Config{Run: run})
+	claim, err := os.ReadFile(f.dir + talk.ClaimSuffix)
+	require.NoError(t, err)
 	orphan(t, p, f)
-	dir := abandoned(t, base, NewMark(run, "host1", 1).String())
+	dir := filepath.Join(base, "tlaunch-abandoned")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "a"), 0o500))
+	require.NoError(t, os.WriteFile(dir+talk.ClaimSuffix, claim, 0o600))
 	_, beside := startFamily(t, Config{Run: "beside-" + rand.Text()})
 	gone(t, 20*time.Second, f.child, f.grandchild)
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(dir + claimSuffix)
+		_, err := os.Stat(dir + talk.ClaimSuffix)
 		return os.IsNotExist(err)
 	}, 20*time.Second, 10*time.Millisecond)
 	require.NoDirExists(t, dir)
 	require.True(t, alive(beside.grandchild))
 	require.DirExists(t, beside.dir)
-}
-
-// A process that has another's number by now is not signalled.
-func TestSignalsReachWhomTheyAreMeantFor(t *testing.T) {
-	cmd := exec.Command("sleep", "1000")
-	cmd.Env = []string{markVariable + "=pid/reuse/1"}
-	require.NoError(t, cmd.Start())
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	}()
-	var found marked
-	require.Eventually(t, func() (ok bool) { // it has become sleep
-		found, ok = readMarked(cmd.Process.Pid, sinceBoot())
-		return ok
-	}, 5*time.Second, time.Millisecond)
-	require.Less(t, found.age, time.Minute)
-	changed := found
-	changed.start++
-	require.NoError(t, changed.signal(syscall.SIGKILL))
-	changed = found
-	changed.mark.Run = "another"
-	require.NoError(t, changed.signal(syscall.SIGKILL))
-	require.True(t, alive(found.pid))
-	require.NoError(t, found.signal(syscall.SIGKILL))
-	gone(t, 5*time.Second, found.pid)
-	require.NoError(t, found.signal(syscall.SIGKILL), "who is gone needs no signal")
-}
-
-func TestLiving(t *testing.T) {
-	m := NewMark("r", "h", 1)
-	for name, c := range map[string]struct {
-		all  []marked
-		want bool
-	}{
-		"agent":                       {[]marked{{role: "agent"}}, true},
-		"agent and all":               {[]marked{{role: "agent"}, {role: "init/reaper/1/1/worker"}, {role: "worker"}, {}}, true},
-		"worker alone":                {[]marked{{role: "worker"}}, false},
-		"orphan alone":                {[]marked{{}}, false},
-		"giver before its agent":      {[]marked{{role: "giver"}}, true},
-		"inside of the namespace":     {[]marked{{role: "init/namespace/1/1/worker"}, {role: "worker"}}, true},
-		"another role that starts so": {[]marked{{role: "initial"}}, false},
-	} {
-		for i := range c.all {
-			c.all[i].mark = m
-		}
-		require.Equal(t, c.want, living(c.all)[m], name)
-	}
-}
-
-func FuzzParseEnviron(f *testing.F) {
-	f.Add([]byte("A=b\x00TLAUNCH_HOST=agent\x00TLAUNCH_MARK=r/h/1\x00"))
-	f.Add([]byte("TLAUNCH_MARK=\x00"))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, environ []byte) {
-		mark, _, ok := parseEnviron(environ)
-		if _, valid := ParseMark(mark.String()); ok && !valid {
-			t.Fatal("a mark that is none", mark)
-		}
-	})
 }

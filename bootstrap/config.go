@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
 
@@ -118,7 +119,7 @@ func (c *Config) checkFiles() error {
 
 // validate fills in what is zero.
 func (c *Config) validate() error {
-	if _, host := os.LookupEnv(marker); host {
+	if _, host := os.LookupEnv(talk.Marker); host {
 		return fmt.Errorf("%w; it launches a run itself, in a process that was started as a host", ErrNoInit)
 	}
 	if c.Lease < 0 || c.Parallel < 0 || c.HelloTimeout < 0 {

@@ -4,7 +4,8 @@
 //	launcher ──stdio of a command── agent ── (init, on Linux) ── worker
 //
 // A [Launcher] starts, for each host, an agent: the same executable again, which supervises one worker, the executable
-// once more. Both call [Enter] first thing in main. There the agent's life is spent, and the worker gets its [Guest]:
+// once more. An init function of ours takes over in the agent, so that it runs nothing of the program, in most cases not even what
+// initialises its packages. The worker calls [Enter] first thing in main and gets its [Guest]:
 // orders, a work folder, streams to the launcher, a log handler, and a context that ends when it is to stop. The
 // launcher has a [Process]: the other ends of the streams, [Process.Terminate], and how it ended.
 //

@@ -4,36 +4,15 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
-
-// hostVariables are what a process keeps of the host's own environment; all others come from [Config].Env.
-var hostVariables = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES"}
-
-// namespaceVariable is set on a host by those who want its processes held otherwise than it is usual: see the package's documentation.
-const namespaceVariable = "TLAUNCH_PIDNS"
-
-// What [namespaceVariable] may be; anything else, and nothing, is the usual.
-const (
-	namespacesOff  = "off"
-	namespacesUser = "user"
-)
-
-// hostEnv returns those that are set here.
-func hostEnv() []string {
-	env := make([]string, 0, len(hostVariables)+8)
-	for _, name := range hostVariables {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
-}
 
 // agentEnv returns those, and what an agent on this machine needs beside them to be p.
 func agentEnv(p part) []string {
-	env := append(hostEnv(), p.env()...)
-	if how, ok := os.LookupEnv(namespaceVariable); ok {
-		env = append(env, namespaceVariable+"="+how)
+	env := append(talk.HostEnv(), p.env()...)
+	if how, ok := os.LookupEnv(talk.NamespaceVariable); ok {
+		env = append(env, talk.NamespaceVariable+"="+how)
 	}
 	return env
 }
@@ -45,7 +24,7 @@ func Environment(env []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(hostEnv(), given...), nil
+	return append(talk.HostEnv(), given...), nil
 }
 
 // resolveEnv turns entries NAME=VALUE and NAME (copied from here) into NAME=VALUE.
@@ -56,7 +35,7 @@ func resolveEnv(entries []string) ([]string, error) {
 		switch {
 		case name == "" || strings.ContainsRune(entry, 0):
 			return nil, fmt.Errorf("bootstrap: Env entry %q: want NAME=VALUE or NAME", entry)
-		case name == marker, name == markVariable:
+		case name == talk.Marker, name == talk.MarkVariable:
 			return nil, fmt.Errorf("bootstrap: Env entry %s: the name is reserved, choose another", name)
 		case !given:
 			var set bool

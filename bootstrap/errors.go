@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 var (
@@ -11,10 +13,10 @@ var (
 	ErrNoInit = errors.New("bootstrap: the program's main never called tlaunch.Init or tlaunch.Main")
 
 	// ErrLeaseLost is the cause of [Guest.Context] when the launcher was not heard for the length of the lease.
-	ErrLeaseLost = errors.New("bootstrap: lease lost: the launcher was not heard")
+	ErrLeaseLost = talk.ErrLeaseLost
 
 	// ErrTerminated is the cause of [Guest.Context] when the launcher asked the process to stop.
-	ErrTerminated = errors.New("bootstrap: told to stop")
+	ErrTerminated = talk.ErrTerminated
 
 	// ErrNoStatus means that the link to a process ended before its exit status came: whether it failed is not known.
 	// The process itself is gone once its lease has run out.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/agent"
 )
 
 // A giver is a process beside the agent of a host: it passes the executable that it was started from on to hosts that do not have it yet. They
@@ -34,7 +36,7 @@ const (
 func runGiver() int {
 	if err := give(os.Stdin, os.Stdout, os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: giver:", err)
-		return exitBroken
+		return agent.ExitBroken
 	}
 	return 0
 }

@@ -7,13 +7,16 @@ import (
 	"os"
 
 	"github.com/hashicorp/yamux"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // Guest is a worker's view of the host it was started on. Its methods are safe for concurrent use.
 type Guest struct {
-	orders  guestOrders
+	orders  talk.GuestOrders
 	session *yamux.Session
-	logs    *pipeWriter
+	logs    *record.Pipe
 	handler slog.Handler
 	ctx     context.Context
 	cancel  context.CancelCauseFunc

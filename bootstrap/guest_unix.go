@@ -12,6 +12,10 @@ import (
 
 	"github.com/hashicorp/yamux"
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/agent"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // enterWorker takes the descriptors that the agent has left and reads the orders.
@@ -29,7 +33,7 @@ func enterWorker() (*Guest, error) {
 		}
 		files[i] = os.NewFile(uintptr(fd), name)
 	}
-	session, err := yamux.Server(pipeConn{files[0], files[1]}, muxConfig())
+	session, err := yamux.Server(talk.PipeConn{ReadCloser: files[0], W: files[1]}, talk.MuxConfig())
 	if err != nil {
 		return nil, err
 	}
@@ -37,12 +41,13 @@ func enterWorker() (*Guest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap: worker: wait for the agent: %w", err)
 	}
-	g := &Guest{session: session, logs: &pipeWriter{w: files[2]}}
-	if err := readMessage(control, maxEnvelope, frameOrders, &g.orders); err != nil {
+	_ = talk.WriteFrame(control, talk.FrameEntered, nil) // where that fails, so does what follows
+	g := &Guest{session: session, logs: record.NewPipe(files[2])}
+	if err := talk.ReadMessage(control, talk.MaxEnvelope, talk.FrameOrders, &g.orders); err != nil {
 		return nil, fmt.Errorf("bootstrap: worker: read orders: %w", err)
 	}
-	time.AfterFunc(settling, trim) // it takes no time, and the process is its owner
-	g.handler = newPipeHandler(g.logs)
+	time.AfterFunc(agent.Settling, agent.Trim) // it takes no time, and the process is its owner
+	g.handler = record.NewHandler(g.logs)
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
 	go g.listen(control)
 	return g, nil
@@ -52,16 +57,16 @@ func enterWorker() (*Guest, error) {
 // Linux kills the worker then, elsewhere it has to end by itself.
 func (g *Guest) listen(control *yamux.Stream) {
 	for {
-		kind, payload, err := readFrame(control, maxControl)
+		kind, payload, err := talk.ReadFrame(control, talk.MaxControl)
 		if err != nil {
 			g.cancel(errors.Join(ErrLeaseLost, err))
 			time.Sleep(LeaseNotice)
-			os.Exit(exitBroken)
+			os.Exit(agent.ExitBroken)
 		}
-		if kind != frameNotice || len(payload) != 1 {
+		if kind != talk.FrameNotice || len(payload) != 1 {
 			continue
 		}
-		if stopCause(payload[0]) == causeLease {
+		if talk.StopCause(payload[0]) == talk.CauseLease {
 			g.cancel(ErrLeaseLost)
 		} else {
 			g.cancel(ErrTerminated)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 	"github.com/tartrl/tlaunch-go/internal/testutil/hosts"
@@ -37,16 +38,16 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 		user, setting, held string
 		all                 bool // agent, init and worker may be killed together
 	}{
-		"root":                          {user: "root", held: heldByNamespace, all: true},
-		"root, off":                     {user: "root", setting: namespacesOff, held: heldByReapers},
-		"plain account":                 {user: "ada", held: heldByReapers},
-		"plain account, user namespace": {user: "ada", setting: namespacesUser, held: heldByUser, all: true},
+		"root":                          {user: "root", held: "PID namespace", all: true},
+		"root, off":                     {user: "root", setting: talk.NamespacesOff, held: "two subreapers and marks"},
+		"plain account":                 {user: "ada", held: "two subreapers and marks"},
+		"plain account, user namespace": {user: "ada", setting: talk.NamespacesUser, held: "PID namespace, in a user namespace", all: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			opts := []hosts.Option{hosts.User(c.user)}
 			if c.setting != "" {
-				opts = append(opts, hosts.SSHDConfig("SetEnv "+namespaceVariable+"="+c.setting))
+				opts = append(opts, hosts.SSHDConfig("SetEnv "+talk.NamespaceVariable+"="+c.setting))
 			}
 			n := hosts.Up(t, 1, opts...)
 			victims := map[string]func(f family) []int{
@@ -67,7 +68,7 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 					require.Equal(t, c.user == "root", uid == "0")
 					require.Equal(t, "0000000000000000", statusField(t, strconv.Itoa(f.worker), "CapAmb:")[0])
 					require.Equal(t, c.user == "root", statusField(t, strconv.Itoa(f.worker), "CapEff:")[0] != "0000000000000000")
-					mark := []byte(markVariable + "=far_away/host1/1\x00")
+					mark := []byte(talk.MarkVariable + "=far_away/host1/1\x00")
 					require.Eventually(t, func() bool { // it may be about to become sleep
 						environ, err := os.ReadFile("/proc/" + strconv.Itoa(f.grandchild) + "/environ")
 						return err == nil && bytes.Contains(environ, mark)

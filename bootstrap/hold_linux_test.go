@@ -10,25 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func TestWaysToHold(t *testing.T) {
-	for _, c := range []struct {
-		uid     int
-		setting string
-		want    []string
-	}{
-		{0, "", []string{heldByNamespace, heldByReapers}},
-		{0, "user", []string{heldByNamespace, heldByReapers}},
-		{0, "off", []string{heldByReapers}},
-		{1000, "", []string{heldByReapers}},
-		{1000, "user", []string{heldByUser, heldByReapers}},
-		{1000, "off", []string{heldByReapers}},
-		{1000, "anything", []string{heldByReapers}},
-	} {
-		require.Equal(t, c.want, waysToHold(c.uid, c.setting), "%d %q", c.uid, c.setting)
-	}
-}
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
+)
 
 // family is a worker that ignores SIGTERM, with a child in a session of its own and a grandchild that has been forked twice.
 type family struct {
@@ -47,13 +31,13 @@ func startFamily(t *testing.T, cfg Config) (*Process, family) {
 
 // eachHold runs a test once in each way to hold a worker that this user has here.
 func eachHold(t *testing.T, test func(t *testing.T, namespace bool)) {
-	settings := map[string]bool{namespacesOff: false}
+	settings := map[string]bool{talk.NamespacesOff: false}
 	if os.Geteuid() == 0 {
 		settings["on"] = true
 	}
 	for setting, namespace := range settings {
 		t.Run(setting, func(t *testing.T) {
-			t.Setenv(namespaceVariable, setting)
+			t.Setenv(talk.NamespaceVariable, setting)
 			test(t, namespace)
 		})
 	}
@@ -142,9 +126,9 @@ func TestWorkerInItsHold(t *testing.T) {
 func TestHoldIsTold(t *testing.T) {
 	eachHold(t, func(t *testing.T, namespace bool) {
 		p, _ := launchLocal(t, Config{}, "wait")
-		want := heldByReapers
+		want := "two subreapers and marks"
 		if namespace {
-			want = heldByNamespace
+			want = "PID namespace"
 		}
 		require.Equal(t, want, p.report.Held)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -26,11 +27,11 @@ func hostile(t *testing.T, does func(*yamux.Session)) *link {
 	var far sync.WaitGroup
 	far.Go(func() {
 		defer there.Close()
-		if _, err := io.WriteString(there, preamble); err != nil {
+		if _, err := io.WriteString(there, talk.Preamble); err != nil {
 			return
 		}
 		stream := resume.New(there, resume.Config{})
-		session, err := yamux.Server(stream, muxConfig())
+		session, err := yamux.Server(stream, talk.MuxConfig())
 		if err != nil {
 			return
 		}
@@ -51,7 +52,7 @@ func hostile(t *testing.T, does func(*yamux.Session)) *link {
 func chatter(control io.Writer) {
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
-	for writeFrame(control, framePong, nil) == nil {
+	for talk.WriteFrame(control, talk.FramePong, nil) == nil {
 		<-every.C
 	}
 }
@@ -60,7 +61,7 @@ func chatter(control io.Writer) {
 func start(ctx context.Context, t *testing.T, l *link) (*Process, error) {
 	cfg := Config{Lease: minLease}
 	require.NoError(t, cfg.validate())
-	return newProcess(ctx, &cfg, inventory.Local(1).Hosts[0], l, agentOrders{Run: "r", Host: "host1", Lease: cfg.Lease, Orders: bytes.Repeat([]byte{1}, 1<<20)})
+	return newProcess(ctx, &cfg, inventory.Local(1).Hosts[0], l, talk.AgentOrders{Run: "r", Host: "host1", Lease: cfg.Lease, Orders: bytes.Repeat([]byte{1}, 1<<20)})
 }
 
 // Agents that talk but do not do what they should: a start ends with its context, or with what is wrong.
@@ -83,20 +84,20 @@ func TestHostileAgents(t *testing.T) {
 			go func() { _, _ = io.Copy(io.Discard, control) }()
 			chatter(control)
 		}},
-		"sends too much": {want: errFrame, does: func(s *yamux.Session) {
+		"sends too much": {want: talk.ErrFrame, does: func(s *yamux.Session) {
 			control, err := s.AcceptStream()
 			if err != nil {
 				return
 			}
-			go func() { _, _ = control.Write(appendFrame(nil, frameStarted, make([]byte, maxReport+1))) }()
+			go func() { _, _ = control.Write(talk.AppendFrame(nil, talk.FrameStarted, make([]byte, talk.MaxReport+1))) }()
 			_, _ = io.Copy(io.Discard, control)
 		}},
-		"a work folder that cannot be read": {want: errFrame, does: func(s *yamux.Session) {
+		"a work folder that cannot be read": {want: talk.ErrFrame, does: func(s *yamux.Session) {
 			control, err := s.AcceptStream()
 			if err != nil {
 				return
 			}
-			go func() { _ = writeFrame(control, frameReady, []byte("\xff\xff")) }()
+			go func() { _ = talk.WriteFrame(control, talk.FrameReady, []byte("\xff\xff")) }()
 			_, _ = io.Copy(io.Discard, control)
 		}},
 		"is silent": {want: ErrNoStatus, does: func(s *yamux.Session) { <-s.CloseChan() }},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -61,12 +62,12 @@ func (l *Launcher) Start(ctx context.Context, h inventory.Host, orders []byte) (
 	l.starts[h.Name]++
 	mark := NewMark(l.cfg.Run, h.Name, l.starts[h.Name])
 	l.mu.Unlock()
-	link, err := l.starter.start(ctx, h, part{markerAgent, mark.String()})
+	link, err := l.starter.start(ctx, h, part{talk.RoleAgent, mark.String()})
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProcess(ctx, &l.cfg, h, link, agentOrders{
-		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, LogRate: l.cfg.LogRate, Bases: link.bases, Env: l.env, Files: link.bring != nil, Orders: orders,
+	p, err := newProcess(ctx, &l.cfg, h, link, talk.AgentOrders{
+		Run: l.cfg.Run, Host: h.Name, Lease: l.cfg.Lease, Entry: l.cfg.HelloTimeout, LogRate: l.cfg.LogRate, Bases: link.bases, Env: l.env, Files: link.bring != nil, Orders: orders,
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
 )
 
 // maxNodeLine leaves room in a record of MaxLine bytes for the node's name, and for saying what was cut.
@@ -66,7 +68,7 @@ func (l *lines) endLocked() {
 	}
 	l.over = 0
 	l.part = l.part[:0]
-	if cap(l.part) > maxPiece {
+	if cap(l.part) > record.MaxPiece {
 		l.part = nil // one long line is no reason to keep that much
 	}
 	l.emit(text)
@@ -76,6 +78,6 @@ func (l *lines) endLocked() {
 // written. See [NewLines]. A line has left the process when Write returns. A slow launcher slows writers down.
 func (g *Guest) Output(node string, stream Stream) io.WriteCloser {
 	return NewLines(func(line string) {
-		_ = g.logs.record(logPayload{Time: time.Now().UnixNano(), Node: node, Stream: stream, Text: line}) // an agent that is gone ends the process
+		_ = g.logs.Record(record.LogPayload{Time: time.Now().UnixNano(), Node: node, Stream: stream, Text: line}) // an agent that is gone ends the process
 	})
 }

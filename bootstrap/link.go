@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -56,7 +58,7 @@ func (l *link) heed(line string, noise func(string)) {
 type bring func(ctx context.Context, dir string) error
 
 // again opens another connection to an agent.
-type again func(ctx context.Context, to bridgeReport) (*span, error)
+type again func(ctx context.Context, to talk.BridgeReport) (*span, error)
 
 // starter starts the program on hosts.
 type starter interface {
@@ -82,28 +84,28 @@ func hello(out io.Reader, noise func(line string)) (*bufio.Reader, error) {
 			line = line[:0]
 		default:
 			line = append(line, b)
-			if len(line) >= maxPiece {
+			if len(line) >= record.MaxPiece {
 				flush()
 			}
 		}
 	}
-	for matched < len(preamble) {
+	for matched < len(talk.Preamble) {
 		b, err := r.ReadByte()
 		if err != nil {
 			for i := range matched {
-				keep(preamble[i])
+				keep(talk.Preamble[i])
 			}
 			flush()
 			return nil, err
 		}
-		if b == preamble[matched] {
+		if b == talk.Preamble[matched] {
 			matched++
 			continue
 		}
 		for i := range matched {
-			keep(preamble[i])
+			keep(talk.Preamble[i])
 		}
-		if matched = 0; b == preamble[0] {
+		if matched = 0; b == talk.Preamble[0] {
 			matched = 1
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -89,7 +90,7 @@ func (s *localStarter) start(ctx context.Context, h inventory.Host, p part) (*li
 		},
 		abandon: func(dir string) {
 			_ = os.RemoveAll(dir)
-			_ = os.Remove(dir + claimSuffix)
+			_ = os.Remove(dir + talk.ClaimSuffix)
 		},
 		bring: files,
 	}, nil

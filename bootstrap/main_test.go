@@ -21,12 +21,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
 // The test binary is its own agent and worker. Arguments say how it behaves before Enter, orders what the worker does.
 func TestMain(m *testing.M) {
-	if _, host := os.LookupEnv(marker); host {
+	if _, host := os.LookupEnv(talk.Marker); host {
 		beforeEnter()
 	}
 	if g, ok := Enter(); ok {
@@ -50,17 +51,10 @@ func beforeEnter() {
 		_ = os.Stdout.Close()
 		select {}
 	case "worker-dies":
-		if os.Getenv(marker) == markerWorker {
-			os.Exit(9)
-		}
+		os.Exit(9)
 	case "never-hangs":
 		fmt.Println("hello from a program of its own")
 		select {}
-	case "noisy":
-		if os.Getenv(marker) == markerAgent {
-			fmt.Print("welcome\n\x1etlaunch is not \x1e\x1eyet here\nno newline")
-			fmt.Fprintln(os.Stderr, "mind the gap")
-		}
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/agent"
 )
 
 // resident returns the resident memory of a process in KiB.
@@ -31,8 +33,10 @@ func resident(t *testing.T, pid int) int {
 // own memory is several times that, so this file is not built with it.
 func TestIdleMemory(t *testing.T) {
 	p, j := launchLocal(t, Config{}, "memory")
-	worker, agent, _ := j.ids(t)
-	require.Eventually(t, func() bool { return resident(t, agent)+resident(t, parent(t, worker))+resident(t, worker) < 28<<10 }, 5*settling, 50*time.Millisecond)
+	worker, supervisor, _ := j.ids(t)
+	require.Eventually(t, func() bool {
+		return resident(t, supervisor)+resident(t, parent(t, worker))+resident(t, worker) < 28<<10
+	}, 5*agent.Settling, 50*time.Millisecond)
 	p.Terminate(-1)
 	await(t, p)
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // span is another connection to an agent, in place of one that was lost. Its stream ends are the agent's, from the first byte on.
@@ -81,7 +83,7 @@ func (p *Process) beginOutage(cause error) *outage {
 	}
 	p.cfg.Logger.Warn("the link to a host is lost; reconnecting", "host", p.host.Name, "cause", cause)
 	ctx, cancel := context.WithCancel(context.Background())
-	o := &outage{began: p.pulse.at(), cancel: cancel, over: make(chan error, 1), turn: make(chan struct{}, 1)}
+	o := &outage{began: p.pulse.At(), cancel: cancel, over: make(chan error, 1), turn: make(chan struct{}, 1)}
 	o.tries.Go(func() { p.reconnect(ctx, o) })
 	return o
 }
@@ -154,7 +156,7 @@ func (p *Process) reattach(ctx, trying context.Context, o *outage) error {
 	number, err := p.stream.Resume(s)
 	switch stopped := stop(); {
 	case err == nil:
-		p.pulse.beat()  // it has answered; its next pong takes as long as the way is, and is not missed meanwhile
+		p.pulse.Beat()  // it has answered; its next pong takes as long as the way is, and is not missed meanwhile
 		s.adopt(number) // also when it was cut just now: the stream notices
 		return nil
 	case stopped && s.gone():
@@ -169,7 +171,7 @@ func (p *Process) reattach(ctx, trying context.Context, o *outage) error {
 func (p *Process) bridged() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.link.again != nil && p.report != nil && p.report.Bridge != bridgeReport{}
+	return p.link.again != nil && p.report != nil && p.report.Bridge != talk.BridgeReport{}
 }
 
 // lastWords is how long the end of a link is left to be explained by the news that the agent has ended.
@@ -228,7 +230,7 @@ func (p *Process) watch() {
 				begin(errors.New("it was lost again"))
 			}
 		case <-every.C:
-			silence := time.Since(p.pulse.at())
+			silence := time.Since(p.pulse.At())
 			if silence > p.cfg.Lease && !told {
 				told = true
 				close(p.silent)

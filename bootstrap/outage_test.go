@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -41,7 +42,7 @@ func TestTriesAreFew(t *testing.T) {
 		var mu sync.Mutex
 		var under, most, all int
 		var longest time.Duration
-		again := func(ctx context.Context, _ bridgeReport) (*span, error) {
+		again := func(ctx context.Context, _ talk.BridgeReport) (*span, error) {
 			began := time.Now()
 			mu.Lock()
 			under++
@@ -56,8 +57,8 @@ func TestTriesAreFew(t *testing.T) {
 			return nil, context.Cause(ctx)
 		}
 		p := &Process{
-			cfg: &Config{Lease: time.Minute, Logger: slog.New(slog.DiscardHandler)}, host: inventory.Host{Name: "h"}, pulse: newPulse(),
-			link: &link{again: again}, report: &startReport{},
+			cfg: &Config{Lease: time.Minute, Logger: slog.New(slog.DiscardHandler)}, host: inventory.Host{Name: "h"}, pulse: talk.NewPulse(),
+			link: &link{again: again}, report: &talk.StartReport{},
 		}
 		o := p.beginOutage(errEnded)
 		time.Sleep(40 * time.Second) // of the bubble

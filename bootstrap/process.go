@@ -13,7 +13,9 @@ import (
 
 	"github.com/hashicorp/yamux"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -26,7 +28,7 @@ type Process struct {
 	silent  chan struct{}  // closed by watch: nothing was heard for longer than the lease
 	lost    chan error     // capacity 1: what carried the stream has failed
 	session *yamux.Session
-	pulse   *pulse
+	pulse   *talk.Pulse
 	ready   chan struct{} // closed when dir is there, where the agent waits for files
 	brought chan struct{} // closed when the files are there
 	started chan struct{} // closed when report is there
@@ -37,8 +39,8 @@ type Process struct {
 	out       sync.WaitGroup
 
 	mu      sync.Mutex
-	dir     string       // work folder on the host, once known
-	report  *startReport // nil until the agent has said whether the worker runs
+	dir     string            // work folder on the host, once known
+	report  *talk.StartReport // nil until the agent has said whether the worker runs
 	asked   bool
 	notice  time.Duration // the strictest asked for
 	changed chan struct{} // capacity 1: asked or notice changed
@@ -48,12 +50,15 @@ type Process struct {
 	ended context.Context
 	end   context.CancelFunc
 	exit  Exit // valid once ended
+
+	entered bool // it had reached [Enter]; valid once ended
+	overdue bool // it was killed because it had not; likewise
 }
 
 // newProcess greets the agent at the other end of l and gives it its orders. It owns l, also where it fails.
-func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, orders agentOrders) (*Process, error) {
+func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, orders talk.AgentOrders) (*Process, error) {
 	p := &Process{
-		cfg: cfg, host: h, link: l, pulse: newPulse(),
+		cfg: cfg, host: h, link: l, pulse: talk.NewPulse(),
 		records: make(chan Record), delivered: make(chan struct{}),
 		silent: make(chan struct{}), lost: make(chan error, 1), changed: make(chan struct{}, 1), ready: make(chan struct{}), brought: make(chan struct{}), started: make(chan struct{}), stop: make(chan struct{}),
 	}
@@ -64,9 +69,9 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 
 	reader, err := l.greet(ctx, cfg.HelloTimeout, func(line string) { p.unnumbered(Stdout, line) })
 	if err == nil {
-		p.pulse.beat()
+		p.pulse.Beat()
 		p.stream = resume.New(linkConn{reader, l}, resume.Config{Lost: p.noteLoss})
-		p.session, err = yamux.Client(heardStream{p.stream, p.pulse}, muxConfig())
+		p.session, err = yamux.Client(talk.Heard{Stream: p.stream, Pulse: p.pulse}, talk.MuxConfig())
 	}
 	if err != nil {
 		l.kill()        // no agent is in charge yet, so nobody is there to end it more gently
@@ -98,13 +103,27 @@ func newProcess(ctx context.Context, cfg *Config, h inventory.Host, l *link, ord
 	report := p.report
 	p.mu.Unlock()
 	switch {
-	case report == nil: // ended before the agent said anything
+	case report == nil && p.exit.Lost: // before the agent said anything
 		return nil, p.startError(ctx, p.exit.Err)
+	case report == nil && !p.entered:
+		return nil, p.startError(ctx, p.noEntry())
+	case report == nil: // it has ended already; that it runs was overtaken by that
+		p.mu.Lock()
+		p.report = &talk.StartReport{Dir: p.dir}
+		p.mu.Unlock()
 	case report.Error != "":
 		<-p.Done()
 		return nil, p.startError(ctx, fmt.Errorf("the host says: %s", report.Error))
 	}
 	return p, nil
+}
+
+// noEntry says why a process that has ended never reached [Enter].
+func (p *Process) noEntry() error {
+	if p.overdue {
+		return fmt.Errorf("%w: it still ran after %v", ErrNoInit, p.cfg.HelloTimeout)
+	}
+	return fmt.Errorf("%w: it ended before that, with %v", ErrNoInit, p.exit)
 }
 
 // undo ends a start that failed half-way. The agent cleans up; one that goes on talking without doing so is given up with its link.
@@ -232,18 +251,18 @@ func (p *Process) noteLoss(cause error) {
 var errFarewell = errors.New("bootstrap: the host does not take leave")
 
 // run gives the orders and follows the process to its end.
-func (p *Process) run(orders agentOrders) {
-	var talk sync.WaitGroup
-	talk.Go(p.watch)
-	exit, err := p.follow(orders, &talk)
+func (p *Process) run(orders talk.AgentOrders) {
+	var talking sync.WaitGroup
+	talking.Go(p.watch)
+	exit, err := p.follow(orders, &talking)
 	close(p.stop)
 	farewell := LeaseNotice
-	if err == nil && (!p.stream.Carried() || time.Since(p.pulse.at()) > p.suspicious()) {
+	if err == nil && (!p.stream.Carried() || time.Since(p.pulse.At()) > p.suspicious()) {
 		farewell = 0 // all is known, and the agent ends by itself
 	}
 	stuck := time.AfterFunc(farewell, func() { p.cut(errFarewell) }) // it is no reason to wait for a host that is gone
 	_ = p.session.Close()
-	talk.Wait()
+	talking.Wait()
 	stuck.Stop()
 	p.mu.Lock()
 	why, dir := p.cutErr, p.dir
@@ -254,6 +273,7 @@ func (p *Process) run(orders agentOrders) {
 	status := p.letGo(dir)
 	p.stream.Wait()
 	p.exit = Exit{Code: exit.Code, Signal: exit.Signal, Memory: exit.Memory, MaxRSS: exit.MaxRSS, Left: exit.Left, Silent: exit.Silent, Last: p.last.lines()}
+	p.entered, p.overdue = exit.Entered, exit.Overdue
 	if err != nil {
 		if why == nil {
 			why = errors.Join(err, status) // which otherwise follow from it
@@ -264,21 +284,21 @@ func (p *Process) run(orders agentOrders) {
 }
 
 // follow returns the worker's status, or why there is none.
-func (p *Process) follow(orders agentOrders, talk *sync.WaitGroup) (exitReport, error) {
+func (p *Process) follow(orders talk.AgentOrders, talking *sync.WaitGroup) (talk.ExitReport, error) {
 	control, err := p.session.OpenStream()
 	if err != nil {
-		return exitReport{}, err
+		return talk.ExitReport{}, err
 	}
-	if err := writeMessage(control, frameOrders, orders); err != nil {
-		return exitReport{}, err
+	if err := talk.WriteMessage(control, talk.FrameOrders, orders); err != nil {
+		return talk.ExitReport{}, err
 	}
 	records, err := p.session.OpenStream()
 	if err != nil {
-		return exitReport{}, err
+		return talk.ExitReport{}, err
 	}
-	talk.Go(func() { p.ping(control) })
-	talk.Go(func() { p.listen(control) })
-	talk.Go(func() {
+	talking.Go(func() { p.ping(control) })
+	talking.Go(func() { p.listen(control) })
+	talking.Go(func() {
 		// Between the end of the session and that of its connection, which the host has a part in, a stream's Read does not block but spins.
 		<-p.stop
 		_ = control.SetReadDeadline(time.Now())
@@ -305,32 +325,32 @@ func (p *Process) letGo(dir string) error {
 }
 
 // readRecords returns the worker's status, the last frame of the record stream, or why there is none.
-func (p *Process) readRecords(stream io.Reader) (exitReport, error) {
-	in := bufio.NewReaderSize(stream, maxPiece)
+func (p *Process) readRecords(stream io.Reader) (talk.ExitReport, error) {
+	in := bufio.NewReaderSize(stream, record.MaxPiece)
 	whole := assembler{host: p.host.Name}
 	for {
-		kind, payload, err := readFrame(in, pieceHeader+maxPiece)
+		kind, payload, err := talk.ReadFrame(in, record.PieceHeader+record.MaxPiece)
 		if err != nil {
-			return exitReport{}, err
+			return talk.ExitReport{}, err
 		}
 		switch kind {
-		case framePiece:
-			part, err := parsePiece(payload)
+		case talk.FramePiece:
+			part, err := record.ParsePiece(payload)
 			if err != nil {
-				return exitReport{}, err
+				return talk.ExitReport{}, err
 			}
 			record, complete, err := whole.add(part)
 			if err != nil {
-				return exitReport{}, err
+				return talk.ExitReport{}, err
 			}
 			if complete {
 				p.records <- record
 			}
-		case frameExit:
-			var report exitReport
-			return report, decode(payload, &report)
+		case talk.FrameExit:
+			var report talk.ExitReport
+			return report, talk.Decode(payload, &report)
 		default:
-			return exitReport{}, fmt.Errorf("%w: kind %d among records", errFrame, kind)
+			return talk.ExitReport{}, fmt.Errorf("%w: kind %d among records", talk.ErrFrame, kind)
 		}
 	}
 }
@@ -346,15 +366,15 @@ func (p *Process) ping(control io.Writer) {
 		case <-p.stop:
 			return
 		case <-every.C:
-			err = writeFrame(control, framePing, nil)
+			err = talk.WriteFrame(control, talk.FramePing, nil)
 		case <-brought:
 			brought = nil
-			err = writeFrame(control, frameProceed, nil)
+			err = talk.WriteFrame(control, talk.FrameProceed, nil)
 		case <-p.changed:
 			p.mu.Lock()
 			notice := p.notice
 			p.mu.Unlock()
-			err = writeFrame(control, frameTerminate, encodeNotice(notice))
+			err = talk.WriteFrame(control, talk.FrameTerminate, talk.EncodeNotice(notice))
 		}
 		if err != nil {
 			return
@@ -365,24 +385,24 @@ func (p *Process) ping(control io.Writer) {
 // listen takes the agent's word on work folder and start; of its answers to pings only that they came matters.
 func (p *Process) listen(control io.Reader) {
 	for {
-		kind, payload, err := readFrame(control, maxReport)
-		if errors.Is(err, errFrame) {
+		kind, payload, err := talk.ReadFrame(control, talk.MaxReport)
+		if errors.Is(err, talk.ErrFrame) {
 			p.cut(err) // what follows cannot be made sense of
 		}
 		if err != nil {
 			return
 		}
 		switch kind {
-		case frameReady:
-			var ready readyReport
-			if err := decode(payload, &ready); err != nil {
-				p.cut(fmt.Errorf("%w: kind %d: %w", errFrame, kind, err))
+		case talk.FrameReady:
+			var ready talk.ReadyReport
+			if err := talk.Decode(payload, &ready); err != nil {
+				p.cut(fmt.Errorf("%w: kind %d: %w", talk.ErrFrame, kind, err))
 				return
 			}
 			p.note(func() bool { return p.dir == "" }, func() { p.dir = ready.Dir }, p.ready)
-		case frameStarted:
-			var report startReport
-			if err := decode(payload, &report); err != nil {
+		case talk.FrameStarted:
+			var report talk.StartReport
+			if err := talk.Decode(payload, &report); err != nil {
 				report.Error = err.Error()
 			}
 			p.note(func() bool { return p.report == nil }, func() { p.dir, p.report = report.Dir, &report }, p.started)
@@ -405,7 +425,7 @@ func (p *Process) note(first func() bool, take func(), said chan struct{}) {
 
 // readStderr logs what the command itself says: start files, and agents that cannot do their work.
 func (p *Process) readStderr(r io.Reader) {
-	in := bufio.NewReaderSize(r, maxPiece)
+	in := bufio.NewReaderSize(r, record.MaxPiece)
 	for {
 		line, err := in.ReadSlice('\n')
 		if n := len(line); n > 0 {

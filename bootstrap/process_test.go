@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
 
@@ -108,7 +110,7 @@ func TestLastLinesBeforeKill(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{maxPiece - 1, maxPiece, maxPiece + 1, 1 << 20, MaxLine, MaxLine + 5} {
+	for _, size := range []int{record.MaxPiece - 1, record.MaxPiece, record.MaxPiece + 1, 1 << 20, MaxLine, MaxLine + 5} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			p, j := launchLocal(t, Config{LogRate: -1}, fmt.Sprintf("long %d", size))
@@ -193,7 +195,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("TLAUNCH_TEST_SECRET", "stays here")
 	p, j := launchLocal(t, Config{Env: []string{"A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED"}}, "env")
 	succeeds(t, p)
-	want := append(hostEnv(), "TLAUNCH_MARK=test/host1/1", "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
+	want := append(talk.HostEnv(), "TLAUNCH_MARK=test/host1/1", "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
 	require.ElementsMatch(t, want, j.texts(Stdout))
 	require.Equal(t, []string{"true"}, j.texts(Stderr))
 }
@@ -206,8 +208,8 @@ func TestBadConfig(t *testing.T) {
 		"hello":    {HelloTimeout: -1},
 		"unset":    {Env: []string{"TLAUNCH_TEST_NOT_SET"}},
 		"noname":   {Env: []string{"=x"}},
-		"marker":   {Env: []string{marker + "=agent"}},
-		"mark":     {Env: []string{markVariable + "=a/b/1"}},
+		"marker":   {Env: []string{talk.Marker + "=agent"}},
+		"mark":     {Env: []string{talk.MarkVariable + "=a/b/1"}},
 		"nul":      {Env: []string{"A=\x00"}},
 		"ship":     {Ship: []string{"/nonexistent"}},
 		"no dir":   {Ship: []string{"/dev/null"}},
@@ -216,25 +218,9 @@ func TestBadConfig(t *testing.T) {
 		_, err := NewLauncher(cfg)
 		require.Error(t, err, name)
 	}
-	t.Setenv(marker, markerAgent)
+	t.Setenv(talk.Marker, talk.RoleAgent)
 	_, err := NewLauncher(Config{})
 	require.ErrorIs(t, err, ErrNoInit)
-}
-
-func TestNoiseBeforeThePreamble(t *testing.T) {
-	t.Parallel()
-	p, j := launchLocal(t, Config{Args: []string{"noisy"}}, "hello")
-	succeeds(t, p)
-	require.Equal(t, []string{"welcome", "\x1etlaunch is not \x1e\x1eyet here", "no newline", "to stdout"}, j.texts(Stdout))
-	require.Equal(t, []string{"mind the gap"}, j.texts(Agent))
-	var numbered int
-	for _, r := range j.all() {
-		if r.Seq > 0 {
-			numbered++
-			require.EqualValues(t, numbered, r.Seq)
-		}
-	}
-	require.Equal(t, 4, numbered)
 }
 
 func TestProgramThatNeverEnters(t *testing.T) {
@@ -266,12 +252,13 @@ func TestStartErrors(t *testing.T) {
 	require.ErrorContains(t, err, "orders of")
 }
 
-// A worker that ends before it takes its orders is an exit like any other.
+// A worker that ends before it has taken its orders holds nobody up, however many these are.
 func TestWorkerEndsBeforeItsOrders(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1 << 20} {
-		p, _ := launchLocal(t, Config{Args: []string{"worker-dies"}}, string(make([]byte, size)))
-		require.Equal(t, 9, await(t, p).Code)
+		_, _, err := tryLaunch(t, Config{Args: []string{"worker-dies"}}, string(make([]byte, size)))
+		require.ErrorIs(t, err, ErrNoInit)
+		require.ErrorContains(t, err, "exit status 9")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/ship"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
@@ -71,7 +72,7 @@ func (what consignment) holder(cfg *Config, path string) *holder {
 	if address == "" {
 		address = reachedAddress(what.conn, what.platform.Addr)
 	}
-	return &holder{conn: what.conn, path: path, address: address, ports: cfg.Ports, part: part{markerGiver, what.part.mark}}
+	return &holder{conn: what.conn, path: path, address: address, ports: cfg.Ports, part: part{talk.RoleGiver, what.part.mark}}
 }
 
 // spread returns what decides where hosts get a binary from.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
@@ -192,7 +193,7 @@ func (s *sshStarter) link(h inventory.Host, c *command, mark string) *link {
 		release:  w.release,
 		abandon:  func(dir string) { removeRemote(w.current().conn, dir) },
 		gone:     w.gone,
-		again:    func(ctx context.Context, to bridgeReport) (*span, error) { return s.again(ctx, h, w, to) },
+		again:    func(ctx context.Context, to talk.BridgeReport) (*span, error) { return s.again(ctx, h, w, to) },
 		describe: describeSSH,
 	}
 	var once sync.Once // who comes second waits for the first
@@ -285,5 +286,5 @@ func removeRemote(conn *sshconn.Conn, dir string) {
 		return
 	}
 	defer session.Close()
-	_ = session.Run("rm -rf -- " + quote(dir) + " " + quote(dir+claimSuffix)) // the next run does not depend on it
+	_ = session.Run("rm -rf -- " + quote(dir) + " " + quote(dir+talk.ClaimSuffix)) // the next run does not depend on it
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
 
@@ -14,7 +15,7 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, `''`, quote(""))
 	require.Equal(t, `'a b'`, quote("a b"))
 	require.Equal(t, `'it'\''s '\!''\\''`, quote(`it's !\`))
-	require.Equal(t, `exec sh -c 'echo "$0$$"; export TLAUNCH_HOST=agent TLAUNCH_MARK=r/h/1 GOMAXPROCS=1; exec "$@"' 'mark-' '/p/q' 'x'`, loginCommand(pathScript(part{markerAgent, "r/h/1"}), "mark-", "/p/q", "x"))
+	require.Equal(t, `exec sh -c 'echo "$0$$"; export TLAUNCH_HOST=agent TLAUNCH_MARK=r/h/1 GOMAXPROCS=1; exec "$@"' 'mark-' '/p/q' 'x'`, loginCommand(pathScript(part{talk.RoleAgent, "r/h/1"}), "mark-", "/p/q", "x"))
 }
 
 func TestProcessIDAmongNoise(t *testing.T) {

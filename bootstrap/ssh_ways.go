@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/agent"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
@@ -105,7 +107,7 @@ func (w *ways) kill(pid int64) {
 }
 
 // again opens a connection to h and starts a command there that brings it to the agent: see attach.
-func (s *sshStarter) again(ctx context.Context, h inventory.Host, ways *ways, to bridgeReport) (*span, error) {
+func (s *sshStarter) again(ctx context.Context, h inventory.Host, ways *ways, to talk.BridgeReport) (*span, error) {
 	conn, err := s.dialer.Dial(ctx, sshconn.Target{
 		Name: h.Name, User: h.User, Address: h.Address, Port: h.Port,
 		Since: time.Now().Truncate(jumpLife), // so that hosts which are lost together share a new connection to their jump host
@@ -123,7 +125,7 @@ func (s *sshStarter) again(ctx context.Context, h inventory.Host, ways *ways, to
 	defer stop()
 	reader, err := hello(c.out, func(string) {})
 	if err == nil {
-		err = writeMessage(c.in, frameDoor, doorReport{to.Door})
+		err = talk.WriteMessage(c.in, talk.FrameDoor, talk.DoorReport{Door: to.Door})
 	}
 	if err != nil {
 		c.close()
@@ -150,7 +152,7 @@ func (c *command) foundNobody() bool {
 	var exited *ssh.ExitError
 	select {
 	case <-c.ended:
-		return errors.As(c.status, &exited) && exited.ExitStatus() == exitGone
+		return errors.As(c.status, &exited) && exited.ExitStatus() == agent.ExitGone
 	case <-late.C:
 		return false
 	}
@@ -158,5 +160,5 @@ func (c *command) foundNobody() bool {
 
 // attachCommand runs the executable at path for every login shell alike.
 func attachCommand(path string) string {
-	return loginCommand("export "+marker+"="+markerAttach+`; exec "$0"`, path)
+	return loginCommand("export "+talk.Marker+"="+talk.RoleAttach+`; exec "$0"`, path)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"errors"
@@ -20,20 +20,22 @@ import (
 	"github.com/hashicorp/yamux"
 	"golang.org/x/sys/unix"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/record"
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // agent supervises one worker: it relays its streams, records its output, holds its lease, and leaves nothing behind.
 type agent struct {
-	orders  agentOrders
-	pulse   *pulse
+	orders  talk.AgentOrders
+	pulse   *talk.Pulse
 	stream  *resume.Stream // what the session travels over
 	door    *door          // nil: a lost link is not bridged
-	bridge  bridgeReport
+	bridge  talk.BridgeReport
 	session *yamux.Session // with the launcher
 	deadman *deadman
 	control *yamux.Stream
-	records *recorder
+	records *record.Recorder
 	exe     string // our executable, and the worker's
 	dir     string
 	claim   *claim // on dir
@@ -45,6 +47,9 @@ type agent struct {
 	controlMu sync.Mutex // orders frames on control
 	terminate chan time.Duration
 	silent    atomic.Bool   // the worker was killed because it did not answer
+	entry     chan struct{} // closed when it is known whether the worker has reached Enter
+	entered   bool          // it has; valid once entry is closed
+	overdue   bool          // it was killed because it had not; likewise
 	proceed   chan struct{} // closed when the launcher has brought its files
 	exited    chan struct{} // closed when the worker has ended
 	relaying  chan struct{} // closed when no more streams come from the worker
@@ -69,40 +74,40 @@ func runAgent() int {
 	link, err := claimStdio()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
-		return exitBroken
+		return ExitBroken
 	}
 	dead, err := startDeadman(strangerSilence)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
-		return exitBroken
+		return ExitBroken
 	}
 	defer dead.stop()
-	a := &agent{deadman: dead, pulse: newPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{})}
+	a := &agent{deadman: dead, pulse: talk.NewPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{}), entry: make(chan struct{})}
 	if err := a.greet(link); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
-		return exitBroken
+		return ExitBroken
 	}
 	if err := a.start(); err != nil {
 		a.cleanUp()
 		text := err.Error()
-		_ = a.send(frameStarted, startReport{Error: text[:min(len(text), maxReport/2)]})
+		_ = a.send(talk.FrameStarted, talk.StartReport{Error: text[:min(len(text), talk.MaxReport/2)]})
 		_ = a.control.Close()
 		select { // the launcher closes once it has read the reason
 		case <-a.session.CloseChan():
 		case <-time.After(a.orders.Lease):
 		}
-		return exitBroken
+		return ExitBroken
 	}
 	return a.supervise(signals)
 }
 
 // greet opens the session with the launcher and reads the orders.
 func (a *agent) greet(link *stdio) error {
-	if _, err := io.WriteString(link.out, preamble); err != nil {
+	if _, err := io.WriteString(link.out, talk.Preamble); err != nil {
 		return fmt.Errorf("greet the launcher: %w", err)
 	}
 	a.stream = resume.New(link, resume.Config{})
-	session, err := yamux.Server(heardStream{a.stream, a.pulse}, muxConfig())
+	session, err := yamux.Server(talk.Heard{Stream: a.stream, Pulse: a.pulse}, talk.MuxConfig())
 	if err != nil {
 		return err
 	}
@@ -116,7 +121,7 @@ func (a *agent) greet(link *stdio) error {
 		case err := <-result:
 			return err
 		case <-tick.C:
-			if time.Since(a.pulse.at()) > ordersSilence {
+			if time.Since(a.pulse.At()) > ordersSilence {
 				return errors.New("no orders came from the launcher")
 			}
 		}
@@ -128,18 +133,18 @@ func (a *agent) readOrders() error {
 	if a.control, err = a.session.AcceptStream(); err != nil {
 		return fmt.Errorf("wait for the launcher: %w", err)
 	}
-	if err := readMessage(a.control, maxEnvelope, frameOrders, &a.orders); err != nil {
+	if err := talk.ReadMessage(a.control, talk.MaxEnvelope, talk.FrameOrders, &a.orders); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
 	if a.orders.Lease <= 0 {
-		a.orders.Lease = DefaultLease
+		a.orders.Lease = talk.DefaultLease
 	}
 	a.deadman.allow(a.patience())
 	records, err := a.session.AcceptStream()
 	if err != nil {
 		return fmt.Errorf("wait for the launcher: %w", err)
 	}
-	a.records = newRecorder(records, a.orders.LogRate, a.orders.recordPatience())
+	a.records = record.New(records, a.orders.LogRate, a.orders.RecordPatience())
 	if len(a.orders.Token) == len(resume.Token{}) {
 		a.stream.Allow(resume.Token(a.orders.Token))
 	}
@@ -148,7 +153,7 @@ func (a *agent) readOrders() error {
 }
 
 // patience is for how long this process may show no sign of life before it, and all below it, are killed.
-func (a *agent) patience() time.Duration { return a.orders.Lease + LeaseNotice }
+func (a *agent) patience() time.Duration { return a.orders.Lease + talk.LeaseNotice }
 
 // start makes the work folder and starts the worker in it.
 func (a *agent) start() error {
@@ -180,7 +185,7 @@ func (a *agent) start() error {
 	a.ward, err = startWard(exec.Cmd{
 		Path:       a.exe,
 		Args:       os.Args,
-		Env:        append(append(hostEnv(), a.orders.Env...), markVariable+"="+os.Getenv(markVariable)),
+		Env:        append(append(talk.HostEnv(), a.orders.Env...), talk.MarkVariable+"="+os.Getenv(talk.MarkVariable)),
 		Dir:        a.dir,
 		Stdout:     far[2],
 		Stderr:     far[3],
@@ -193,13 +198,13 @@ func (a *agent) start() error {
 		_ = f.Close()
 	}
 	for i, read := range []func(io.Reader){
-		func(r io.Reader) { a.records.readLines(Stdout, r) },
-		func(r io.Reader) { a.records.readLines(Stderr, r) },
-		a.records.readLogs,
+		func(r io.Reader) { a.records.ReadLines(record.Stdout, r) },
+		func(r io.Reader) { a.records.ReadLines(record.Stderr, r) },
+		a.records.ReadLogs,
 	} {
 		a.readers.Go(func() { read(a.pipes[i]) })
 	}
-	a.worker, err = yamux.Client(pipeConn{near[1], near[0]}, muxConfig())
+	a.worker, err = yamux.Client(talk.PipeConn{ReadCloser: near[1], W: near[0]}, talk.MuxConfig())
 	if err != nil {
 		return err
 	}
@@ -210,30 +215,29 @@ func (a *agent) start() error {
 	return nil
 }
 
-func (a *agent) send(kind frameKind, message any) error {
+func (a *agent) send(kind talk.Kind, message any) error {
 	a.controlMu.Lock()
 	defer a.controlMu.Unlock()
-	return writeMessage(a.control, kind, message)
+	return talk.WriteMessage(a.control, kind, message)
 }
 
 // supervise runs from the worker's start to the agent's end.
 func (a *agent) supervise(signals <-chan os.Signal) int {
 	briefed := make(chan struct{}) // closed when the worker was given its orders, which it wants to hear before anything else
 	go func() {
-		// A worker that ends before it has taken its orders is no failure of the start: its exit, which follows, says how.
-		_ = a.send(frameStarted, startReport{Dir: a.dir, Held: a.ward.how, Bridge: a.bridge})
+		// A worker that ends before it has taken its orders is no failure of this: its exit, which follows, says how.
 		if a.notify != nil {
-			_ = writeMessage(a.notify, frameOrders, guestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
+			_ = talk.WriteMessage(a.notify, talk.FrameOrders, talk.GuestOrders{Run: a.orders.Run, Host: a.orders.Host, Dir: a.dir, Orders: a.orders.Orders})
 		}
 		close(briefed)
 		a.orders.Orders = nil
 		debug.SetMemoryLimit(24 << 20)
 		select {
-		case <-time.After(settling):
-			runtime.SetDefaultGOMAXPROCS() // see oneProcessor
+		case <-time.After(Settling):
+			runtime.SetDefaultGOMAXPROCS() // see talk.OneProcessor
 			debug.SetGCPercent(50)         // not before: a start would pay for a collection that finds nothing
 			debug.FreeOSMemory()
-			trim()
+			Trim()
 			a.sweep()
 			a.keepNoting()
 		case <-a.exited:
@@ -247,21 +251,21 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 	go a.watchSignals(signals)
 	go a.watchWorker()
 	s := supervisor{
-		lease:     lease{length: a.orders.Lease, heard: a.pulse.at()},
-		heard:     a.pulse.at,
+		lease:     lease{length: a.orders.Lease, heard: a.pulse.At()},
+		heard:     a.pulse.At,
 		terminate: a.terminate,
 		exited:    a.exited,
 		lost: func() {
-			a.records.stop()
+			a.records.Stop()
 			a.hangUp()
 		},
-		warn: func(cause stopCause) {
+		warn: func(cause talk.StopCause) {
 			go func() {
 				<-briefed
 				a.warn(cause)
 			}()
 		},
-		kill: func(stopCause) { a.ward.kill() },
+		kill: func(talk.StopCause) { a.ward.kill() },
 	}
 	s.run()
 	return a.finish()
@@ -269,46 +273,46 @@ func (a *agent) supervise(signals <-chan os.Signal) int {
 
 // hangUp gives the launcher up.
 func (a *agent) hangUp() {
-	a.stream.Break(ErrLeaseLost)
+	a.stream.Break(talk.ErrLeaseLost)
 	_ = a.session.Close()
 }
 
 // openDoor lets the launcher in again when it has lost its link, and says how.
-func (a *agent) openDoor() bridgeReport {
+func (a *agent) openDoor() talk.BridgeReport {
 	if len(a.orders.Token) == 0 {
-		return bridgeReport{}
+		return talk.BridgeReport{}
 	}
 	var err error
 	if a.door, err = openDoor(a.stream); err != nil {
-		a.records.say(slog.LevelWarn, "a lost connection will not be taken up again: "+err.Error())
-		return bridgeReport{}
+		a.records.Say(slog.LevelWarn, "a lost connection will not be taken up again: "+err.Error())
+		return talk.BridgeReport{}
 	}
-	return bridgeReport{Program: a.exe, Door: a.door.name}
+	return talk.BridgeReport{Program: a.exe, Door: a.door.name}
 }
 
 // readControl takes what the launcher says until the link ends.
 func (a *agent) readControl() {
 	proceeding := false
 	for {
-		kind, payload, err := readFrame(a.control, maxControl)
+		kind, payload, err := talk.ReadFrame(a.control, talk.MaxControl)
 		if err != nil {
 			return // silence has begun; the lease decides
 		}
 		switch kind {
-		case framePing:
+		case talk.FramePing:
 			a.controlMu.Lock()
-			err = writeFrame(a.control, framePong, nil)
+			err = talk.WriteFrame(a.control, talk.FramePong, nil)
 			a.controlMu.Unlock()
 			if err != nil {
 				return
 			}
-		case frameProceed:
+		case talk.FrameProceed:
 			if !proceeding {
 				proceeding = true
 				close(a.proceed)
 			}
-		case frameTerminate:
-			if notice, err := decodeNotice(payload); err == nil {
+		case talk.FrameTerminate:
+			if notice, err := talk.DecodeNotice(payload); err == nil {
 				select {
 				case a.terminate <- notice:
 				case <-a.exited:
@@ -326,9 +330,9 @@ func (a *agent) watchSignals(signals <-chan os.Signal) {
 		select {
 		case s := <-signals:
 			if s == unix.SIGTERM {
-				a.records.say(slog.LevelWarn, "the host's process got SIGTERM and stops")
+				a.records.Say(slog.LevelWarn, "the host's process got SIGTERM and stops")
 				select {
-				case a.terminate <- LeaseNotice:
+				case a.terminate <- talk.LeaseNotice:
 				case <-a.exited:
 				}
 			}
@@ -340,9 +344,9 @@ func (a *agent) watchSignals(signals <-chan os.Signal) {
 	}
 }
 
-func (a *agent) warn(cause stopCause) {
+func (a *agent) warn(cause talk.StopCause) {
 	if a.notify != nil {
-		_ = writeFrame(a.notify, frameNotice, []byte{byte(cause)})
+		_ = talk.WriteFrame(a.notify, talk.FrameNotice, []byte{byte(cause)})
 	}
 }
 
@@ -354,9 +358,11 @@ func (a *agent) finish() int {
 	a.drainRelays()
 	a.cleanUp()
 	report.Left, report.Silent = left, a.silent.Load()
+	<-a.entry
+	report.Entered, report.Overdue = a.entered, a.overdue
 	payload, err := cbor.Marshal(report)
 	if err == nil {
-		a.records.finish(appendFrame(nil, frameExit, payload))
+		a.records.Finish(talk.AppendFrame(nil, talk.FrameExit, payload))
 		// Our end would break the launcher's writes, and with them its reading of what is still on the way: it closes when it has read all.
 		<-a.session.CloseChan()
 	}
@@ -380,8 +386,8 @@ func (a *agent) watchLease() (stop func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				if time.Since(a.pulse.at()) > a.orders.Lease {
-					a.records.stop()
+				if time.Since(a.pulse.At()) > a.orders.Lease {
+					a.records.Stop()
 					a.hangUp()
 					return
 				}

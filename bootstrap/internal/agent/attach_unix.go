@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // runAttach brings a launcher that has lost its link to the agent: it hands the agent its own standard input and output, and stays until the agent has
@@ -20,18 +22,18 @@ func runAttach() int {
 	case err == nil:
 		return 0
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ENOENT):
-		return exitGone
+		return ExitGone
 	}
 	fmt.Fprintln(os.Stderr, "bootstrap: attach:", err)
-	return exitBroken
+	return ExitBroken
 }
 
 func attach() error {
-	if _, err := io.WriteString(os.Stdout, preamble); err != nil {
+	if _, err := io.WriteString(os.Stdout, talk.Preamble); err != nil {
 		return fmt.Errorf("greet the launcher: %w", err)
 	}
-	var where doorReport
-	if err := readMessage(os.Stdin, maxControl, frameDoor, &where); err != nil {
+	var where talk.DoorReport
+	if err := talk.ReadMessage(os.Stdin, talk.MaxControl, talk.FrameDoor, &where); err != nil {
 		return fmt.Errorf("read where the agent is: %w", err)
 	}
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: where.Door, Net: "unix"})

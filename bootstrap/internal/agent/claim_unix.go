@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"crypto/rand"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // claimHeader is the first line of a claim; the mark and the machine follow, a line each.
@@ -32,7 +34,7 @@ func newClaim(base, prefix, mark string) (*claim, error) {
 	const attempts = 100
 	for range attempts {
 		dir := filepath.Join(base, prefix+strings.ToLower(rand.Text()[:10]))
-		file, err := os.OpenFile(dir+claimSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := os.OpenFile(dir+talk.ClaimSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, os.ErrExist) {
 			continue
 		}
@@ -79,44 +81,44 @@ func machine() string {
 const emptyClaimAge = time.Hour
 
 // openClaim opens the claim of somebody else and reads whose it is. Claims of other users and machines, and what is none, give an error.
-func openClaim(path string) (*claim, Mark, error) {
+func openClaim(path string) (*claim, talk.Mark, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, Mark{}, err
+		return nil, talk.Mark{}, err
 	}
 	mark, err := readClaim(file)
 	if err != nil {
 		_ = file.Close()
-		return nil, Mark{}, err
+		return nil, talk.Mark{}, err
 	}
-	return &claim{dir: strings.TrimSuffix(path, claimSuffix), file: file}, mark, nil
+	return &claim{dir: strings.TrimSuffix(path, talk.ClaimSuffix), file: file}, mark, nil
 }
 
 var errNotOurs = errors.New("bootstrap: the claim is not this user's on this machine")
 
-func readClaim(file *os.File) (Mark, error) {
+func readClaim(file *os.File) (talk.Mark, error) {
 	const longest = 4096
 	info, err := file.Stat()
 	if err != nil {
-		return Mark{}, err
+		return talk.Mark{}, err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || int(owner.Uid) != os.Geteuid() {
-		return Mark{}, errNotOurs
+		return talk.Mark{}, errNotOurs
 	}
 	text, err := io.ReadAll(io.LimitReader(file, longest))
 	if err != nil {
-		return Mark{}, err
+		return talk.Mark{}, err
 	}
 	if len(text) == 0 && time.Since(info.ModTime()) > emptyClaimAge {
-		return Mark{}, nil
+		return talk.Mark{}, nil
 	}
 	lines := strings.Split(string(text), "\n")
 	if len(lines) != 4 || lines[0] != claimHeader || lines[2] != machine() {
-		return Mark{}, errNotOurs
+		return talk.Mark{}, errNotOurs
 	}
-	mark, ok := ParseMark(lines[1])
+	mark, ok := talk.ParseMark(lines[1])
 	if !ok {
-		return Mark{}, errNotOurs
+		return talk.Mark{}, errNotOurs
 	}
 	return mark, nil
 }

@@ -1,8 +1,9 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // runClean is the whole life of a cleaner, which looks for what other runs have left and says so; it returns the status to exit with.
@@ -21,17 +24,17 @@ func runClean() int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: cleaner:", err)
-		return exitBroken
+		return ExitBroken
 	}
 	return 0
 }
 
 func clean(link *stdio) error {
-	if _, err := io.WriteString(link, preamble); err != nil {
+	if _, err := io.WriteString(link, talk.Preamble); err != nil {
 		return fmt.Errorf("greet the launcher: %w", err)
 	}
-	var orders cleanOrders
-	if err := readMessage(link, maxEnvelope, frameClean, &orders); err != nil {
+	var orders talk.CleanOrders
+	if err := talk.ReadMessage(link, talk.MaxEnvelope, talk.FrameClean, &orders); err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
 	bases := homeBases()
@@ -41,23 +44,23 @@ func clean(link *stdio) error {
 		}
 	}
 	slices.Sort(bases)
-	return writeMessage(link, frameCleaned, cleanHere(slices.Compact(bases), orders))
+	return talk.WriteMessage(link, talk.FrameCleaned, cleanHere(slices.Compact(bases), orders))
 }
 
 // cleanHere looks for left-overs on this machine, and on request ends them.
-func cleanHere(bases []string, orders cleanOrders) cleanReport {
+func cleanHere(bases []string, orders talk.CleanOrders) talk.CleanReport {
 	before := findRemains(bases, "", orders.Run)
 	report := before.report()
 	if !orders.End {
 		before.close()
 		return report
 	}
-	dead := map[Mark]bool{}
+	dead := map[talk.Mark]bool{}
 	for _, p := range before.processes {
 		dead[p.mark] = true
 	}
-	left, resist := map[int]bool{}, map[Mark]bool{}
-	for _, p := range endMarked(func(p marked) bool { return dead[p.mark] }, LeaseNotice) {
+	left, resist := map[int]bool{}, map[talk.Mark]bool{}
+	for _, p := range endMarked(func(p marked) bool { return dead[p.mark] }, talk.LeaseNotice) {
 		left[p.pid], resist[p.mark] = true, true
 	}
 	problems := map[string]string{} // of folders that are still there
@@ -85,18 +88,18 @@ func cleanHere(bases []string, orders cleanOrders) cleanReport {
 }
 
 // report describes what was found.
-func (r remains) report() cleanReport {
-	var report cleanReport
+func (r remains) report() talk.CleanReport {
+	var report talk.CleanReport
 	for _, p := range r.processes {
-		report.Found = append(report.Found, Leftover{
+		report.Found = append(report.Found, talk.Leftover{
 			Mark: p.mark, PID: p.pid, Command: p.command, User: userName(p.uid), Age: p.age, Foreign: p.uid != os.Geteuid(),
 		})
 	}
 	for _, f := range r.folders {
-		report.Found = append(report.Found, Leftover{Mark: f.mark, Path: f.dir, User: userName(os.Geteuid()), Age: f.age})
+		report.Found = append(report.Found, talk.Leftover{Mark: f.mark, Path: f.dir, User: userName(os.Geteuid()), Age: f.age})
 	}
 	slices.SortFunc(report.Found, compareLeftovers)
-	report.Running = slices.SortedFunc(maps.Keys(r.running), func(a, b Mark) int { return slices.Compare([]byte(a.String()), []byte(b.String())) })
+	report.Running = slices.SortedFunc(maps.Keys(r.running), func(a, b talk.Mark) int { return slices.Compare([]byte(a.String()), []byte(b.String())) })
 	return report
 }
 
@@ -107,4 +110,15 @@ func userName(uid int) string {
 		return u.Username
 	}
 	return id
+}
+
+// compareLeftovers orders processes before folders, each by mark and age.
+func compareLeftovers(a, b talk.Leftover) int {
+	return cmp.Or(
+		cmp.Compare(min(b.PID, 1), min(a.PID, 1)),
+		cmp.Compare(a.Mark.String(), b.Mark.String()),
+		cmp.Compare(b.Age, a.Age),
+		cmp.Compare(a.PID, b.PID),
+		cmp.Compare(a.Path, b.Path),
+	)
 }

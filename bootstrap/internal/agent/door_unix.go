@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"crypto/rand"
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // doorPatience is how long somebody at the door may take to show what he has.
@@ -102,8 +103,10 @@ func takeStdio(conn *net.UnixConn) (in, out *os.File, err error) {
 		}
 	}
 	if len(files) != 2 {
-		closeAll(files)
-		return nil, nil, fmt.Errorf("%w: %d descriptors came through the door", errFrame, len(files))
+		for _, f := range files {
+			_ = f.Close() // they are of no use
+		}
+		return nil, nil, fmt.Errorf("%w: %d descriptors came through the door", talk.ErrFrame, len(files))
 	}
 	return files[0], files[1], nil
 }

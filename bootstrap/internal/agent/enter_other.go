@@ -1,21 +1,14 @@
 //go:build !unix
 
-package bootstrap
+package agent
 
-import (
-	"fmt"
-	"os"
-)
+import "os"
 
 func runAgent() int {
-	fmt.Fprintln(os.Stderr, "bootstrap: hosts of a run must be Linux or macOS:", ErrUnsupported)
-	return exitBroken
+	_, _ = os.Stderr.WriteString("bootstrap: hosts of a run must be Linux or macOS\n")
+	return ExitBroken
 }
 
 func runClean() int { return runAgent() }
 
 func runAttach() int { return runAgent() }
-
-func enterWorker() (*Guest, error) {
-	return nil, fmt.Errorf("bootstrap: hosts of a run must be Linux or macOS: %w", ErrUnsupported)
-}

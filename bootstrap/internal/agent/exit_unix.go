@@ -1,20 +1,22 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // statusOf says how a worker ended.
-func statusOf(status syscall.WaitStatus) exitReport {
+func statusOf(status syscall.WaitStatus) talk.ExitReport {
 	if status.Signaled() {
-		return exitReport{Code: 128 + int(status.Signal()), Signal: unix.SignalName(status.Signal())}
+		return talk.ExitReport{Code: 128 + int(status.Signal()), Signal: unix.SignalName(status.Signal())}
 	}
-	return exitReport{Code: status.ExitStatus()}
+	return talk.ExitReport{Code: status.ExitStatus()}
 }
 
 // maxRSS is the largest resident memory in bytes.

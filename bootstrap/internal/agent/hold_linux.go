@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/internal/oom"
 )
 
@@ -29,12 +30,12 @@ type ward struct {
 	how       string
 	namespace bool
 	init      *exec.Cmd
-	words     *os.File      // what the init says
-	beats     *os.File      // what it listens for
-	ended     chan struct{} // the agent's
-	reaped    chan struct{} // closed when the init has been waited for
-	status    exitReport    // valid once ended
-	told      bool          // status is the init's word
+	words     *os.File        // what the init says
+	beats     *os.File        // what it listens for
+	ended     chan struct{}   // the agent's
+	reaped    chan struct{}   // closed when the init has been waited for
+	status    talk.ExitReport // valid once ended
+	told      bool            // status is the init's word
 	memory    *oom.Watch
 	killed    atomic.Bool // by us
 }
@@ -46,7 +47,7 @@ func startWard(cmd exec.Cmd, patience time.Duration, ended chan struct{}) (*ward
 		return nil, fmt.Errorf("become the reaper of the worker's children: %w", err)
 	}
 	var refused []string
-	for _, how := range waysToHold(os.Geteuid(), os.Getenv(namespaceVariable)) {
+	for _, how := range waysToHold(os.Geteuid(), os.Getenv(talk.NamespaceVariable)) {
 		w, err := tryWard(cmd, how, patience, ended)
 		if err == nil {
 			if len(refused) > 0 {
@@ -66,11 +67,11 @@ func startWard(cmd exec.Cmd, patience time.Duration, ended chan struct{}) (*ward
 // setuid programs have no effect, and ssh rejects its own configuration for its owner. So it is for those who ask for it.
 func waysToHold(uid int, setting string) []string {
 	switch {
-	case setting == namespacesOff:
+	case setting == talk.NamespacesOff:
 		return []string{heldByReapers}
 	case uid == 0:
 		return []string{heldByNamespace, heldByReapers}
-	case setting == namespacesUser:
+	case setting == talk.NamespacesUser:
 		return []string{heldByUser, heldByReapers}
 	}
 	return []string{heldByReapers}
@@ -111,8 +112,8 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 		how:    how, namespace: how != heldByReapers, init: &cmd, words: words, beats: beats,
 		ended: ended, reaped: make(chan struct{}),
 	}
-	orders := hold.Orders{Namespace: w.namespace, Patience: patience, FirstPID: os.Getpid(), Worker: markerWorker}
-	w.init.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], marker+"="+orders.String())
+	orders := hold.Orders{Namespace: w.namespace, Patience: patience, FirstPID: os.Getpid(), Worker: talk.RoleWorker}
+	w.init.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], talk.Marker+"="+orders.String())
 	w.init.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], sayWords, hearBeats)
 	w.init.SysProcAttr = initAttr(how)
 	if err := w.init.Start(); err != nil {
@@ -200,7 +201,7 @@ func (w *ward) kill() {
 func (w *ward) reap() { hold.ReapOrphans(w.init.Process.Pid) }
 
 // finish follows the end of the worker: it ends what the worker has left and says how many processes resist.
-func (w *ward) finish() (exitReport, int) {
+func (w *ward) finish() (talk.ExitReport, int) {
 	<-w.ended
 	left := 0
 	if !w.namespace {

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package bootstrap
+package agent
 
 import (
 	"os/exec"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // ward is a worker with its process group.
@@ -20,7 +22,7 @@ type ward struct {
 // startWard starts the worker in a session of its own, whose process group can be killed. When it has been waited for, ended is closed.
 func startWard(cmd exec.Cmd, _ time.Duration, ended chan struct{}) (*ward, error) {
 	w := &ward{how: "process group", worker: &cmd, ended: ended}
-	w.worker.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], marker+"="+markerWorker)
+	w.worker.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], talk.Marker+"="+talk.RoleWorker)
 	w.worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := w.worker.Start(); err != nil {
 		return nil, err
@@ -42,10 +44,10 @@ func (w *ward) kill() {
 func (w *ward) reap() {}
 
 // finish says how the worker ended, and kills what is left of its process group.
-func (w *ward) finish() (exitReport, int) {
+func (w *ward) finish() (talk.ExitReport, int) {
 	<-w.ended
 	_ = unix.Kill(-w.worker.Process.Pid, unix.SIGKILL)
-	var report exitReport
+	var report talk.ExitReport
 	if status, ok := w.worker.ProcessState.Sys().(syscall.WaitStatus); ok {
 		report = statusOf(status)
 	}
@@ -55,4 +57,4 @@ func (w *ward) finish() (exitReport, int) {
 	return report, 0
 }
 
-func trim() {}
+func Trim() {}

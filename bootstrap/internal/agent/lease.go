@@ -1,23 +1,9 @@
-package bootstrap
+package agent
 
-import "time"
+import (
+	"time"
 
-// LeaseNotice is how long the nodes of a host that has lost its launcher may take to stop, before its processes are killed.
-const LeaseNotice = 3 * time.Second
-
-// DefaultLease is how long a host goes on without hearing from its launcher, where the configuration does not say.
-const DefaultLease = 5 * time.Second
-
-// minLease is the shortest that can be asked for.
-const minLease = 100 * time.Millisecond
-
-// stopCause is why a worker is asked to stop.
-type stopCause byte
-
-const (
-	causeNone  stopCause = iota
-	causeAsked           // the launcher, or the host's operator, said so
-	causeLease           // nothing was heard for the length of the lease
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // verdict is what is to be done with the worker now.
@@ -36,7 +22,7 @@ type lease struct {
 	length time.Duration
 	heard  time.Time
 
-	cause    stopCause
+	cause    talk.StopCause
 	lost     bool
 	warned   bool
 	killed   bool
@@ -53,8 +39,8 @@ func (l *lease) hear(t time.Time) {
 // terminate notes a request to stop: notice zero kills at once, negative never.
 // Of several requests the strictest holds.
 func (l *lease) terminate(now time.Time, notice time.Duration) {
-	if l.cause == causeNone {
-		l.cause = causeAsked
+	if l.cause == talk.CauseNone {
+		l.cause = talk.CauseAsked
 	}
 	if notice >= 0 {
 		l.limit(now.Add(notice))
@@ -75,10 +61,10 @@ func (l *lease) decide(now time.Time) (verdict, time.Time) {
 	expiry := l.heard.Add(l.length)
 	if !l.lost && !now.Before(expiry) {
 		l.lost = true
-		if l.cause == causeNone {
-			l.cause = causeLease
+		if l.cause == talk.CauseNone {
+			l.cause = talk.CauseLease
 		}
-		l.limit(now.Add(LeaseNotice))
+		l.limit(now.Add(talk.LeaseNotice))
 	}
 	if !l.deadline.IsZero() && !now.Before(l.deadline) {
 		l.killed = true
@@ -88,7 +74,7 @@ func (l *lease) decide(now time.Time) (verdict, time.Time) {
 	if !l.lost && (wake.IsZero() || expiry.Before(wake)) {
 		wake = expiry
 	}
-	if l.cause != causeNone && !l.warned {
+	if l.cause != talk.CauseNone && !l.warned {
 		l.warned = true
 		return verdictWarn, wake
 	}

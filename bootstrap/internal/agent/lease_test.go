@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"testing"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 func TestLease(t *testing.T) {
@@ -21,17 +23,17 @@ func TestLease(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		steps []step
-		cause stopCause
+		cause talk.StopCause
 	}{
-		{"kept", []step{{at: 0, wake: 5 * s}, {at: 5 * s, heard: 4 * s, wake: 9 * s}, {at: 9 * s, heard: 8 * s, wake: 13 * s}}, causeNone},
-		{"lost", []step{{at: 5 * s, do: verdictWarn, wake: 8 * s}, {at: 6 * s, wake: 8 * s}, {at: 8 * s, do: verdictKill, wake: -1}, {at: 9 * s, wake: -1}}, causeLease},
-		{"lost for good", []step{{at: 5 * s, do: verdictWarn, wake: 8 * s}, {at: 6 * s, heard: 6 * s, wake: 8 * s}, {at: 8 * s, heard: 8 * s, do: verdictKill, wake: -1}}, causeLease},
-		{"asked", []step{{at: s, ask: ask(10 * s), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: 5 * s, wake: 10 * s}, {at: 11 * s, heard: 10 * s, do: verdictKill, wake: -1}}, causeAsked},
-		{"asked at once", []step{{at: s, ask: ask(0), do: verdictKill, wake: -1}}, causeAsked},
-		{"asked, never killed", []step{{at: s, ask: ask(-1), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: 5 * s, wake: 10 * s}}, causeAsked},
-		{"asked, never killed, then lost", []step{{at: s, ask: ask(-1), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: s, wake: 9 * s}, {at: 9 * s, heard: s, do: verdictKill, wake: -1}}, causeAsked},
-		{"strictest holds", []step{{at: 0, ask: ask(2 * s), do: verdictWarn, wake: 2 * s}, {at: s, ask: ask(9 * s), wake: 2 * s}, {at: s, ask: ask(-1), wake: 2 * s}, {at: s, ask: ask(0), do: verdictKill, wake: -1}}, causeAsked},
-		{"lost while the notice is long", []step{{at: 0, ask: ask(time.Hour), do: verdictWarn, wake: 5 * s}, {at: 5 * s, wake: 8 * s}, {at: 8 * s, do: verdictKill, wake: -1}}, causeAsked},
+		{"kept", []step{{at: 0, wake: 5 * s}, {at: 5 * s, heard: 4 * s, wake: 9 * s}, {at: 9 * s, heard: 8 * s, wake: 13 * s}}, talk.CauseNone},
+		{"lost", []step{{at: 5 * s, do: verdictWarn, wake: 8 * s}, {at: 6 * s, wake: 8 * s}, {at: 8 * s, do: verdictKill, wake: -1}, {at: 9 * s, wake: -1}}, talk.CauseLease},
+		{"lost for good", []step{{at: 5 * s, do: verdictWarn, wake: 8 * s}, {at: 6 * s, heard: 6 * s, wake: 8 * s}, {at: 8 * s, heard: 8 * s, do: verdictKill, wake: -1}}, talk.CauseLease},
+		{"asked", []step{{at: s, ask: ask(10 * s), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: 5 * s, wake: 10 * s}, {at: 11 * s, heard: 10 * s, do: verdictKill, wake: -1}}, talk.CauseAsked},
+		{"asked at once", []step{{at: s, ask: ask(0), do: verdictKill, wake: -1}}, talk.CauseAsked},
+		{"asked, never killed", []step{{at: s, ask: ask(-1), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: 5 * s, wake: 10 * s}}, talk.CauseAsked},
+		{"asked, never killed, then lost", []step{{at: s, ask: ask(-1), heard: s, do: verdictWarn, wake: 6 * s}, {at: 6 * s, heard: s, wake: 9 * s}, {at: 9 * s, heard: s, do: verdictKill, wake: -1}}, talk.CauseAsked},
+		{"strictest holds", []step{{at: 0, ask: ask(2 * s), do: verdictWarn, wake: 2 * s}, {at: s, ask: ask(9 * s), wake: 2 * s}, {at: s, ask: ask(-1), wake: 2 * s}, {at: s, ask: ask(0), do: verdictKill, wake: -1}}, talk.CauseAsked},
+		{"lost while the notice is long", []step{{at: 0, ask: ask(time.Hour), do: verdictWarn, wake: 5 * s}, {at: 5 * s, wake: 8 * s}, {at: 8 * s, do: verdictKill, wake: -1}}, talk.CauseAsked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			origin := time.Unix(1000, 0)
@@ -71,16 +73,16 @@ func TestSupervisor(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				begin, beat := time.Now(), newPulse()
+				begin, beat := time.Now(), talk.NewPulse()
 				terminate, exited := make(chan time.Duration), make(chan struct{})
 				var seen []happening
 				note := func(what string) { seen = append(seen, happening{what, time.Since(begin)}) }
 				s := supervisor{
-					lease: lease{length: 5 * time.Second, heard: begin}, heard: beat.at,
+					lease: lease{length: 5 * time.Second, heard: begin}, heard: beat.At,
 					terminate: terminate, exited: exited,
 					lost: func() { note("lost") },
-					warn: func(stopCause) { note("warn") },
-					kill: func(stopCause) { note("kill"); close(exited) },
+					warn: func(talk.StopCause) { note("warn") },
+					kill: func(talk.StopCause) { note("kill"); close(exited) },
 				}
 				go func() {
 					tick := time.NewTicker(time.Second)
@@ -89,7 +91,7 @@ func TestSupervisor(t *testing.T) {
 						select {
 						case <-tick.C:
 							if time.Since(begin) <= c.silent {
-								beat.beat()
+								beat.Beat()
 							}
 							if c.ask != 0 && time.Since(begin) == c.ask {
 								terminate <- 4 * time.Second

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // markedProcesses lists the processes with a mark, as far as this user may see: its own, or as root all. Ourselves are left out.
@@ -77,13 +78,13 @@ func readMarked(pid int, uptime time.Duration) (marked, bool) {
 }
 
 // parseEnviron finds mark and role in what /proc/PID/environ holds.
-func parseEnviron(environ []byte) (mark Mark, role string, ok bool) {
+func parseEnviron(environ []byte) (mark talk.Mark, role string, ok bool) {
 	for entry := range bytes.SplitSeq(environ, []byte{0}) {
 		name, value, _ := bytes.Cut(entry, []byte("="))
 		switch string(name) {
-		case markVariable:
-			mark, ok = ParseMark(string(value))
-		case marker:
+		case talk.MarkVariable:
+			mark, ok = talk.ParseMark(string(value))
+		case talk.Marker:
 			role = string(value)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package bootstrap
+package agent
 
 import "time"
 

@@ -1,6 +1,6 @@
-package bootstrap
+package agent
 
 import "time"
 
-// settling is how long a new process keeps the memory that it has touched: what it gives back sooner it needs again at once, while the whole run waits for its start.
-const settling = 2 * time.Second
+// Settling is how long a new process keeps the memory that it has touched: what it gives back sooner it needs again at once, while the whole run waits for its start.
+const Settling = 2 * time.Second

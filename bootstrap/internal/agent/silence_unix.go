@@ -1,28 +1,38 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // watchWorker kills a worker that has stopped answering for the length of the lease: one that was stopped (SIGSTOP), or is
-// stuck in the kernel. It asks the worker's end of their connection, which answers whatever the nodes do, and begins with the
-// first answer, which comes when the worker has reached [Enter]. Ticks are counted rather than time, so that a sleep of the
+// stuck in the kernel. It asks the worker's end of their connection, which answers whatever the nodes do, and begins when the
+// worker has reached Enter. Ticks are counted rather than time, so that a sleep of the
 // whole machine is not held against the worker.
 func (a *agent) watchWorker() {
+	a.awaitEntry()
+	close(a.entry)
+	if !a.entered {
+		return
+	}
+	go func() { // a launcher that does not listen is the lease's matter
+		_ = a.send(talk.FrameStarted, talk.StartReport{Dir: a.dir, Held: a.ward.how, Bridge: a.bridge})
+	}()
 	const parts = 5
 	tick := time.NewTicker(a.orders.Lease / parts)
 	defer tick.Stop()
-	for first := true; ; first = false {
+	for {
 		answered := make(chan error, 1)
 		go func() { // ends with the connection, if there is no answer
 			_, err := a.worker.Ping()
 			answered <- err
 		}()
-		if a.awaitPong(tick.C, answered, first, parts) {
+		if a.awaitPong(tick.C, answered, parts) {
 			select {
 			case <-tick.C:
 				continue
@@ -34,7 +44,7 @@ func (a *agent) watchWorker() {
 			return
 		}
 		a.silent.Store(true)
-		a.records.say(slog.LevelError, fmt.Sprintf("the host's process has not answered for %v; it is killed", a.orders.Lease))
+		a.records.Say(slog.LevelError, fmt.Sprintf("the host's process has not answered for %v; it is killed", a.orders.Lease))
 		select {
 		case a.terminate <- 0:
 		case <-a.exited:
@@ -43,9 +53,9 @@ func (a *agent) watchWorker() {
 	}
 }
 
-// awaitPong waits for an answer for so many ticks, or without end where patient. It reports whether one came.
-func (a *agent) awaitPong(tick <-chan time.Time, answered <-chan error, patient bool, ticks int) bool {
-	for missed := 0; patient || missed <= ticks; {
+// awaitPong waits for an answer for so many ticks. It reports whether one came.
+func (a *agent) awaitPong(tick <-chan time.Time, answered <-chan error, ticks int) bool {
+	for missed := 0; missed <= ticks; {
 		select {
 		case err := <-answered:
 			if err == nil {

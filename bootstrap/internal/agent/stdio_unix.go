@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"errors"
@@ -63,13 +63,3 @@ func claimStdio() (*stdio, error) {
 	}
 	return &stdio{in: in, out: out}, nil
 }
-
-// pipeConn is a pair of pipes as one connection.
-type pipeConn struct {
-	io.ReadCloser
-	w io.WriteCloser
-}
-
-func (c pipeConn) Write(b []byte) (int, error) { return c.w.Write(b) }
-
-func (c pipeConn) Close() error { return errors.Join(c.ReadCloser.Close(), c.w.Close()) }

@@ -1,46 +1,10 @@
-package bootstrap
+package agent
 
 import (
-	"io"
-	"sync/atomic"
 	"time"
 
-	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
-
-// pulse remembers when something was last read. It is safe for concurrent use.
-type pulse struct {
-	origin time.Time
-	last   atomic.Int64 // nanoseconds after origin
-}
-
-func newPulse() *pulse { return &pulse{origin: time.Now()} }
-
-func (p *pulse) beat() { p.last.Store(int64(time.Since(p.origin))) }
-
-func (p *pulse) at() time.Time { return p.origin.Add(time.Duration(p.last.Load())) }
-
-// pulseReader beats with every successful read.
-type pulseReader struct {
-	io.Reader
-	pulse *pulse
-}
-
-func (r pulseReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	if n > 0 {
-		r.pulse.beat()
-	}
-	return n, err
-}
-
-// heardStream is a stream whose reads beat: what a lost carrier had under way counts when it comes.
-type heardStream struct {
-	*resume.Stream
-	pulse *pulse
-}
-
-func (s heardStream) Read(b []byte) (int, error) { return pulseReader{s.Stream, s.pulse}.Read(b) }
 
 // supervisor drives a lease until the worker has ended. Its functions are called from run alone and must not block for long.
 type supervisor struct {
@@ -48,9 +12,9 @@ type supervisor struct {
 	heard     func() time.Time
 	terminate <-chan time.Duration
 	exited    <-chan struct{}
-	lost      func()                // the launcher is gone: once, before the warning
-	warn      func(cause stopCause) // at most once
-	kill      func(cause stopCause) // at most once
+	lost      func()                     // the launcher is gone: once, before the warning
+	warn      func(cause talk.StopCause) // at most once
+	kill      func(cause talk.StopCause) // at most once
 }
 
 // run returns when exited is closed.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"os"
@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // folder is a work folder with its claim, as somebody finds it who did not make it.
 type folder struct {
 	*claim
-	mark Mark
+	mark talk.Mark
 	age  time.Duration
 	held bool // somebody has locked the claim; else we have
 }
@@ -22,9 +24,9 @@ type folder struct {
 func folders(bases []string, own string) []folder {
 	var all []folder
 	for _, base := range bases {
-		paths, _ := filepath.Glob(filepath.Join(base, "tlaunch-*"+claimSuffix)) // the pattern is well-formed
+		paths, _ := filepath.Glob(filepath.Join(base, "tlaunch-*"+talk.ClaimSuffix)) // the pattern is well-formed
 		for _, path := range paths {
-			if path == own+claimSuffix {
+			if path == own+talk.ClaimSuffix {
 				continue
 			}
 			c, mark, err := openClaim(path)
@@ -54,7 +56,7 @@ func (f folder) remove() error {
 type remains struct {
 	processes []marked
 	folders   []folder
-	running   map[Mark]bool // the others, which are not to be touched
+	running   map[talk.Mark]bool // the others, which are not to be touched
 }
 
 // findRemains looks for left-overs. It errs on the side of life: a run goes on that has an agent among the processes or a locked
@@ -62,7 +64,7 @@ type remains struct {
 func findRemains(bases []string, own, run string) remains {
 	all := markedProcesses()
 	r := remains{running: living(all)}
-	if own, ok := ParseMark(os.Getenv(markVariable)); ok {
+	if own, ok := talk.ParseMark(os.Getenv(talk.MarkVariable)); ok {
 		r.running[own] = true
 	}
 	found := folders(bases, own)
@@ -115,7 +117,7 @@ func (a *agent) sweep() {
 	found := findRemains(base, a.dir, "")
 	defer found.close()
 	for _, f := range found.folders {
-		if left := endMarked(func(p marked) bool { return p.mark == f.mark }, LeaseNotice); len(left) == 0 {
+		if left := endMarked(func(p marked) bool { return p.mark == f.mark }, talk.LeaseNotice); len(left) == 0 {
 			_ = f.remove() // a folder that resists keeps its claim
 		}
 	}

@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trim gives back the pages of the executable that package initialisers have touched and nobody may touch again: in a program
+// Trim gives back the pages of the executable that package initialisers have touched and nobody may touch again: in a program
 // with large dependencies they are most of an idle process's resident memory. Only mappings that cannot be written are
 // dropped, so the kernel reads a page again from the file's cache when it is needed. It is an optimisation: errors are of no matter.
-func trim() {
+func Trim() {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return

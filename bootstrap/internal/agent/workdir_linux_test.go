@@ -1,4 +1,4 @@
-package bootstrap
+package agent
 
 import (
 	"os"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // However long a worker runs, its executable is never old enough to make room for others.
@@ -16,7 +18,7 @@ func TestExecutableStaysInUse(t *testing.T) {
 	exe := filepath.Join(cache, "0123abcd")
 	require.NoError(t, os.WriteFile(exe, nil, 0o700))
 	synctest.Test(t, func(t *testing.T) {
-		a := &agent{exe: exe, exited: make(chan struct{}), orders: agentOrders{Bases: []string{filepath.Join(cache, "runs"), ""}}}
+		a := &agent{exe: exe, exited: make(chan struct{}), orders: talk.AgentOrders{Bases: []string{filepath.Join(cache, "runs"), ""}}}
 		a.noteUse()
 		over := make(chan struct{})
 		go func() {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
 // makeDir makes the work folder under the first base that allows it.
@@ -21,7 +23,7 @@ func (a *agent) makeDir() error {
 			failed = append(failed, err)
 			continue
 		}
-		c, err := newClaim(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-", os.Getenv(markVariable))
+		c, err := newClaim(base, "tlaunch-"+fileName(a.orders.Run)+"-"+fileName(a.orders.Host)+"-", os.Getenv(talk.MarkVariable))
 		if err == nil {
 			a.claim, a.dir = c, c.dir
 			break
@@ -36,7 +38,7 @@ func (a *agent) makeDir() error {
 
 // awaitFiles lets the launcher bring files into the work folder.
 func (a *agent) awaitFiles() error {
-	if err := a.send(frameReady, readyReport{Dir: a.dir}); err != nil {
+	if err := a.send(talk.FrameReady, talk.ReadyReport{Dir: a.dir}); err != nil {
 		return fmt.Errorf("ask for files: %w", err)
 	}
 	tick := time.NewTicker(a.orders.Lease / 4)
@@ -46,10 +48,10 @@ func (a *agent) awaitFiles() error {
 		case <-a.proceed:
 			return nil
 		case <-a.terminate:
-			return ErrTerminated
+			return talk.ErrTerminated
 		case <-tick.C:
-			if time.Since(a.pulse.at()) > a.orders.Lease {
-				return ErrLeaseLost
+			if time.Since(a.pulse.At()) > a.orders.Lease {
+				return talk.ErrLeaseLost
 			}
 		}
 	}
@@ -57,7 +59,7 @@ func (a *agent) awaitFiles() error {
 
 // fileName makes a part of a file name from a display name.
 func fileName(s string) string {
-	s = plainName(s)
+	s = talk.PlainName(s)
 	return s[:min(len(s), 40)]
 }
 

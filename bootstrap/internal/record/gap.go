@@ -1,6 +1,4 @@
-package bootstrap
-
-import "fmt"
+package record
 
 // Of the lines that did not fit, so many bytes are kept of each node and in all, for the case that they are the last before the end.
 const (
@@ -18,59 +16,44 @@ type gaps struct {
 
 // gap is the lines of one node that did not fit.
 type gap struct {
-	missing
+	Missing
 	last uint64  // the number of the last that is missing
-	tail []piece // whole lines that follow, the oldest first
+	tail []Piece // whole lines that follow, the oldest first
 	size int     // of tail
 }
 
-// missing is lines of one node that are gone, as the launcher is told.
-type missing struct {
-	Node         string
-	Lines, Bytes uint64
-}
-
 // add takes a line that did not fit; whole says whether its data are all there.
-func (g *gaps) add(p piece, bytes int, whole bool) {
-	n := g.at[p.node]
+func (g *gaps) add(p Piece, bytes int, whole bool) {
+	n := g.at[p.Node]
 	if n == nil {
 		if g.at == nil {
 			g.at = map[string]*gap{}
 		}
-		n = &gap{missing: missing{Node: p.node}}
-		g.at[p.node] = n
+		n = &gap{Missing: Missing{Node: p.Node}}
+		g.at[p.Node] = n
 		g.nodes = append(g.nodes, n)
 	}
-	size := len(p.data) + recordCost
+	size := len(p.Data) + recordCost
 	keep := whole && size <= maxTail
 	for len(n.tail) > 0 && (!keep || n.size+size > maxTail || g.size+size > maxTails) {
 		first := n.tail[0]
-		n.count(first, len(first.data))
-		n.size -= len(first.data) + recordCost
-		g.size -= len(first.data) + recordCost
+		n.count(first, len(first.Data))
+		n.size -= len(first.Data) + recordCost
+		g.size -= len(first.Data) + recordCost
 		n.tail = n.tail[1:]
 	}
 	if !keep || g.size+size > maxTails {
 		n.count(p, bytes)
 		return
 	}
-	p.data = append([]byte(nil), p.data...)
+	p.Data = append([]byte(nil), p.Data...)
 	n.tail = append(n.tail, p)
 	n.size += size
 	g.size += size
 }
 
-func (g *gap) count(p piece, bytes int) {
+func (g *gap) count(p Piece, bytes int) {
 	g.Lines++
 	g.Bytes += uint64(bytes)
-	g.last = p.nodeSeq
-}
-
-// text says what is missing.
-func (m missing) text() string {
-	what := "lines"
-	if m.Lines == 1 {
-		what = "line"
-	}
-	return fmt.Sprintf("%d %s (%d bytes) missing here: more was written than the launcher lets through or could take", m.Lines, what, m.Bytes)
+	g.last = p.NodeSeq
 }

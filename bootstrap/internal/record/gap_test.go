@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ func (w *throttle) Write(b []byte) (int, error) {
 }
 
 // account checks that of each node what came and what was declared missing is what was written, and returns how many lines were missing.
-func account(t *testing.T, records []Record, written map[string][]string) (missing int) {
+func account(t *testing.T, records []line, written map[string][]string) (missing int) {
 	t.Helper()
 	at := map[string]uint64{}
 	for i, r := range records {
@@ -38,16 +38,15 @@ func account(t *testing.T, records []Record, written map[string][]string) (missi
 			require.Zero(t, r.NodeSeq)
 			continue
 		case Gap:
-			require.Equal(t, slog.LevelWarn, r.Level)
-			require.Equal(t, at[r.Node]+r.Missing, r.NodeSeq, "a gap is where lines are missing")
+			require.Equal(t, at[r.Node]+r.Missing.Lines, r.NodeSeq, "a gap is where lines are missing")
 			var size int
 			for _, text := range written[r.Node][at[r.Node]:r.NodeSeq] {
 				size += len(text)
 			}
 			if r.Node == "" { // log records are counted as they travel
-				require.EqualValues(t, size, r.MissingBytes)
+				require.EqualValues(t, size, r.Missing.Bytes)
 			}
-			missing += int(r.Missing)
+			missing += int(r.Missing.Lines)
 		default:
 			require.Equal(t, at[r.Node]+1, r.NodeSeq)
 			require.True(t, written[r.Node][at[r.Node]] == r.Text, "line %d", r.NodeSeq)
@@ -80,7 +79,7 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const seed = 11
 				out := &throttle{rate: c.launcher}
-				r := newRecorder(out, c.rate, c.patience)
+				r := New(out, c.rate, c.patience)
 				began := time.Now()
 				written := make([]map[string][]string, 2)
 				for i, random := range []*rand.Rand{rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))} {
@@ -102,10 +101,10 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 							}
 							_ = to.Close()
 						}()
-						r.readLines(Stdout, in)
+						r.ReadLines(Stdout, in)
 						continue
 					}
-					log := slog.New(newPipeHandler(&pipeWriter{w: to}))
+					log := slog.New(NewHandler(NewPipe(to)))
 					go func() {
 						for n := range 3000 {
 							node := fmt.Sprintf("x/%d", random.IntN(3))
@@ -118,11 +117,11 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 						}
 						_ = to.Close()
 					}()
-					r.readLogs(in)
+					r.ReadLogs(in)
 				}
 				require.LessOrEqual(t, time.Since(began), c.within)
-				r.say(slog.LevelInfo, "that is all")
-				r.finish(nil)
+				r.Say(slog.LevelInfo, "that is all")
+				r.Finish(nil)
 				all := map[string][]string{}
 				for _, w := range written {
 					for node, texts := range w {
@@ -148,7 +147,7 @@ func TestReceivedAndDeclaredIsWritten(t *testing.T) {
 // sent is what a recorder has sent so far.
 type sent struct{ output.Buffer }
 
-func (s *sent) records(t *testing.T) []Record {
+func (s *sent) records(t *testing.T) []line {
 	t.Helper()
 	return recordsIn(t, bytes.NewBufferString(s.String()))
 }
@@ -157,8 +156,8 @@ func (s *sent) records(t *testing.T) []Record {
 func TestGapsAreDeclaredInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &sent{}
-		r := newRecorder(out, 10_000, time.Minute)
-		r.readLines(Stdout, strings.NewReader(strings.Repeat(strings.Repeat("x", 999)+"\n", 200)))
+		r := New(out, 10_000, time.Minute)
+		r.ReadLines(Stdout, strings.NewReader(strings.Repeat(strings.Repeat("x", 999)+"\n", 200)))
 		synctest.Wait()
 		before := len(out.records(t))
 		time.Sleep(10 * time.Second)
@@ -167,22 +166,22 @@ func TestGapsAreDeclaredInTime(t *testing.T) {
 		require.Equal(t, Gap, records[before].Stream)
 		require.EqualValues(t, 200, records[len(records)-1].NodeSeq)
 		require.Regexp(t, `^\d+ lines \(\d+ bytes\) missing here`, records[before].Text)
-		r.finish(nil)
+		r.Finish(nil)
 	})
 }
 
 func TestManyNamesOfNodes(t *testing.T) {
 	var out bytes.Buffer
-	r := newRecorder(&out, 0, -1)
+	r := New(&out, 0, -1)
 	for i := range maxNumbered + 10 {
-		r.add(piece{stream: Stdout, node: fmt.Sprint(i), data: []byte("x")})
+		r.add(Piece{Stream: Stdout, Node: fmt.Sprint(i), Data: []byte("x")})
 	}
-	r.finish(nil)
+	r.Finish(nil)
 	require.LessOrEqual(t, len(r.numbers), maxNumbered+1)
 	records := recordsIn(t, &out)
 	require.EqualValues(t, 10, records[len(records)-1].NodeSeq, "they are numbered together")
 }
 
 func TestGapText(t *testing.T) {
-	require.Equal(t, "1 line (7 bytes) missing here: more was written than the launcher lets through or could take", missing{Lines: 1, Bytes: 7}.text())
+	require.Equal(t, "1 line (7 bytes) missing here: more was written than the launcher lets through or could take", Missing{Lines: 1, Bytes: 7}.Text())
 }

@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"context"
@@ -16,27 +16,33 @@ import (
 // maxNode is how much of a node's name tells it from others.
 const maxNode = 1 << 10
 
-// pipeHandler writes log records to a pipe; see readLogs for their form.
-type pipeHandler struct {
-	out    *pipeWriter
+// Handler writes log records to a pipe; see [Recorder.ReadLogs] for their form.
+type Handler struct {
+	out    *Pipe
 	node   string
 	attrs  []Attr
 	prefix string // of the open groups, with its last dot
 }
 
-// pipeWriter keeps records of several goroutines apart.
-type pipeWriter struct {
+// Pipe is where a worker writes records. It keeps those of several goroutines apart.
+type Pipe struct {
 	mu sync.Mutex
 	w  io.Writer
 }
 
-var _ slog.Handler = (*pipeHandler)(nil)
+var _ slog.Handler = (*Handler)(nil)
 
-func newPipeHandler(out *pipeWriter) *pipeHandler { return &pipeHandler{out: out} }
+// NewPipe returns a pipe that writes to w.
+func NewPipe(w io.Writer) *Pipe { return &Pipe{w: w} }
 
-func (h *pipeHandler) Enabled(context.Context, slog.Level) bool { return true }
+// NewHandler returns a handler that writes records of every level to out. The attribute [NodeKey], outside of groups, names the node.
+func NewHandler(out *Pipe) *Handler { return &Handler{out: out} }
 
-func (h *pipeHandler) Handle(_ context.Context, r slog.Record) error {
+// Enabled is true for every level.
+func (h *Handler) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle writes a record; it has left the process when Handle returns.
+func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	at := r.Time
 	if at.IsZero() {
 		at = time.Now()
@@ -47,11 +53,11 @@ func (h *pipeHandler) Handle(_ context.Context, r slog.Record) error {
 		one.add(one.prefix, a)
 		return true
 	})
-	return h.out.record(logPayload{Time: at.UnixNano(), Level: int(r.Level), Node: one.node, Text: r.Message, Attrs: one.attrs})
+	return h.out.Record(LogPayload{Time: at.UnixNano(), Level: int(r.Level), Node: one.node, Text: r.Message, Attrs: one.attrs})
 }
 
-// record writes one record; what is too long is cut.
-func (w *pipeWriter) record(body logPayload) error {
+// Record writes one record; what is too long is cut.
+func (w *Pipe) Record(body LogPayload) error {
 	payload, err := cbor.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("bootstrap: encode a log record: %w", err)
@@ -73,7 +79,8 @@ func (w *pipeWriter) record(body logPayload) error {
 	return err
 }
 
-func (h *pipeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+// WithAttrs returns a handler that adds attrs to each record.
+func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.attrs = slices.Clone(h.attrs)
 	for _, a := range attrs {
@@ -82,7 +89,8 @@ func (h *pipeHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &c
 }
 
-func (h *pipeHandler) WithGroup(name string) slog.Handler {
+// WithGroup returns a handler that puts the name and a dot before the keys of what is added from here on.
+func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
@@ -92,7 +100,7 @@ func (h *pipeHandler) WithGroup(name string) slog.Handler {
 }
 
 // add flattens an attribute into h.
-func (h *pipeHandler) add(prefix string, a slog.Attr) {
+func (h *Handler) add(prefix string, a slog.Attr) {
 	value := a.Value.Resolve()
 	switch {
 	case value.Kind() == slog.KindGroup:

@@ -1,9 +1,6 @@
-package bootstrap
+package record
 
 import "time"
-
-// DefaultLogRate is how many bytes of records a host may send its launcher in a second, where the configuration does not say.
-const DefaultLogRate = 8 << 20
 
 // recordCost is what a record weighs beside its text.
 const recordCost = 64

@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"math/rand/v2"

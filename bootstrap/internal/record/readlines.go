@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"bytes"
@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
-// readLines records r line by line until it ends. A last line without a newline is recorded as it is.
-func (r *recorder) readLines(stream Stream, in io.Reader) {
-	buf := make([]byte, maxPiece)
+// ReadLines records r line by line until it ends. A last line without a newline is recorded as it is.
+func (r *Recorder) ReadLines(stream Stream, in io.Reader) {
+	buf := make([]byte, MaxPiece)
 	length := 0 // of the line so far, the part that is dropped included
 	fill := 0
 	emit := func(data []byte, more bool) {
@@ -22,17 +24,17 @@ func (r *recorder) readLines(stream Stream, in io.Reader) {
 		}
 		if more {
 			if len(data) > 0 {
-				r.add(piece{stream: stream, more: true, data: data})
+				r.add(Piece{Stream: stream, More: true, Data: data})
 			}
 			return
 		}
 		if cut := length - MaxLine; cut > 0 {
 			if len(data) > 0 {
-				r.add(piece{stream: stream, more: true, data: data})
+				r.add(Piece{Stream: stream, More: true, Data: data})
 			}
 			data = []byte(fmt.Sprintf(" [line cut: %d more bytes]", cut))
 		}
-		r.add(piece{stream: stream, data: data})
+		r.add(Piece{Stream: stream, Data: data})
 		length = 0
 	}
 	for {
@@ -61,38 +63,38 @@ func (r *recorder) readLines(stream Stream, in io.Reader) {
 	}
 }
 
-// readLogs records the log records of r until it ends: length (4 bytes), length of the node's name (2 bytes), name, CBOR.
-func (r *recorder) readLogs(in io.Reader) {
-	buf := make([]byte, maxPiece)
+// ReadLogs records the log records of r until it ends: length (4 bytes), length of the node's name (2 bytes), name, CBOR.
+func (r *Recorder) ReadLogs(in io.Reader) {
+	buf := make([]byte, MaxPiece)
 	for {
 		var header [4]byte
 		if _, err := io.ReadFull(in, header[:]); err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
-				r.say(slog.LevelWarn, "the last log record was cut short")
+				r.Say(slog.LevelWarn, "the last log record was cut short")
 			}
 			return
 		}
 		left := int64(binary.BigEndian.Uint32(header[:])) - 2
 		if left < 0 || left > MaxLine+(1<<19) {
-			r.say(slog.LevelError, "the worker's log pipe carries something else than log records; the rest of it is dropped")
+			r.Say(slog.LevelError, "the worker's log pipe carries something else than log records; the rest of it is dropped")
 			_, _ = io.Copy(io.Discard, in)
 			return
 		}
 		node, err := readNode(in, left)
 		left -= int64(len(node))
 		for {
-			chunk := buf[:min(left, maxPiece)]
+			chunk := buf[:min(left, MaxPiece)]
 			n := 0
 			if err == nil {
 				n, err = io.ReadFull(in, chunk)
 			}
 			if err != nil {
-				r.add(piece{stream: Log, drop: true})
-				r.say(slog.LevelWarn, fmt.Sprintf("the last log record was cut short: %d bytes are missing", left-int64(n)))
+				r.add(Piece{Stream: Log, Drop: true})
+				r.Say(slog.LevelWarn, fmt.Sprintf("the last log record was cut short: %d bytes are missing", left-int64(n)))
 				return
 			}
 			left -= int64(len(chunk))
-			r.add(piece{stream: Log, node: node, more: left > 0, data: chunk})
+			r.add(Piece{Stream: Log, Node: node, More: left > 0, Data: chunk})
 			if left == 0 {
 				break
 			}
@@ -108,7 +110,7 @@ func readNode(in io.Reader, limit int64) (string, error) {
 	}
 	n := int64(binary.BigEndian.Uint16(size[:]))
 	if n > limit {
-		return "", errFrame
+		return "", talk.ErrFrame
 	}
 	name := make([]byte, n)
 	_, err := io.ReadFull(in, name)

@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"io"
@@ -9,10 +9,10 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// recorder numbers the lines of a process and sends them to the launcher, as far as its ration goes. Writers block while more than
+// Recorder numbers the lines of a process and sends them to the launcher, as far as its ration goes. Writers block while more than
 // maxPending bytes wait, but not longer than its patience: then lines are dropped until some have been sent. What is dropped
 // is declared where it would have been. After cut nothing is kept, so that the worker can still stop in peace.
-type recorder struct {
+type Recorder struct {
 	w        io.Writer
 	patience time.Duration // negative: for ever
 	done     chan struct{} // closed when send has returned
@@ -47,22 +47,22 @@ const maxNumbered = 4096
 // declareAfter is how often a gap that no further line has declared is looked at.
 const declareAfter = 500 * time.Millisecond
 
-// newRecorder returns a recorder that lets rate bytes through in a second; zero and less: all. Writers wait for patience.
-func newRecorder(w io.Writer, rate int64, patience time.Duration) *recorder {
-	r := &recorder{w: w, patience: patience, done: make(chan struct{}), numbers: map[string]uint64{}, ration: ration{rate: rate}}
+// New returns a Recorder that lets rate bytes through in a second; zero and less: all. Writers wait for patience.
+func New(w io.Writer, rate int64, patience time.Duration) *Recorder {
+	r := &Recorder{w: w, patience: patience, done: make(chan struct{}), numbers: map[string]uint64{}, ration: ration{rate: rate}}
 	r.changed.L = &r.mu
 	go r.send()
 	return r
 }
 
 // add takes a piece of a line of output or of a log record.
-func (r *recorder) add(p piece) {
+func (r *Recorder) add(p Piece) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := &r.current[p.stream]
-	if p.drop {
+	c := &r.current[p.Stream]
+	if p.Drop {
 		if c.begun && !c.dropped {
-			r.pending = appendPiece(r.pending, p)
+			r.pending = AppendPiece(r.pending, p)
 		}
 		*c = current{}
 		return
@@ -71,11 +71,11 @@ func (r *recorder) add(p piece) {
 		c.begun = true
 		c.dropped = r.stalled || !r.ration.fits(time.Now())
 	}
-	c.bytes += len(p.data)
+	c.bytes += len(p.Data)
 	if !c.dropped && !r.awaitRoomLocked() {
 		c.dropped = true
-		if c.bytes > len(p.data) {
-			r.pending = appendPiece(r.pending, piece{stream: p.stream, drop: true})
+		if c.bytes > len(p.Data) {
+			r.pending = AppendPiece(r.pending, Piece{Stream: p.Stream, Drop: true})
 		}
 	}
 	switch {
@@ -83,21 +83,21 @@ func (r *recorder) add(p piece) {
 	case c.dropped:
 		r.dropLocked(c, p)
 	default:
-		if !p.more {
+		if !p.More {
 			r.declareLocked() // so that numbers stay in order
-			p.nodeSeq = r.numberLocked(&p)
+			p.NodeSeq = r.numberLocked(&p)
 			r.ration.take(time.Now(), recordCost)
 		}
-		r.ration.take(time.Now(), len(p.data))
+		r.ration.take(time.Now(), len(p.Data))
 		r.sendLocked(p)
 	}
-	if !p.more {
+	if !p.More {
 		*c = current{}
 	}
 }
 
 // awaitRoomLocked waits until pieces can be taken, and reports whether they can; when r.cut is set it is of no matter.
-func (r *recorder) awaitRoomLocked() bool {
+func (r *Recorder) awaitRoomLocked() bool {
 	if len(r.pending) < maxPending || r.cut {
 		return true
 	}
@@ -122,24 +122,24 @@ func (r *recorder) awaitRoomLocked() bool {
 }
 
 // numberLocked gives a line its number.
-func (r *recorder) numberLocked(p *piece) uint64 {
-	if _, known := r.numbers[p.node]; !known && len(r.numbers) >= maxNumbered {
-		p.node = ""
+func (r *Recorder) numberLocked(p *Piece) uint64 {
+	if _, known := r.numbers[p.Node]; !known && len(r.numbers) >= maxNumbered {
+		p.Node = ""
 	}
-	r.numbers[p.node]++
-	return r.numbers[p.node]
+	r.numbers[p.Node]++
+	return r.numbers[p.Node]
 }
 
 // dropLocked drops a piece, and at its end counts the line.
-func (r *recorder) dropLocked(c *current, p piece) {
-	if len(c.data)+len(p.data) == c.bytes && c.bytes+recordCost <= maxTail {
-		c.data = append(c.data, p.data...)
+func (r *Recorder) dropLocked(c *current, p Piece) {
+	if len(c.data)+len(p.Data) == c.bytes && c.bytes+recordCost <= maxTail {
+		c.data = append(c.data, p.Data...)
 	}
-	if p.more {
+	if p.More {
 		return
 	}
-	p.data, p.time = c.data, time.Now().UnixNano()
-	p.nodeSeq = r.numberLocked(&p)
+	p.Data, p.Time = c.data, time.Now().UnixNano()
+	p.NodeSeq = r.numberLocked(&p)
 	r.gaps.add(p, c.bytes, len(c.data) == c.bytes)
 	if r.declare == nil {
 		r.declare = time.AfterFunc(declareAfter, r.tryDeclare)
@@ -147,7 +147,7 @@ func (r *recorder) dropLocked(c *current, p piece) {
 }
 
 // tryDeclare declares the gaps once lines fit again.
-func (r *recorder) tryDeclare() {
+func (r *Recorder) tryDeclare() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -160,7 +160,7 @@ func (r *recorder) tryDeclare() {
 }
 
 // declareLocked says which lines are missing, and sends those that were kept.
-func (r *recorder) declareLocked() {
+func (r *Recorder) declareLocked() {
 	if r.declare == nil {
 		return
 	}
@@ -169,14 +169,14 @@ func (r *recorder) declareLocked() {
 	now := time.Now()
 	for _, g := range r.gaps.nodes {
 		if g.Lines > 0 {
-			data, err := cbor.Marshal(g.missing)
+			data, err := cbor.Marshal(g.Missing)
 			if err != nil {
 				panic(err) // a text and two numbers
 			}
-			r.sendLocked(piece{stream: Gap, nodeSeq: g.last, data: data})
+			r.sendLocked(Piece{Stream: Gap, NodeSeq: g.last, Data: data})
 		}
 		for _, p := range g.tail {
-			r.ration.take(now, len(p.data)+recordCost)
+			r.ration.take(now, len(p.Data)+recordCost)
 			r.sendLocked(p)
 		}
 	}
@@ -184,34 +184,34 @@ func (r *recorder) declareLocked() {
 }
 
 // sendLocked queues a piece; the number and, where it has none, the time are given here.
-func (r *recorder) sendLocked(p piece) {
-	if !p.more {
+func (r *Recorder) sendLocked(p Piece) {
+	if !p.More {
 		r.seq++
-		p.seq = r.seq
-		if p.time == 0 {
-			p.time = time.Now().UnixNano()
+		p.Seq = r.seq
+		if p.Time == 0 {
+			p.Time = time.Now().UnixNano()
 		}
 	}
-	r.pending = appendPiece(r.pending, p)
+	r.pending = AppendPiece(r.pending, p)
 	r.changed.Broadcast()
 }
 
-// say records a line of the agent itself, which has no number of a node's and always fits.
-func (r *recorder) say(level slog.Level, text string) {
+// Say records a line of the agent itself, which has no number of a node's and always fits.
+func (r *Recorder) Say(level slog.Level, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.awaitRoomLocked(); r.cut {
 		return
 	}
-	for len(text) > maxPiece {
-		r.sendLocked(piece{stream: Agent, more: true, data: []byte(text[:maxPiece])})
-		text = text[maxPiece:]
+	for len(text) > MaxPiece {
+		r.sendLocked(Piece{Stream: Agent, More: true, Data: []byte(text[:MaxPiece])})
+		text = text[MaxPiece:]
 	}
-	r.sendLocked(piece{stream: Agent, level: int8(level), data: []byte(text)})
+	r.sendLocked(Piece{Stream: Agent, Level: int8(level), Data: []byte(text)})
 }
 
-// finish sends what is pending and the last frame, and waits for that.
-func (r *recorder) finish(last []byte) {
+// Finish sends what is pending and the last frame, and waits for that.
+func (r *Recorder) Finish(last []byte) {
 	r.mu.Lock()
 	r.declareLocked()
 	r.pending = append(r.pending, last...)
@@ -221,14 +221,14 @@ func (r *recorder) finish(last []byte) {
 	<-r.done
 }
 
-// stop gives up: from here on records are dropped.
-func (r *recorder) stop() {
+// Stop gives up: from here on records are dropped.
+func (r *Recorder) Stop() {
 	r.mu.Lock()
 	r.stopLocked()
 	r.mu.Unlock()
 }
 
-func (r *recorder) stopLocked() {
+func (r *Recorder) stopLocked() {
 	r.cut = true
 	r.pending, r.gaps = nil, gaps{}
 	if r.declare != nil {
@@ -237,8 +237,8 @@ func (r *recorder) stopLocked() {
 	r.changed.Broadcast()
 }
 
-// send owns the writer. It returns when the recorder is finished or stopped, or when the writer fails.
-func (r *recorder) send() {
+// send owns the writer. It returns when the Recorder is finished or stopped, or when the writer fails.
+func (r *Recorder) send() {
 	defer close(r.done)
 	var spare []byte
 	for {
@@ -256,7 +256,7 @@ func (r *recorder) send() {
 		r.changed.Broadcast()
 		r.mu.Unlock()
 		if _, err := r.w.Write(batch); err != nil {
-			r.stop()
+			r.Stop()
 			return
 		}
 		spare = batch

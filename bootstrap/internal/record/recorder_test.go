@@ -1,4 +1,4 @@
-package bootstrap
+package record
 
 import (
 	"bytes"
@@ -13,28 +13,52 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 )
 
-// recordsIn decodes what a recorder has sent.
-func recordsIn(t *testing.T, sent *bytes.Buffer) []Record {
-	var records []Record
-	a := assembler{host: "h"}
+// line is a record as it arrives.
+type line struct {
+	Piece
+	Text    string
+	Missing Missing
+	Body    LogPayload
+}
+
+// recordsIn puts together what a recorder has sent.
+func recordsIn(t *testing.T, sent *bytes.Buffer) []line {
+	var records []line
+	open := map[Stream][]byte{}
 	for {
-		kind, payload, err := readFrame(sent, pieceHeader+maxPiece)
+		kind, payload, err := talk.ReadFrame(sent, PieceHeader+MaxPiece)
 		if errors.Is(err, io.EOF) {
 			return records
 		}
 		require.NoError(t, err)
-		if kind == frameExit {
+		require.Equal(t, talk.FramePiece, kind)
+		p, err := ParsePiece(payload)
+		require.NoError(t, err)
+		data := append(open[p.Stream], p.Data...)
+		switch {
+		case p.Drop:
+			delete(open, p.Stream)
+			continue
+		case p.More:
+			open[p.Stream] = data
 			continue
 		}
-		p, err := parsePiece(payload)
-		require.NoError(t, err)
-		r, complete, err := a.add(p)
-		require.NoError(t, err)
-		if complete {
-			records = append(records, r)
+		delete(open, p.Stream)
+		one := line{Piece: p, Text: string(data)}
+		switch p.Stream {
+		case Gap:
+			require.NoError(t, talk.Decode(data, &one.Missing))
+			one.Node, one.Text = one.Missing.Node, one.Missing.Text()
+		case Log:
+			if talk.Decode(data, &one.Body) == nil {
+				one.Node, one.Text = one.Body.Node, one.Body.Text
+			}
 		}
+		records = append(records, one)
 	}
 }
 
@@ -43,8 +67,8 @@ func TestLinesAgainstSplit(t *testing.T) {
 	const seed = 7
 	random := rand.New(rand.NewPCG(seed, seed))
 	for range 100 {
-		text := make([]byte, random.IntN(4*maxPiece))
-		every := 1 + random.IntN(3*maxPiece)
+		text := make([]byte, random.IntN(4*MaxPiece))
+		every := 1 + random.IntN(3*MaxPiece)
 		for i := range text {
 			if text[i] = 'a'; random.IntN(every) == 0 {
 				text[i] = '\n'
@@ -59,9 +83,9 @@ func TestLinesAgainstSplit(t *testing.T) {
 			in = iotest.HalfReader(in)
 		}
 		var sent bytes.Buffer
-		r := newRecorder(&sent, 0, -1)
-		r.readLines(Stderr, in)
-		r.finish(nil)
+		r := New(&sent, 0, -1)
+		r.ReadLines(Stderr, in)
+		r.Finish(nil)
 		var got []string
 		for i, record := range recordsIn(t, &sent) {
 			require.EqualValues(t, i+1, record.Seq)
@@ -78,15 +102,15 @@ func TestLinesAgainstSplit(t *testing.T) {
 func TestRecorderPushesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out, in := io.Pipe()
-		r := newRecorder(in, 0, -1)
+		r := New(in, 0, -1)
 		written := 0
 		go func() {
 			line := bytes.Repeat([]byte{'x'}, 1000)
 			for range 10_000 {
-				r.add(piece{stream: Stdout, data: line})
+				r.add(Piece{Stream: Stdout, Data: line})
 				written++
 			}
-			r.finish(nil)
+			r.Finish(nil)
 			_ = in.Close()
 		}()
 		synctest.Wait()
@@ -100,55 +124,47 @@ func TestRecorderPushesBack(t *testing.T) {
 
 func TestRecorderWithoutLauncherBlocksNobody(t *testing.T) {
 	out, in := io.Pipe()
-	r := newRecorder(in, 0, -1)
+	r := New(in, 0, -1)
 	require.NoError(t, out.CloseWithError(io.ErrClosedPipe))
 	for range 10_000 {
-		r.add(piece{stream: Stdout, data: make([]byte, 1000)})
+		r.add(Piece{Stream: Stdout, Data: make([]byte, 1000)})
 	}
-	r.finish(nil)
+	r.Finish(nil)
 	require.True(t, r.cut)
 }
 
 func TestLogPipe(t *testing.T) {
 	var pipe bytes.Buffer
-	log := slog.New(newPipeHandler(&pipeWriter{w: &pipe}))
+	log := slog.New(NewHandler(NewPipe(&pipe)))
 	log.Info("first", "when", time.Date(2020, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)), "err", errors.New("e"))
 	log.With("a", 1).WithGroup("g").With("b", true).Debug("second", slog.Group("h", "c", 2.5), slog.Attr{})
 	whole := pipe.Len()
-	log.Error(strings.Repeat("long", maxPiece))
+	log.Error(strings.Repeat("long", MaxPiece))
 	for _, c := range []struct {
 		name  string
 		bytes []byte
 		texts []string
 	}{
-		{"whole", pipe.Bytes(), []string{"first", "second", strings.Repeat("long", maxPiece)}},
+		{"whole", pipe.Bytes(), []string{"first", "second", strings.Repeat("long", MaxPiece)}},
 		{"cut in the text", pipe.Bytes()[:pipe.Len()-1], []string{"first", "second", "the last log record was cut short: 1 bytes are missing"}},
 		{"cut in the length", pipe.Bytes()[:whole+2], []string{"first", "second", "the last log record was cut short"}},
 		{"no records", append(bytes.Clone(pipe.Bytes()[:whole]), "Hello, world!"...), []string{"first", "second", "the worker's log pipe carries something else than log records; the rest of it is dropped"}},
-		{"not CBOR", append(bytes.Clone(pipe.Bytes()[:whole]), 0, 0, 0, 2, 0, 0), []string{"first", "second", "a log record that cannot be read: EOF"}},
+		{"not CBOR", append(bytes.Clone(pipe.Bytes()[:whole]), 0, 0, 0, 2, 0, 0), []string{"first", "second", ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sent bytes.Buffer
-			r := newRecorder(&sent, 0, -1)
-			r.readLogs(bytes.NewReader(c.bytes))
-			r.finish(nil)
+			r := New(&sent, 0, -1)
+			r.ReadLogs(bytes.NewReader(c.bytes))
+			r.Finish(nil)
 			records := recordsIn(t, &sent)
 			var texts []string
 			for _, r := range records {
 				texts = append(texts, r.Text)
 			}
 			require.Equal(t, c.texts, texts)
-			require.Equal(t, []Attr{{"when", "2020-01-02T02:04:05.000000006Z"}, {"err", "e"}}, records[0].Attrs)
-			require.Equal(t, []Attr{{"a", "1"}, {"g.b", "true"}, {"g.h.c", "2.5"}}, records[1].Attrs)
-			require.Equal(t, slog.LevelDebug, records[1].Level)
+			require.Equal(t, []Attr{{"when", "2020-01-02T02:04:05.000000006Z"}, {"err", "e"}}, records[0].Body.Attrs)
+			require.Equal(t, []Attr{{"a", "1"}, {"g.b", "true"}, {"g.h.c", "2.5"}}, records[1].Body.Attrs)
+			require.EqualValues(t, slog.LevelDebug, records[1].Body.Level)
 		})
 	}
-}
-
-func TestSlogRecord(t *testing.T) {
-	at := time.Unix(5, 0).UTC()
-	r := Record{Host: "h", Time: at, Stream: Log, Node: "n", Level: slog.LevelWarn, Text: "t", Attrs: []Attr{{"a", "b"}}}
-	var out bytes.Buffer
-	require.NoError(t, slog.NewTextHandler(&out, nil).Handle(t.Context(), r.SlogRecord()))
-	require.Equal(t, "time=1970-01-01T00:00:05.000Z level=WARN msg=t host=h stream=log node=n a=b\n", out.String())
 }

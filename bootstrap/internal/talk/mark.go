@@ -1,4 +1,4 @@
-package bootstrap
+package talk
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// markVariable is in the environment of every process of a run on a host, descendants of nodes included: by it they are found
+// MarkVariable is in the environment of every process of a run on a host, descendants of nodes included: by it they are found
 // whatever has become of their parents. Its value is a [Mark]; it carries no secret.
-const markVariable = "TLAUNCH_MARK"
+const MarkVariable = "TLAUNCH_MARK"
 
 // Mark says which process of which run started another one. In its parts, what is no letter, digit, dot, dash or underscore
 // has become an underscore, and what is longer than 64 bytes is cut.
@@ -20,18 +20,18 @@ type Mark struct {
 
 // NewMark returns the mark of a host's process.
 func NewMark(run, host string, incarnation int) Mark {
-	return Mark{Run: markName(run), Host: markName(host), Incarnation: incarnation}
+	return Mark{Run: MarkName(run), Host: MarkName(host), Incarnation: incarnation}
 }
 
-// markName makes a part of a mark from a display name.
-func markName(s string) string {
+// MarkName makes a part of a mark from a display name.
+func MarkName(s string) string {
 	const longest = 64
-	s = plainName(s)
+	s = PlainName(s)
 	return s[:min(len(s), longest)]
 }
 
-// plainName replaces what file systems and shells may give a meaning to.
-func plainName(s string) string {
+// PlainName replaces what file systems and shells may give a meaning to.
+func PlainName(s string) string {
 	if s == "" {
 		return "_"
 	}
@@ -57,25 +57,3 @@ func ParseMark(s string) (Mark, bool) {
 	m := Mark{Run: parts[0], Host: parts[1], Incarnation: n}
 	return m, err == nil && n > 0 && NewMark(m.Run, m.Host, n) == m && m.String() == s
 }
-
-// part says what a started process is to be.
-type part struct {
-	role string // a value of marker
-	mark string // empty: it belongs to no run
-}
-
-// env returns what tells the process; nothing in it has a meaning to a shell.
-func (p part) env() []string {
-	env := []string{marker + "=" + p.role}
-	if p.mark != "" {
-		env = append(env, markVariable+"="+p.mark)
-	}
-	if p.role == markerAgent {
-		env = append(env, oneProcessor)
-	}
-	return env
-}
-
-// oneProcessor is how an agent starts: looking for work that other threads could do costs it more than all of its work, which is done one step after the other
-// until its worker runs. Once it has settled it takes what the machine has, for a worker may print and send much.
-const oneProcessor = "GOMAXPROCS=1"

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bootstrap
+package agent
 
 import (
 	"os"
@@ -21,7 +21,7 @@ func (a *agent) emptyPipes() {
 	}()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	late := time.Now().Add(a.orders.recordPatience() + 2*quiet)
+	late := time.Now().Add(a.orders.RecordPatience() + 2*quiet)
 	for since := time.Now(); ; {
 		select {
 		case <-read:

@@ -1,0 +1,9 @@
+package agent
+
+import (
+	"testing"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
