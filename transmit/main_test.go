@@ -48,7 +48,13 @@ func startedNode(t testing.TB, c Config) (Ref, *actor.Node) {
 	return ref, node
 }
 
+// spawned is a system with a node that is yet to be started.
 func spawned(t testing.TB, c Config) (*actor.System, Ref, *actor.Node) {
+	sys, ref, node, _ := spawnedValue(t, c)
+	return sys, ref, node
+}
+
+func spawnedValue(t testing.TB, c Config) (*actor.System, Ref, *actor.Node, *Node) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -58,7 +64,7 @@ func spawned(t testing.TB, c Config) (*actor.System, Ref, *actor.Node) {
 	value := NewNode(c)
 	node, err := sys.Spawn(actor.Spec{Key: "data/0", Value: value, Concurrent: value.Concurrent()})
 	require.NoError(t, err)
-	return sys, ref, node
+	return sys, ref, node, value
 }
 
 // far is a node in another system, over a link of TCP.

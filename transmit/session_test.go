@@ -1,0 +1,106 @@
+package transmit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// forgetAll is what a start of the node anew does to writers and samplers.
+func forgetAll(n *Node) {
+	n.state.mu.Lock()
+	defer n.state.mu.Unlock()
+	for id := range n.state.sessions {
+		n.state.endSession(id)
+	}
+}
+
+func TestWhoWasForgottenGoesOn(t *testing.T) {
+	ctx := patient(t)
+	c := Config{Tables: []Table{Queue("q", 100)}}
+	sys, ref, node, value := spawnedValue(t, c)
+	require.NoError(t, node.Start(ctx))
+	t.Cleanup(func() {
+		require.NoError(t, node.Stop(context.Background()))
+		require.NoError(t, sys.Close(context.Background()))
+	})
+	w, err := NewWriter(ref, WriterConfig{})
+	require.NoError(t, err)
+	s := NewSampler(ref, "q", SamplerConfig{Batch: 1, Ahead: 1})
+	for i := range int64(3) {
+		require.NoError(t, w.Append(number(i)))
+		require.NoError(t, w.Item(ctx, "q", 1, 1))
+		require.NoError(t, w.Flush(ctx))
+		it, err := s.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []int64{i}, numbers(t, it))
+	}
+	forgetAll(value)
+	require.NoError(t, w.Append(number(3)))
+	require.NoError(t, w.Item(ctx, "q", 2, 1))
+	err = w.Flush(ctx)
+	require.ErrorIs(t, err, ErrForgotten)
+	require.ErrorContains(t, err, "1 items may be lost")
+	require.NoError(t, w.Item(ctx, "q", 4, 1), "it still has its steps")
+	require.NoError(t, w.Close(ctx))
+	_, err = s.Next(ctx)
+	require.ErrorIs(t, err, ErrForgotten)
+	it, err := s.Next(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []int64{0, 1, 2, 3}, numbers(t, it))
+	s.Close(ctx)
+}
+
+func TestTheLeastRecentlyUsedIsForgotten(t *testing.T) {
+	s := newState(Config{}, nil)
+	for i := range mostSessions {
+		_, err := s.sessionFor(fmt.Sprint(i), true)
+		require.NoError(t, err)
+	}
+	s.sessions["1"].busy = 1 // it waits for something
+	_, err := s.sessionFor("0", false)
+	require.NoError(t, err)
+	_, err = s.sessionFor("new", true)
+	require.NoError(t, err)
+	require.Len(t, s.sessions, mostSessions)
+	for id, there := range map[string]bool{"0": true, "1": true, "2": false, "3": true, "new": true} {
+		require.Equal(t, there, s.sessions[id] != nil, id)
+	}
+	_, err = s.sessionFor("2", false)
+	require.ErrorIs(t, err, ErrForgotten)
+}
+
+// Large steps stay where they were received; nothing overwrites them there.
+func TestLargeStepsArriveAsTheyWere(t *testing.T) {
+	const size, steps = 100 << 10, 40
+	of := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, size) }
+	tables := []Table{Queue("one", steps), Queue("three", steps), Queue("ten", steps)}
+	for name, ref := range map[string]Ref{
+		"here": started(t, Config{Tables: tables}), "far": startedFar(t, Config{Tables: tables}).ref,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := patient(t)
+			for table, batch := range map[string]int{"one": -1, "three": 300 << 10, "ten": 1000 << 10} {
+				w, err := NewWriter(ref, WriterConfig{BatchBytes: batch, Keep: 2})
+				require.NoError(t, err)
+				for i := range steps {
+					require.NoError(t, w.Append(Step{"x": Of(of(i))}))
+					require.NoError(t, w.Item(ctx, table, min(i+1, 2), 1))
+				}
+				require.NoError(t, w.Close(ctx))
+				s := NewSampler(ref, table, SamplerConfig{})
+				for i := range steps {
+					it, err := s.Next(ctx)
+					require.NoError(t, err)
+					last, err := it.Step(it.Len() - 1)
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(of(i), last["x"].Data), "step %d", i)
+				}
+				s.Close(ctx)
+			}
+		})
+	}
+}
