@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
@@ -155,6 +156,22 @@ func (e *PanicError) Error() string { return "panic: " + e.Value }
 
 // Is makes a PanicError an [ErrPanic].
 func (e *PanicError) Is(target error) bool { return target == ErrPanic }
+
+// sound is the error that a user's code has returned, or a [PanicError] where that panics when it is looked at, as a nil pointer in an
+// error may: who looks is not the user's code any more, and must not be ended by it.
+func sound(err error) (same error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			same = newPanicError(fmt.Sprintf("in the error that was returned, a %T: %v", err, v), debug.Stack())
+		}
+	}()
+	_ = err.Error()
+	_ = codeOf(err)
+	return err
+}
 
 func newPanicError(v any, stack []byte) *PanicError {
 	return &PanicError{Value: fmt.Sprint(v), Stack: string(stack)}

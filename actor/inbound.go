@@ -52,7 +52,7 @@ func (in *inbound) reply(m *method, result any, err error) {
 	}
 	s := in.sys
 	if in.account != nil {
-		in.account.answered(in.size)
+		in.account.answered(s.window, in.size)
 		s.mu.Lock()
 		delete(s.inbound, in.key)
 		s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *System) receive(in *inbound, timeout time.Duration, refused error) *inb
 	s.mu.Unlock()
 	if twice {
 		in.free()
-		in.account.answered(in.size)
+		in.account.answered(s.window, in.size)
 		s.stats.deadLetters.Add(1) // its first answers it
 		return nil
 	}

@@ -131,10 +131,13 @@ func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
 		in.detour(target, l, &wire.Call{Argument: body}, room)
 		return
 	}
+	if a != in.account { // the link was lost meanwhile: what came before is the old account's
+		in.Flush()
+		in.account = a
+	}
 	msg := in.put(n)
 	msg.method, msg.reserved, msg.account, msg.size = m, true, a, len(body)
 	in.load(msg, m, body, room)
-	in.account = a
 	in.tells.add(msg)
 }
 

@@ -153,3 +153,20 @@ func FuzzInlet(f *testing.F) {
 		}
 	})
 }
+
+// A link that was lost has a new account afterwards: what its reader still has aside is the old one's.
+func TestWhatIsAsideWhenALinkIsLost(t *testing.T) {
+	s, in, nodes := inletFor(t, map[string]any{"n/0": &keeper{}})
+	to, see := &Name{Text: "n/0"}, &Name{Text: doMethod((*keeper).See).tell}
+	require.NoError(t, in.Take(to, see, nil, []byte("before"), nil))
+	s.PeerDown("there", nil)
+	require.NoError(t, in.Take(to, see, nil, []byte("after"), nil))
+	in.Flush()
+	require.NoError(t, nodes["n/0"].Drain(t.Context()))
+	s.mu.Lock()
+	a := s.accounts[windowKey{"there", "n/0"}]
+	s.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	require.Zero(t, a.held)
+}

@@ -175,11 +175,8 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 	if n.phase == stopped {
 		return fmt.Errorf("%w: %s has stopped", ErrStopped, n.key)
 	}
-	if !n.takenLocked() {
-		return nil
-	}
 	for _, l := range chain {
-		if l.Node == n.key && n.runsLocked(l.Invocation) {
+		if l.Node == n.key && n.runsLocked(l.Invocation) && n.takenLocked() {
 			return fmt.Errorf("%w: %s → %s, whose turn is taken by the first", ErrDeadlock, chainText(chain), n.key)
 		}
 	}
@@ -189,7 +186,13 @@ func (n *Node) refusesLocked(chain []*wire.Link) error {
 // takenLocked reports whether a message would have to wait for a method that
 // runs: all turns are taken, or the first, which is Start's, is.
 func (n *Node) takenLocked() bool {
-	return len(n.active) >= n.limit || n.phase == created && len(n.active) > 0
+	taken := 0
+	for _, w := range n.active {
+		if !w.isDone() {
+			taken++
+		}
+	}
+	return taken >= n.limit || n.phase == created && taken > 0
 }
 
 // enqueueAll is enqueue for messages that came over a link. Those that are refused are given to refuse.

@@ -128,7 +128,7 @@ func (n *Node) startValue(ctx context.Context, s Starter) (err error) {
 		n.retireLocked(w)
 		n.mu.Unlock()
 	}()
-	return s.Start(i)
+	return sound(s.Start(i))
 }
 
 // Active reports whether the value has a Run.
@@ -165,7 +165,7 @@ func (n *Node) live(ctx context.Context, f func(context.Context) error) (err err
 			err = newPanicError(v, debug.Stack())
 		}
 	}()
-	return f(life{i})
+	return sound(f(life{i}))
 }
 
 // Interrupt ends the contexts of the node's methods and Run. Messages go on
@@ -272,5 +272,5 @@ func (n *Node) stopValue(ctx context.Context, s Stopper) (err error) {
 			err = newPanicError(v, debug.Stack())
 		}
 	}()
-	return s.Stop(context.WithValue(ctx, nodeKey{}, n))
+	return sound(s.Stop(context.WithValue(ctx, nodeKey{}, n)))
 }

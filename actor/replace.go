@@ -26,6 +26,13 @@ func (n *Node) Replace(value any) (*Node, error) {
 		next.cancel(ErrStopped)
 		return nil, fmt.Errorf("%w: %s was stopped or replaced before", ErrStopped, n.key)
 	}
+	// The next takes its place before anybody hears of the end, so that whoever then tries again finds it.
+	next.process = n.process
+	s.mu.Lock()
+	s.nodes[n.key] = next
+	s.mu.Unlock()
+	next.process.at.Store(next)
+	NewRef[any](s.table, n.key).target.node.Store(next)
 	n.gone = why
 	var handled []answerer
 	for _, w := range n.active {
@@ -40,14 +47,6 @@ func (n *Node) Replace(value any) (*Node, error) {
 	}
 	left, senders := n.emptyLocked()
 	n.mu.Unlock()
-
-	// The next takes its place before anybody hears of the end, so that whoever then tries again finds it.
-	s.mu.Lock()
-	s.nodes[n.key] = next
-	s.mu.Unlock()
-	next.process = n.process
-	next.process.at.Store(next)
-	NewRef[any](s.table, n.key).target.node.Store(next)
 
 	for _, b := range n.batches {
 		left = append(left, b.close()...)

@@ -64,10 +64,12 @@ func (g *grip) begun() int {
 	return int(min(v/gripBegun, v%gripBegun))
 }
 
-// release ends the grip, and returns how many were begun.
-func (g *grip) release() int {
+// release ends the grip, and returns how many were begun, and how many were not: none of one that was released.
+func (g *grip) release() (begun, left int) {
 	v := g.v.Swap(0)
-	return int(min(v/gripBegun, v%gripBegun))
+	taken := v % gripBegun
+	begun = int(min(v/gripBegun, taken))
+	return begun, int(taken) - begun
 }
 
 // isAlone reports whether what the worker has taken is in no queue any more.
@@ -79,6 +81,12 @@ func (w *worker) begunInQueue() int {
 		return 0
 	}
 	return w.grip.begun()
+}
+
+// isDone reports whether the last method of the batch has returned: the worker is about to take more, even where it is still telling a sender.
+func (w *worker) isDone() bool {
+	begun := w.grip.begun()
+	return begun > 0 && begun >= len(w.messages) && w.batch[begun-1].over()
 }
 
 // running is the invocation whose method runs, or nil.
@@ -163,7 +171,7 @@ func (n *Node) workLocked(w *worker) {
 // retireLocked takes a worker off the list of those at work, and what it has
 // begun off the queue.
 func (n *Node) retireLocked(w *worker) {
-	begun := w.grip.release()
+	begun, _ := w.grip.release()
 	if !w.isAlone() {
 		for i := range begun {
 			n.countOutLocked(&w.messages[i])
@@ -190,16 +198,19 @@ func (n *Node) countOutLocked(m *message) {
 // emptyLocked takes all messages that have not begun, and the senders that
 // wait, for good: nothing is queued any more.
 func (n *Node) emptyLocked() (left []message, senders []*sender) {
-	begun := 0
+	inQueue := 0
 	for _, w := range n.active {
-		if !w.isAlone() {
-			begun = w.grip.release()
-			for i := range begun {
-				n.flow.pass(w.messages[i].size)
-			}
+		begun, waits := w.grip.release()
+		if w.isAlone() {
+			left = append(left, w.messages[:waits]...)
+			continue
+		}
+		inQueue = begun
+		for i := range begun {
+			n.flow.pass(w.messages[i].size)
 		}
 	}
-	left = n.queue.after(begun)
+	left = append(left, n.queue.after(inQueue)...)
 	n.queue, n.held, n.reserved = queue{}, budget{}, budget{} // its blocks are left to the worker that may read them
 	senders, n.senders = n.senders, nil
 	n.crowded.Store(false)
@@ -263,7 +274,9 @@ func (w *worker) run() (done bool) {
 		}
 		w.next++
 		w.m = *m
-		if w.blind--; w.blind <= 0 && w.node.crowded.Load() {
+		if w.blind > 1 {
+			w.blind--
+		} else if w.node.crowded.Load() {
 			w.letIn()
 		}
 		w.handle()
@@ -282,14 +295,15 @@ func (w *worker) letIn() {
 	}
 }
 
-// owe notes that a tell gives its window back. That is told in sums, but no later than the sender could need it: see tellsTaken.
+// owe notes that a tell gives its window back. That is told in sums, but no later than the sender could need it: see tellsTaken. Several
+// workers do not gather sums, for each might keep its own while its method runs.
 func (w *worker) owe(m *message) {
-	if w.owedTo != m.account {
+	if w.owedTo != m.account || m.size > w.node.sys.window.bytes {
 		w.pay()
 		w.owedTo = m.account
 	}
 	w.owed.add(m)
-	if limit := w.node.sys.window; w.owed.messages >= limit.messages/4 || w.owed.bytes >= limit.bytes/4 {
+	if w.node.limit > 1 || w.owed.isShareOf(w.node.sys.window) {
 		w.pay()
 	}
 }
@@ -339,6 +353,7 @@ func (w *worker) handle() {
 		} else {
 			result, err = m.method.invoke(n.value, inv, m.arg)
 		}
+		err = sound(err)
 		w.calling = false
 	}
 	inv.finish()
@@ -411,7 +426,8 @@ func (n *Node) invoke(inv *invocation, f func() (any, error)) (result any, err e
 			result, err = nil, newPanicError(v, debug.Stack())
 		}
 	}()
-	return f()
+	result, err = f()
+	return result, sound(err)
 }
 
 // tell tells the sender, or for want of one the log.

@@ -156,7 +156,7 @@ type account struct {
 	key windowKey
 
 	mu    sync.Mutex
-	held  budget // received, and neither taken (tells) nor answered (calls)
+	held  budget // received, and neither taken (tells) nor answered (calls); see booked
 	taken budget // tells taken and not yet credited
 	gone  atomic.Bool
 }
@@ -173,18 +173,22 @@ func (s *System) accountFor(k windowKey) *account {
 	return a
 }
 
+// booked is the size that an account holds a message for: one that is larger than the window counts as that. An honest sender has one such
+// beside less than a quarter of the window, but those of several goroutines may come in another order than that in which they got window.
+func booked(limit budget, bytes int) int { return min(bytes, limit.bytes) }
+
 // admit books a message of a peer, or refuses what no honest sender would have
 // under way: twice the window allows for a link that broke without the news of
 // it having reached both ends.
 func (a *account) admit(limit budget, bytes int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.held.messages >= 2*limit.messages || a.held.messages > 1 && a.held.bytes >= 2*limit.bytes {
+	if a.held.messages >= 2*limit.messages || a.held.bytes >= 2*limit.bytes {
 		return fmt.Errorf("%w: %s sent more to %s than its window of %d messages and %d bytes allows", ErrOverloaded,
 			a.key.address, a.key.node, limit.messages, limit.bytes)
 	}
 	a.held.messages++
-	a.held.bytes += bytes
+	a.held.bytes += booked(limit, bytes)
 	return nil
 }
 
@@ -192,7 +196,7 @@ func (a *account) admit(limit budget, bytes int) error {
 func (a *account) admitTells(limit, tells budget) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.held.messages+tells.messages > 2*limit.messages || a.held.bytes+tells.bytes > 2*limit.bytes {
+	if tells.bytes > limit.bytes || a.held.messages+tells.messages > 2*limit.messages || a.held.bytes+tells.bytes > 2*limit.bytes {
 		return false // one by one they may have room
 	}
 	a.held.messages += tells.messages
@@ -201,22 +205,31 @@ func (a *account) admitTells(limit, tells budget) bool {
 }
 
 // answered books out a call.
-func (a *account) answered(bytes int) {
+func (a *account) answered(limit budget, bytes int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.held.messages--
-	a.held.bytes -= bytes
+	a.held.bytes -= booked(limit, bytes)
 }
 
-// tellsTaken gives window back to the sender of tells, a quarter at a time.
+// creditShare is the part of a window that is given back at a time. Where a worker owes one and its account another, a quarter of the window
+// has not come back yet: as much as a sender does without, see holds.
+const creditShare = 8
+
+// isShareOf reports whether b is enough of a window to give it back.
+func (b budget) isShareOf(window budget) bool {
+	return b.messages >= max(1, window.messages/creditShare) || b.bytes >= max(1, window.bytes/creditShare)
+}
+
+// tellsTaken gives window back to the sender of tells, a share at a time. One that is larger than the window comes alone.
 func (s *System) tellsTaken(a *account, tells budget) {
 	a.mu.Lock()
 	a.held.messages -= tells.messages
-	a.held.bytes -= tells.bytes
+	a.held.bytes -= booked(s.window, tells.bytes)
 	a.taken.messages += tells.messages
 	a.taken.bytes += tells.bytes
 	back := a.taken
-	if a.gone.Load() || back.messages < max(1, s.window.messages/4) && back.bytes < s.window.bytes/4 {
+	if a.gone.Load() || !back.isShareOf(s.window) {
 		a.mu.Unlock()
 		return
 	}
