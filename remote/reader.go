@@ -80,6 +80,7 @@ func newReader(conn io.Reader, to sink, most int) *reader {
 
 // run handles frames until the connection fails, or something else than frames arrives (errFrame).
 func (r *reader) run() error {
+	defer r.to.flush() // what came before the end, whatever that is, was in order
 	for {
 		if err := r.need(frameHead); err != nil {
 			return err
