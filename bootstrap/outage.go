@@ -241,7 +241,7 @@ func (p *Process) watch() {
 				return
 			case silence > p.suspicious():
 				begin(fmt.Errorf("nothing was heard for %v", silence.Round(time.Millisecond)))
-			case o != nil && p.stream.Carried():
+			case o != nil && p.stream.Carried() && len(o.turn) == 0: // a try whose turn it is says itself that it is over
 				back() // the old connection has come to life again
 			}
 		}

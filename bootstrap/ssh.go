@@ -138,14 +138,14 @@ func reachedAddress(conn *sshconn.Conn, told netip.Addr) string {
 
 // command is one that runs on a host, in a session of its own.
 type command struct {
-	conn    *sshconn.Conn
-	session *ssh.Session
-	in      io.Writer
-	out     io.Reader
-	err     *backlog
-	ended   chan struct{} // closed when status is known: at the end of the session, of the connection at the latest
-	status  error
-	number  uint64 // of the carrier that it is: see resume.Stream; the one that started the agent has none
+	conn     *sshconn.Conn
+	session  *ssh.Session
+	in       io.Writer
+	out      io.Reader
+	err      *backlog
+	ended    chan struct{} // closed when status is known: at the end of the session, of the connection at the latest
+	status   error
+	attached bool // it brings to an agent that another has started
 }
 
 // startCommand starts a command. What its start files print to standard error holds nobody up.

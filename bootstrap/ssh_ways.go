@@ -25,7 +25,7 @@ func (c *command) told() bool {
 func (c *command) close() {
 	_ = c.conn.Close() // there is nothing to lose on it
 	<-c.ended
-	if c.number > 0 { // nobody reads what the others print
+	if c.attached { // nobody reads what the others print
 		_ = c.err.Close()
 	}
 	c.err.wait()
@@ -36,9 +36,10 @@ type ways struct {
 	gone    chan struct{} // closed when the host has said that the agent has ended
 	closing sync.WaitGroup
 
-	mu   sync.Mutex
-	now  *command
-	shut bool
+	mu     sync.Mutex
+	now    *command
+	number uint64 // of the carrier that now is: see resume.Stream; the command that started the agent has none
+	shut   bool
 }
 
 func newWays(first *command) *ways {
@@ -60,12 +61,11 @@ func (w *ways) current() *command {
 
 // adopt makes next the command to be used, in place of one with a smaller number.
 func (w *ways) adopt(next *command, number uint64) {
-	next.number = number
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := next
-	if !w.shut && number > w.now.number {
-		old, w.now = w.now, next
+	if !w.shut && number > w.number {
+		old, w.now, w.number = w.now, next, number
 	}
 	w.closing.Go(old.close)
 }
@@ -97,7 +97,7 @@ func (w *ways) release() {
 func (w *ways) kill(pid int64) {
 	now := w.current()
 	stuck := time.AfterFunc(killPatience, func() { _ = now.conn.Close() })
-	if now.number == 0 {
+	if !now.attached {
 		_ = now.session.Signal(ssh.SIGKILL)
 	}
 	killRemote(now.conn, pid)
@@ -120,7 +120,7 @@ func (s *sshStarter) again(ctx context.Context, h inventory.Host, ways *ways, to
 		_ = conn.Close()
 		return nil, fmt.Errorf("run %s: %w", to.Program, err)
 	}
-	c.number = anyNumber
+	c.attached = true
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	reader, err := hello(c.out, func(string) {})
@@ -138,9 +138,6 @@ func (s *sshStarter) again(ctx context.Context, h inventory.Host, ways *ways, to
 		gone:  c.foundNobody,
 	}, nil
 }
-
-// anyNumber is that of a command which is not known yet to carry anything.
-const anyNumber = 1
 
 // jumpLife is how old a connection to a jump host is at most for a host that is reached again through it: it may be what was lost.
 const jumpLife = time.Second
