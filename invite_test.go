@@ -128,3 +128,24 @@ func TestGuests(t *testing.T) {
 	_, err = run.Invite("after", time.Minute)
 	require.ErrorIs(t, err, actor.ErrStopped)
 }
+
+// FuzzRedeemRequest decodes what a caller without certificate may say.
+func FuzzRedeemRequest(f *testing.F) {
+	for _, r := range []redeemRequest{{}, {Secret: [16]byte{1}, CSR: []byte("x")}, {Ticket: []byte("t")}} {
+		b, err := actor.Encode(r)
+		require.NoError(f, err)
+		f.Add(b)
+	}
+	f.Add([]byte{0xbf})
+	f.Add([]byte{0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r redeemRequest
+		if actor.Decode(b, &r) != nil {
+			return
+		}
+		again, err := actor.Encode(r)
+		require.NoError(t, err)
+		var same redeemRequest
+		require.NoError(t, actor.Decode(again, &same))
+	})
+}

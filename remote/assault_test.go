@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net"
 	"runtime/metrics"
@@ -332,7 +333,7 @@ func (v *victim) receives(t *testing.T, options ...grpc.CallOption) grpc.ClientS
 	t.Cleanup(func() { _ = cc.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	t.Cleanup(cancel)
-	options = append(options, grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallSendMsgSize(2<<30))
+	options = append(options, grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallSendMsgSize(math.MaxInt32))
 	s, err := cc.NewStream(ctx, &pb.Remoting_ServiceDesc.Streams[0], receiveMethod, options...)
 	require.NoError(t, err)
 	return s

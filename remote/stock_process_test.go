@@ -49,15 +49,17 @@ func stockMain(in io.Reader, out io.Writer) {
 		panic(err)
 	}
 	var options []stock.ConfigOption
+	serving := []grpc.ServerOption{grpc.MaxRecvMsgSize(8 << 20)} // as one who expects more than gRPC's 4 MiB sets it
 	if creds != nil {
 		c, err := creds.TLS(nil)
 		if err != nil {
 			panic(err)
 		}
 		options = append(options,
-			stock.WithDialOptions(grpc.WithTransportCredentials(credentials.NewTLS(c))),
-			stock.WithServerOptions(grpc.Creds(credentials.NewTLS(c))))
+			stock.WithDialOptions(grpc.WithTransportCredentials(credentials.NewTLS(c))))
+		serving = append(serving, grpc.Creds(credentials.NewTLS(c)))
 	}
+	options = append(options, stock.WithServerOptions(serving...))
 	system := newSystem()
 	remote := stock.NewRemote(system, stock.Configure("127.0.0.1", 0, options...))
 	remote.Start()

@@ -75,6 +75,18 @@ func TestFiveMegabytesFromStock(t *testing.T) {
 	})
 }
 
+func TestFiveMegabytesToStock(t *testing.T) {
+	withStock(t, func(t *testing.T, e *Endpoint, s *stockPeer) {
+		body := strings.Repeat("x", 5<<20)
+		require.NoError(t, e.Send(within(t, 30*time.Second), s.pid("sink"), nil, text("before")))
+		require.NoError(t, e.Send(within(t, 30*time.Second), s.pid("sink"), nil, text(body)))
+		require.NoError(t, e.Send(within(t, 30*time.Second), s.pid("sink"), nil, text("and after")))
+		require.Equal(t, len("before"), s.do(t, `{"Do":"received","Size":3}`).Count)
+		require.Equal(t, len(body), receive(t, s.reports).Count)
+		require.Equal(t, len("and after"), receive(t, s.reports).Count, "in order")
+	})
+}
+
 func TestFloodToStockStaysBelowItsLimit(t *testing.T) {
 	withStock(t, func(t *testing.T, e *Endpoint, s *stockPeer) {
 		const n = 200
