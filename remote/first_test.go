@@ -20,7 +20,7 @@ func (c saidConn) Close() error               { return nil }
 
 // FuzzFirstBytes reads what a caller says first without TLS: sections 1 and 2 of WIRE.md.
 func FuzzFirstBytes(f *testing.F) {
-	f.Add(helloOf(evil.append(nil)))
+	f.Add(saidHello(evil.append(nil)))
 	f.Add([]byte(helloMagic))
 	f.Add(append([]byte(helloMagic), 0xff, 0xff))
 	f.Add([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
@@ -43,7 +43,7 @@ func FuzzFirstBytes(f *testing.F) {
 			return
 		}
 		require.LessOrEqual(t, len(block), helloLimit)
-		require.True(t, bytes.HasPrefix(b, helloOf(block)), "nothing comes out that did not go in")
+		require.True(t, bytes.HasPrefix(b, saidHello(block)), "nothing comes out that did not go in")
 	})
 }
 
