@@ -288,11 +288,12 @@ func FuzzReader(f *testing.F) {
 		_, _ = w.writeTo(&wire)
 	}
 	f.Add(wire.Bytes())
+	f.Add(append(frameOf(frameAck, 3), voidFrame...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c collected
 		err := newReader(bytes.NewReader(b), &c, 1<<18).run()
 		known := false
-		for _, want := range []error{io.EOF, io.ErrUnexpectedEOF, errFrame, ErrTooLarge} {
+		for _, want := range []error{io.EOF, io.ErrUnexpectedEOF, errFrame, ErrTooLarge, errForgotten} {
 			known = known || errors.Is(err, want)
 		}
 		require.True(t, known, err)
