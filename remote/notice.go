@@ -56,7 +56,7 @@ func (e *Endpoint) turnedAway(who string, err error) {
 		reason = RefusedIdentity
 	case errors.Is(err, ErrVersion):
 		reason = RefusedVersion
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, errLeft): // it is closing: nobody was refused
 		return
 	}
 	e.refusals.add(reason, 1)
