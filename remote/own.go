@@ -289,8 +289,7 @@ func (l *link) leaving() bool { return l.peerLeft.Load() || l.out.isClosing() }
 
 // settled reports whether both sides leave, and the peer has all messages.
 func (l *link) settled() bool {
-	messages, _ := l.out.depth()
-	return messages == 0 && l.leaving()
+	return l.leaving() && l.out.delivered()
 }
 
 // peerLeaves is called by the reader when the peer has said its last message. This side says what it has, and its own leave.
@@ -335,7 +334,7 @@ func (l *link) drain() {
 		return
 	}
 	l.out.drain(ErrClosed)
-	if messages, _ := l.out.depth(); messages == 0 && l.current() == nil {
+	if l.out.delivered() && l.current() == nil {
 		l.finish(nil) // nobody would hear
 	}
 }

@@ -87,10 +87,26 @@ func TestOutboxAndReaderOverManyConnections(t *testing.T) {
 	require.Zero(t, messages)
 	require.Zero(t, size)
 
+	require.True(t, o.delivered())
+	it := anyItem(r, 1, 10)
+	require.NoError(t, newOutboxWith(t, &it).acknowledged(1))
 	require.ErrorIs(t, o.acknowledged(o.sent.seq+1), errFrame, "what was not sent")
 	require.ErrorIs(t, o.acknowledged(o.sent.seq-1), errFrame, "less than before")
 	_, err := o.resume(o.sent.seq - 1)
 	require.ErrorIs(t, err, errFrame)
+}
+
+// newOutboxWith has one message, which was taken: the writer is not idle, so an acknowledgement is not settled at once.
+func newOutboxWith(t *testing.T, it *item) *outbox {
+	o := newOutbox(1<<20, 1<<20, 1<<20)
+	require.True(t, o.delivered())
+	require.NoError(t, o.putNow(dataLane, it))
+	require.False(t, o.delivered())
+	var w writer
+	require.Equal(t, taken, o.take(&w))
+	require.False(t, o.delivered())
+	t.Cleanup(func() { require.True(t, o.delivered(), "as the peer says") })
+	return o
 }
 
 // frail makes connections that end after a number of bytes, in the middle of whatever they carry, or after a time.

@@ -137,6 +137,23 @@ func (o *outbox) acknowledge() {
 	o.some.Signal()
 }
 
+// delivered reports whether the peer has all messages that were put, as it says.
+func (o *outbox) delivered() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for which := range o.lanes {
+		if l := &o.lanes[which]; l.queue.len() > 0 || len(l.large) > 0 {
+			return false
+		}
+	}
+	for i := range o.sent.entries.len() { // what is acknowledged may not be settled yet
+		if e := o.sent.entries.at(i); e.messages > 0 && e.last > o.sent.acked {
+			return false
+		}
+	}
+	return true
+}
+
 // isClosing reports whether nothing more is put.
 func (o *outbox) isClosing() bool {
 	o.mu.Lock()
