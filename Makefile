@@ -30,10 +30,11 @@ unit: ## the tests that need no root, no servers and no set-up
 lint: ## formatting, vet, staticcheck, builds for other systems
 	@scripts/lint.sh
 
-faults: ## what happens to runs, done to them COUNT times: killed launchers, cut links, full disks (root, Linux)
+faults: ## what happens to runs, done to them COUNT times: killed launchers, cut links, full disks; links broken for long (root, Linux)
 	@scripts/setup.sh
 	@scripts/gotest.sh -tags hosts -timeout $(COUNT)0m -parallel 4 -count $(COUNT) -run '^TestFaults$$' ./internal/clustertest
 	@scripts/gotest.sh -tags hosts -timeout 60m -run '^TestFirstCauses$$' ./internal/clustertest -causes 50
+	@scripts/gotest.sh -tags hosts -timeout 60m -run '^TestStreams$$' ./internal/clustertest -long
 
 fuzz: ## each fuzz target for FUZZTIME
 	@scripts/fuzz.sh $(FUZZTIME)

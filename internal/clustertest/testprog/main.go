@@ -44,6 +44,11 @@ func main() {
 		flag.BoolVar(&cfg.Keep, "keep", cfg.Keep, "go on without the bird")
 		flag.StringVar(&cfg.Own, "own", cfg.Own, "how the bird ends by itself")
 		tlaunch.Main(programs.Phoenix, &cfg)
+	case "streams":
+		cfg := programs.StreamsConfig{For: 5 * time.Second}
+		flag.DurationVar(&cfg.For, "for", cfg.For, "how long everybody sends")
+		flag.BoolVar(&cfg.Restart, "restart", false, "start a host that dies again")
+		tlaunch.Main(programs.Streams, &cfg)
 	case "spread":
 		cfg := programs.SpreadConfig{Bytes: 1 << 20, Victim: -1}
 		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "how much the first member broadcasts")
