@@ -112,6 +112,13 @@ func (l *link) lose(c *carrier, why error) {
 	_ = c.Close() // it is of no use any more, whatever its end
 }
 
+// loseConnection gives up the carrier that a connection is, if it still is the link's.
+func (l *link) loseConnection(conn *secured, why error) {
+	if c := l.current(); c != nil && c.secured == conn {
+		l.lose(c, why)
+	}
+}
+
 // advance notes that the last carrier has brought something to the peer.
 func (l *link) advance() {
 	l.mu.Lock()

@@ -150,7 +150,7 @@ func (e *Endpoint) hear(ctx context.Context, conn *secured) (l *link, again bool
 	// The link is up before the caller knows, who may then rely on it at both ends; its writer begins after this. A caller who does not
 	// hear the answer comes again, with the same link.
 	if unsaid := writeHello(conn, answer); l != nil && unsaid != nil {
-		l.lose(l.current(), unsaid)
+		l.loseConnection(conn, unsaid) // the caller may have come again meanwhile
 	}
 	return l, false, err
 }
@@ -165,7 +165,7 @@ func (e *Endpoint) receiveLink(conn *secured, h hello) (l *link, again bool, err
 	}
 	p := e.peer(h.address)
 	if err = p.fits(conn.info, false, &h.incarnation); err == nil {
-		if l = p.linkOf(h); l != nil {
+		if l = p.linkOf(h, conn.info.member); l != nil {
 			return l, true, nil
 		}
 		if h.link.begun {
@@ -181,17 +181,21 @@ func (e *Endpoint) receiveLink(conn *secured, h hello) (l *link, again bool, err
 	return nil, false, err
 }
 
-// linkOf is the link that a caller wants to go on with, or nil.
-func (p *peer) linkOf(h hello) *link {
+// linkOf is the link that a caller wants to go on with, or nil. A link stays with the member with which it has begun: whoever has learnt its
+// id may have the address by now, but not what was meant for another.
+func (p *peer) linkOf(h hello, member *Identity) *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.links {
-		if l.own && !l.caller && l.id == h.link.id && l.system == h.system && l.ctx.Err() == nil {
+		if l.own && !l.caller && l.id == h.link.id && l.system == h.system && l.incarnation == h.incarnation && sameMember(l.member, member) &&
+			l.ctx.Err() == nil {
 			return l
 		}
 	}
 	return nil
 }
+
+func sameMember(a, b *Identity) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func verdictOf(err error) verdict {
 	switch {

@@ -608,3 +608,48 @@ func TestResumeThatMakesNoSense(t *testing.T) {
 	require.ErrorIs(t, receive(t, p.bDowns), errFrame, "it has received what was never sent")
 	require.ErrorIs(t, receive(t, p.aDowns), errForgotten)
 }
+
+// A caller may bring its second connection while the answer on the first one is being written.
+func TestCallerComesAgainBeforeItIsAnswered(t *testing.T) {
+	n := newNetwork()
+	b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
+	l := n.listen("b:1")
+	serve(t, b, l)
+	come := func(try uint64) net.Conn {
+		near, far := net.Pipe() // nothing is written before it is read
+		t.Cleanup(func() { near.Close() })
+		l.(*pipeListener).conns <- far
+		mine := helloOf(minVersion, maxVersion, "c:1", 1, "c", 1<<20, true)
+		mine.link = linkHello{id: 7, try: try}
+		require.NoError(t, writeHello(near, mine.append(nil)))
+		return near
+	}
+	come(1)
+	require.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.links) == 1
+	}, 20*time.Second, time.Millisecond)
+	second := come(2)
+	require.Eventually(t, func() bool { return b.handshakes.count() == 1 }, 20*time.Second, time.Millisecond, "the first has ended")
+	answer, err := readHello(second)
+	require.NoError(t, err)
+	require.Equal(t, welcomed, verdict(answer[0]))
+	go func() { _, _ = io.Copy(io.Discard, second) }() // ends with the connection
+	require.Eventually(t, func() bool { return onlyLink(b, "c:1").current() != nil }, 20*time.Second, time.Millisecond)
+}
+
+// A link goes on for the process with which it has begun, and for no other that knows its id.
+func TestLinkGoesOnForItsMemberOnly(t *testing.T) {
+	guest := Identity{Run: "run", Role: RoleGuest, Name: "g", Incarnation: 3}
+	h := hello{system: "s", incarnation: 3, link: linkHello{id: 7}}
+	l := &link{own: true, id: 7, system: "s", incarnation: 3, member: &guest, ctx: t.Context()}
+	p := &peer{links: []*link{l}}
+	again := guest
+	require.Same(t, l, p.linkOf(h, &again))
+	host := Identity{Run: "run", Role: RoleHost, Name: "h", Incarnation: 3} // before which a guest gives way
+	require.Nil(t, p.linkOf(h, &host))
+	require.Nil(t, p.linkOf(h, nil))
+	h.incarnation = 4
+	require.Nil(t, p.linkOf(h, &again))
+}
