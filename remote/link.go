@@ -184,10 +184,8 @@ func (l *link) write() {
 
 // goodbye is said after the last message. The link is over when the peer, who then has everything, hangs up.
 func (l *link) goodbye() {
-	select {
-	case <-l.over:
-		return
-	default:
+	if l.q.ended() {
+		return // the peer does not have everything, or has hung up
 	}
 	if _, err := l.send(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_DisconnectRequest{
 		DisconnectRequest: &pb.DisconnectRequest{},

@@ -161,6 +161,13 @@ func (q *queue) end(err error) (lost int) {
 	return lost
 }
 
+// ended reports whether the queue has ended with what was in it, rather than been drained.
+func (q *queue) ended() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err != nil
+}
+
 // depth returns what is queued now.
 func (q *queue) depth() (messages, bytes int) {
 	q.mu.Lock()

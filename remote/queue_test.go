@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -152,5 +153,27 @@ func TestQueueAgainstOracle(t *testing.T) {
 			}
 			require.Equal(t, want, got)
 		}
+	}
+}
+
+// spoken is a stream that keeps what is said on it.
+type spoken struct{ said int }
+
+func (s *spoken) SendMsg(any) error { s.said++; return nil }
+func (s *spoken) RecvMsg(any) error { return io.EOF }
+
+// Goodbye means that the peer has everything: it is not said when the queue was dropped.
+func TestNoGoodbyeOfALinkThatWasBroken(t *testing.T) {
+	e := start(t, Config{Address: "a:1", InsecurePlaintext: true})
+	for broken, said := range map[bool]int{false: 1, true: 0} {
+		s := &spoken{}
+		l := e.newLink(s)
+		if broken {
+			l.endQueue(ErrGone)
+		} else {
+			l.drain()
+		}
+		l.write()
+		require.Equal(t, said, s.said)
 	}
 }
