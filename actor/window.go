@@ -106,12 +106,15 @@ func (w *window) credit(back budget) {
 	w.creditLocked(back)
 }
 
+// creditLocked gives back at most what is out. Credit that a lost link brought late may have taken the place of what comes now: dropped as a
+// whole, the rest of it would stay out for ever.
 func (w *window) creditLocked(back budget) {
-	if back.messages > 0 && back.messages <= w.out.messages && back.bytes >= 0 && back.bytes <= w.out.bytes {
-		w.out.messages -= back.messages
-		w.out.bytes -= back.bytes
-		w.grantLocked()
+	if back.messages <= 0 || back.bytes < 0 {
+		return
 	}
+	w.out.messages -= min(back.messages, w.out.messages)
+	w.out.bytes -= min(back.bytes, w.out.bytes)
+	w.grantLocked()
 }
 
 // reset gives everything back: the link was lost, and what was under way with it.
