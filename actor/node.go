@@ -60,6 +60,7 @@ type Node struct {
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
 	failures  failures
 	crowded   atomic.Bool // there are senders: whoever begins a message lets them in
+	stuck     atomic.Bool // a link has waited for room in vain, and found none since
 
 	mu       sync.Mutex
 	phase    phase

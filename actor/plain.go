@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -18,7 +19,8 @@ const (
 	// holding up its sender, before it becomes a dead letter.
 	plainPatience = 30 * time.Second
 	// foreignPatience is the same for one that came over a link, whose reader
-	// it holds up: enough for a node that is alive to take a message.
+	// it holds up: enough for a node that is alive to take a message. One that
+	// has not gets no second chance before it has room.
 	foreignPatience = 100 * time.Millisecond
 )
 
@@ -45,15 +47,30 @@ func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
 		a.reply(nil, nil, err)
 		return
 	}
-	patience := plainPatience
-	if foreign {
-		patience = foreignPatience
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
-	defer cancel()
-	if err := n.enqueue(ctx, &msg); err != nil {
+	if err := n.enqueuePlain(&msg, foreign); err != nil {
 		n.discard(msg, err)
 	}
+}
+
+// enqueuePlain waits for room as long as a plain message may. A link waits once: while a node has no room at all, its messages would hold up
+// those for all others one after the other.
+func (n *Node) enqueuePlain(m *message, foreign bool) error {
+	patience := plainPatience
+	if foreign {
+		if n.stuck.Load() {
+			err := n.enqueue(NoWait(n.sys.ctx), m)
+			n.stuck.Store(err != nil)
+			return err
+		}
+		patience = foreignPatience
+	}
+	ctx, cancel := context.WithTimeout(n.sys.ctx, patience)
+	defer cancel()
+	err := n.enqueue(ctx, m)
+	if foreign && errors.Is(err, ErrOverloaded) {
+		n.stuck.Store(true)
+	}
+	return err
 }
 
 type takes struct{ node, arg reflect.Type }

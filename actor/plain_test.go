@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -100,4 +101,52 @@ func TestWatchAcrossSystems(t *testing.T) {
 	require.NoError(t, sys.Root.StopFuture(second).Wait())
 	require.Empty(t, saw)
 	<-watch(t, sys, pid) // of one that is gone
+}
+
+// A full node holds a link up once, not with each message for it.
+func TestFullNodeHoldsALinkUpOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, "a")
+		p := newParker()
+		s := c.systems["a"]
+		n := spawn(t, s, actor.Spec{Key: "a/0", Value: &taker{p}, Capacity: 1})
+		process, ok := s.Actors().ProcessRegistry.GetLocal("a/0")
+		require.True(t, ok)
+		bring := func() { // as a link's reader does
+			process.SendUserMessage(nil, &protoactor.MessageEnvelope{Message: wrapperspb.String("1")})
+		}
+		bring()
+		receiveFrom(t, p.entered)
+		bring()
+		begin := time.Now()
+		for range 100 {
+			bring()
+		}
+		require.Equal(t, 100*time.Millisecond, time.Since(begin))
+		require.Equal(t, 1, n.Queued())
+		p.open <- struct{}{}
+		receiveFrom(t, p.entered)
+		bring()
+		require.Equal(t, 1, n.Queued(), "there is room again")
+		begin = time.Now()
+		bring()
+		require.Equal(t, 100*time.Millisecond, time.Since(begin), "and patience")
+		close(p.open)
+	})
+}
+
+func receiveFrom(t *testing.T, ch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "nothing has come")
+	}
+}
+
+// taker is a parker for plain messages.
+type taker struct{ *parker }
+
+func (k *taker) Put(ctx context.Context, s *wrapperspb.StringValue) error {
+	return k.parker.Put(ctx, []byte{1})
 }
