@@ -48,7 +48,8 @@
 //
 // # Cancellation
 //
-// The end of a member's context ends the operation for all of them, with an error that wraps [ErrAborted] and the context's. Who cannot be told
+// The end of a member's context ends the operation for all of them, with an error that wraps [ErrAborted] and the context's; so does one that was over
+// before, since operations are counted: the next is the same for all. Who cannot be told
 // finds out by asking: a member that has waited for 50 ms asks the other how far it is, and again ever less often.
 //
 // # Limits
@@ -58,6 +59,7 @@
 // A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
-// Chunks that a broken link has lost end the operation with [ErrLost]. Numbers travel as they are in memory: members of different byte order
+// Links outlive their connections (package remote), and lose nothing. One that was given up ends the operation with [ErrMissing], or with [ErrLost]
+// where it is back, and what it carried is not. Numbers travel as they are in memory: members of different byte order
 // disagree.
 package collective

@@ -21,7 +21,7 @@ type Port interface {
 	// Collective takes what another member sends.
 	Collective(ctx context.Context, message []byte) error
 	// CollectiveAsk tells another member how far this one has come.
-	CollectiveAsk(ctx context.Context, seq uint64) (Status, error)
+	CollectiveAsk(ctx context.Context, p Probe) (Status, error)
 	// CollectiveTell passes a [Notice] on.
 	CollectiveTell(ctx context.Context, r Routed) error
 	// CollectiveRoute passes a [Question] on, and answers back.

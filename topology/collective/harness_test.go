@@ -22,9 +22,13 @@ type worker struct {
 	collective.Member
 	do    func(context.Context) error
 	notes *notes // of the tests of routing
+	hold  func() // what Hold does
 }
 
 func (w *worker) Run(ctx context.Context) error { return w.do(ctx) }
+
+// Hold does what the test says in the node's turn, so that meanwhile nothing arrives.
+func (w *worker) Hold(context.Context) error { w.hold(); return nil }
 
 // team is a group whose members live in one process, each on a host of its own unless hosts says otherwise.
 type team struct {

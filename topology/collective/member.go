@@ -58,6 +58,7 @@ type edge struct {
 	instance uint64 // of the other; 0: never heard of
 	restarts int    // of the other, since it was first heard of
 	got      uint64 // messages with data that have come
+	sent     uint64 // and that have gone there
 }
 
 type slotKey struct {
@@ -220,13 +221,20 @@ func (m *Member) slotLocked(seq uint64, from int, stream uint32) *slot {
 	return s
 }
 
+// A Probe is how a member asks another how far that one has come with an operation.
+type Probe struct {
+	Seq      uint64
+	From     int    // its rank
+	Instance uint64 // of it
+}
+
 // A Status is how far a member has come with an operation.
 type Status struct {
 	Instance uint64
 	Where    string    // of its operations; see the constants
 	Sig      [32]byte  // where it has come there
 	Failure  []failure // one, where it has failed there
-	Got      uint64    // messages with data that it has had from the other
+	Sent     uint64    // messages with data to the one who asks, in all operations
 }
 
 const (
@@ -238,14 +246,19 @@ const (
 )
 
 // CollectiveAsk tells another member how far this one has come. It is called by members alone.
-func (m *Member) CollectiveAsk(ctx context.Context, seq uint64) (Status, error) {
+func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	if m.plan == nil {
 		return Status{}, fmt.Errorf("%w: %s has not joined one, or its group was not sealed", ErrGroup, actor.Self(ctx))
+	}
+	if p.From < 0 || p.From >= m.plan.shape.Len() {
+		return Status{}, fmt.Errorf("%w: member %d of %d asks", errMessage, p.From, m.plan.shape.Len())
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.readyLocked()
-	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}}
+	m.metLocked(p.From, p.Instance)
+	seq := p.Seq
+	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: m.edges[p.From].sent}
 	if was, ok := m.past[seq]; ok {
 		s.Where = whereDone
 		was.sig.put(s.Sig[:])
@@ -281,10 +294,35 @@ func (m *Member) release(ctx context.Context, p *packet) {
 	m.grant(ctx, from, grant)
 }
 
-// grant gives window back. Where it does not arrive the other has ended, or finds out by asking.
+// dueLocked takes what is worth giving back to others; nil: nothing. Of what came too late for its operation nobody else thinks.
+func (m *Member) dueLocked() (due map[int]int) {
+	for rank := range m.edges {
+		if e := &m.edges[rank]; e.owed >= grantBytes {
+			if due == nil {
+				due = map[int]int{}
+			}
+			due[rank], e.owed = e.owed, 0
+		}
+	}
+	return due
+}
+
+// grantAll gives back what dueLocked has taken.
+func (m *Member) grantAll(ctx context.Context, due map[int]int) {
+	for rank, bytes := range due {
+		m.grant(ctx, rank, bytes)
+	}
+}
+
+// grant gives window back. Where it cannot, as ctx is over, the next operation does.
 func (m *Member) grant(ctx context.Context, to, bytes int) {
 	h := header{kind: kindGrant, from: m.rank, credit: uint64(bytes), instance: m.instance}
 	message := make([]byte, headerSize)
 	h.put(message)
-	_ = actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message)
+	if err := actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message); err == nil || isGone(err) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.edges[to].owed += bytes
 }

@@ -20,6 +20,9 @@ const (
 	askMost  = time.Second
 	// idleAsks is how often a member may say that it has done its part, while nothing more arrives of it, before that counts as lost.
 	idleAsks = 6
+	// lateAsks is the same while it has sent more than has come: that is on its way, or waits for the node's turn, which a method may take for
+	// long. It ends at all since a link that was given up may be back without what it carried.
+	lateAsks = 300
 	// abortPatience is how long a member that has failed takes to tell the others.
 	abortPatience = 2 * time.Second
 )
@@ -57,6 +60,9 @@ func (m *Member) begin(ctx context.Context, sig signature) (*op, error) {
 		o.restarts = append(o.restarts, m.edges[rank].restarts)
 	}
 	m.current = o
+	if err := ctx.Err(); err != nil {
+		o.failLocked(err, true)
+	}
 	if f := m.aborts[o.seq]; f != nil {
 		o.failLocked(f.err(), false)
 	}
@@ -78,9 +84,13 @@ func (m *Member) usable(ctx context.Context) error {
 		return fmt.Errorf("%w: the context is that of %q, and the member is %s: use the one that its Run was given", ErrGroup, self, m.plan.name(m.rank))
 	}
 	// Whatever the others send comes through the node's own mailbox.
-	_, err := actor.Call(ctx, m.ownRef(ctx), Port.CollectiveAsk, 0)
+	own := m.ownRef(ctx)
+	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{0, m.rank, m.instance})
 	if errors.Is(err, actor.ErrDeadlock) {
 		return fmt.Errorf("%w: nothing could arrive at %s: call it from Run, or add the node with Concurrent(2)", ErrTurn, self)
+	}
+	if ctx.Err() != nil {
+		return nil // the operation is begun and ends for all: they count it too
 	}
 	return err
 }
@@ -120,16 +130,9 @@ func (o *op) end(err error) error {
 		delete(m.slots, k)
 	}
 	tell, missing := o.tell, o.missingLocked()
-	grants := map[int]int{}
-	for rank := range m.edges {
-		if e := &m.edges[rank]; e.owed >= grantBytes {
-			grants[rank], e.owed = e.owed, 0
-		}
-	}
+	due := m.dueLocked()
 	m.mu.Unlock()
-	for rank, bytes := range grants {
-		m.grant(o.ctx, rank, bytes)
-	}
+	m.grantAll(o.ctx, due)
 	if tell {
 		o.abort(was.failure)
 	}
@@ -274,15 +277,16 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 			m.mu.Unlock()
 			return &goneError{peer, m.plan.name(peer), errReplaced}
 		}
-		bell := m.bellLocked()
+		bell, due := m.bellLocked(), m.dueLocked()
 		m.mu.Unlock()
+		m.grantAll(o.ctx, due)
 		select {
 		case <-bell:
 		case <-o.ctx.Done():
 			return o.ctx.Err()
 		case <-timer.C:
 			if peer >= 0 {
-				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, o.seq)
+				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, Probe{o.seq, m.rank, m.instance})
 				answer = asked.Done()
 			}
 		case <-answer:
@@ -327,6 +331,9 @@ func (o *op) heed(peer int, s Status, asks int, idle *int, got *uint64) error {
 			return s.Failure[0].err()
 		}
 	case whereDone, whereLong:
+		if s.Sent > *got {
+			asks = lateAsks
+		}
 		if *idle++; *idle >= asks {
 			return fmt.Errorf("%w: %s has done its part of operation %d, and this waits for something of it", ErrLost, m.plan.name(peer), o.seq)
 		}
@@ -355,6 +362,11 @@ func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) err
 	copy((*message)[headerSize:], payload)
 	err = actor.Tell(o.ctx, m.ref(o.ctx, to), Port.Collective, *message)
 	pool.Put(message)
+	if err == nil {
+		m.mu.Lock()
+		m.edges[to].sent++
+		m.mu.Unlock()
+	}
 	if err != nil && isGone(err) && o.ctx.Err() == nil {
 		return &goneError{to, m.plan.name(to), err}
 	}

@@ -102,9 +102,10 @@ func (p *pass) one(from, step int, to []byte) error {
 // cut is data in n parts of whole numbers of width bytes, as even as can be.
 func (o *op) cut(data []byte, n, width int) []chunks {
 	parts := make([]chunks, n)
-	all := len(data) / width
+	each, over := len(data)/width/n, len(data)/width%n
+	from := func(i int) int { return (each*i + over*i/n) * width } // not all·i/n, which overflows 32 bits
 	for i := range parts {
-		parts[i] = o.whole(data[all*i/n*width : all*(i+1)/n*width])
+		parts[i] = o.whole(data[from(i):from(i+1)])
 	}
 	return parts
 }

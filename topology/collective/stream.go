@@ -12,7 +12,8 @@ const streamKept = 4
 
 // Stream brings what the root reads from a reader, up to its end, to the writers of all other members, which need not know how long it is. from is
 // the root's, to all others'. It returns how many bytes were read, or written, when all below the member in the tree have written them. A member that
-// cannot write, or is gone, ends it for all; of two trees it takes one.
+// cannot write, or is gone, ends it for all; of two trees it takes one. A Read or Write under way is waited for, whatever the context says: give ones
+// that can be interrupted.
 func Stream(ctx context.Context, n Node, root int, from io.Reader, to io.Writer, opts ...Option) (int64, error) {
 	if m := n.member(); m != nil && m.plan != nil && (m.rank == root && from == nil || m.rank != root && to == nil) {
 		return 0, fmt.Errorf("%w: the root needs a reader, and all others a writer", ErrArgument)
