@@ -52,3 +52,23 @@ func TestMeasure(t *testing.T) {
 		require.Contains(t, errs.String(), "\n"+name)
 	}
 }
+
+// A result that is not what it should be is found: one number of it that is another, or that of another round.
+func TestWrong(t *testing.T) {
+	for name, op := range operations {
+		if op.want == nil {
+			continue
+		}
+		c := check{round: 3, rank: 1, members: 4, size: 24}
+		result := make([]float32, c.size)
+		for i := range result {
+			result[i] = op.want(c, i)
+		}
+		require.False(t, op.wrong(c, result), name)
+		result[17]++
+		require.True(t, op.wrong(c, result), name)
+		result[17]--
+		c.round++
+		require.True(t, op.wrong(c, result), name)
+	}
+}
