@@ -103,7 +103,7 @@ func (d *Dialer) attempt(ctx context.Context, s settings, via *jump) (*ssh.Clien
 			done <- result{err: err}
 			return
 		}
-		done <- result{client: ssh.NewClient(c, chans, reqs)}
+		done <- result{client: newClient(c, chans, reqs)}
 	})
 	select {
 	case r := <-done:
