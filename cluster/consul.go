@@ -89,6 +89,7 @@ type keeper struct {
 	// Of a description; guarded by the registry's lock.
 	session string            // that its run's keys are tied to
 	floors  map[string]uint64 // the fences among these, by host
+	raise   bool              // they went with the session before, and have to be raised again
 }
 
 func (k *keeper) stopAndWait() {

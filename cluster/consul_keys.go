@@ -52,6 +52,7 @@ func (c *Consul) Describe(ctx context.Context, run string, description []byte) e
 	}
 	if old != nil {
 		maps.Copy(k.floors, old.floors)
+		k.raise = old.raise || session != old.session
 	}
 	c.described[run] = k
 	c.keepers.Go(func() { c.keepDescription(life, k, run, description) })
@@ -112,19 +113,25 @@ func (c *Consul) keepKeys(ctx context.Context, k *keeper, run string, descriptio
 		return err
 	}
 	c.mu.Lock()
-	lost := k.session != session
-	k.session = session
-	floors := maps.Clone(k.floors)
+	if k.session != session {
+		k.session, k.raise = session, true
+	}
+	raise, floors := k.raise, maps.Clone(k.floors)
 	c.mu.Unlock()
 	pair, err := c.get(ctx, run, descriptionKey(run))
 	if err == nil && (pair == nil || pair.Session == "") {
 		err = c.putDescription(ctx, run, description, session)
 	}
-	if !lost {
+	if !raise {
 		return err
 	}
-	for host, floor := range floors { // the fences went with the session before
+	for host, floor := range floors {
 		err = errors.Join(err, c.raiseFence(ctx, run, host, floor))
+	}
+	if err == nil {
+		c.mu.Lock()
+		k.raise = false
+		c.mu.Unlock()
 	}
 	return err
 }

@@ -332,6 +332,19 @@ func TestKeysGoWithTheirProcess(t *testing.T) {
 	require.ErrorIs(t, opened().Register(ctx, m), ErrFenced)
 	require.NotEqual(t, first, sessions("r1"))
 
+	// A fence that could not be put back at once is, as soon as it can.
+	k := c.described["r1"]
+	k.stopAndWait()
+	_, err = server.Client(t).Session().Destroy(k.session, nil)
+	require.NoError(t, err)
+	_, err = server.Client(t).KV().Put(&api.KVPair{Key: fenceKey("r1", "h1"), Value: []byte("no number")}, nil)
+	require.NoError(t, err)
+	require.ErrorContains(t, c.keepKeys(ctx, k, "r1", []byte("d")), "instead of an incarnation")
+	_, err = server.Client(t).KV().Delete(fenceKey("r1", "h1"), nil)
+	require.NoError(t, err)
+	require.NoError(t, c.keepKeys(ctx, k, "r1", []byte("d")))
+	require.Equal(t, all, keys(t, server, "r1"))
+
 	// Of the same run described once more there is one session.
 	require.NoError(t, c.Describe(ctx, "r1", []byte("e")))
 	require.Len(t, sessions("r1"), 1)
