@@ -108,9 +108,12 @@ func askCleaner(ctx context.Context, l *link, patience time.Duration, orders tal
 	if err != nil {
 		l.kill()
 	}
+	held := time.AfterFunc(time.Second, func() { // what start files have left behind may hold the session open, and standard error
+		l.cut()
+		_ = l.err.Close()
+	})
 	status := l.wait()
 	stop()
-	held := time.AfterFunc(time.Second, func() { _ = l.err.Close() }) // what start files have left behind may hold it open
 	reading.Wait()
 	held.Stop()
 	l.release()

@@ -218,15 +218,14 @@ func killRemote(conn *sshconn.Conn, pid int64) {
 	_ = session.Run(fmt.Sprintf("exec sh -c 'kill -9 -%d || kill -9 %d'", pid, pid)) // it may have ended meanwhile
 }
 
-// farewell opens a session on a connection that may be ending. x/crypto/ssh waits for ever where that happens between its
-// taking leave of all channels and its closing of the connection, so it is not waited for any longer than killPatience.
+// farewell opens a session on a connection that may be ending, or stuck: it is waited for no longer than killPatience.
 func farewell(conn *sshconn.Conn) (*ssh.Session, error) {
 	type opened struct {
 		session *ssh.Session
 		err     error
 	}
 	answer := make(chan opened, 1)
-	go func() { // ends with the answer, or in the case above never: nothing can end it
+	go func() { // ends with the answer, or with the connection
 		session, err := conn.NewSession()
 		answer <- opened{session, err}
 	}()

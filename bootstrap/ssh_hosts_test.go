@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,6 +212,27 @@ func TestLoginShells(t *testing.T) {
 			require.Equal(t, []string{"to log", "bad \xff bytes"}, j.texts(Log))
 		})
 	}
+}
+
+// What a start file leaves behind in the background keeps the session open; a look for left-overs does not wait for that.
+func TestStartFileLeavesProcessBehind(t *testing.T) {
+	t.Parallel()
+	s := sshtest.Start(t, sshtest.Options{Shell: "/bin/bash", Env: []string{"BASH_ENV={home}/.bashrc"}})
+	fifo := filepath.Join(s.Home, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	t.Cleanup(func() {
+		w, err := os.OpenFile(fifo, os.O_RDWR, 0) // whoever waits for a writer reads the end of the file now
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(s.Home, ".bashrc"), []byte("{ read x <"+fifo+"; } &\n"), 0o600))
+	h, cfg := remote(t, s, newMeter(t, s.Addr))
+	l, err := NewLauncher(cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close(context.Background())) }()
+	found, err := l.Clean(t.Context(), h, CleanOptions{Run: "nobody's"})
+	require.NoError(t, err)
+	require.Empty(t, found.Found)
 }
 
 // The connection is cut for good: the host cleans up by itself.
