@@ -16,7 +16,8 @@ type Store struct {
 	empty    []uint32 // slabs without memory
 	current  uint32   // slab + 1 that takes small payloads; 0: none yet
 	held     int64    // bytes of memory
-	bytes    int64    // of them, those of payloads
+	used     int64    // of them, those that payloads have or had
+	bytes    int64    // of these, those of payloads
 	count    int
 }
 
@@ -71,11 +72,13 @@ func (s *Store) place(b []byte) (at, offset, length uint32) {
 	sl := &s.slabs[at]
 	offset = uint32(len(sl.data))
 	sl.data = append(sl.data, b...)
+	s.used += int64(len(b))
 	return at, offset, length
 }
 
 func (s *Store) newSlab(data []byte) uint32 {
 	s.held += int64(cap(data))
+	s.used += int64(len(data))
 	if n := len(s.empty); n > 0 {
 		at := s.empty[n-1]
 		s.empty = s.empty[:n-1]
@@ -89,6 +92,7 @@ func (s *Store) newSlab(data []byte) uint32 {
 // drop lets go of a slab's memory.
 func (s *Store) drop(at uint32) {
 	s.held -= int64(cap(s.slabs[at].data))
+	s.used -= int64(len(s.slabs[at].data))
 	s.slabs[at] = slab{}
 	s.empty = append(s.empty, at)
 }
@@ -104,7 +108,9 @@ func (s *Store) add(at, offset, length uint32) uint32 {
 		s.payloads.push(payload{})
 	}
 	*s.payloads.ref(id) = payload{at, offset, length, 1}
-	s.note(at, id, length)
+	if length > 0 {
+		s.note(at, id, length)
+	}
 	s.bytes += int64(length)
 	s.count++
 	return id
@@ -120,6 +126,9 @@ func (s *Store) note(at, id, length uint32) {
 func (s *Store) Get(id uint32) []byte { return s.bytesOf(s.payloads.at(id)) }
 
 func (s *Store) bytesOf(p payload) []byte {
+	if p.length == 0 { // nothing keeps a slab for it
+		return []byte{}
+	}
 	return s.slabs[p.slab].data[p.offset : p.offset+p.length : p.offset+p.length]
 }
 
@@ -145,23 +154,24 @@ func (s *Store) Unref(id uint32) {
 	s.tidy(at)
 }
 
-// tidy lets a slab go when nothing of it is in use. When more than a sixteenth
-// of all is not, and more than a few slabs, it moves what is left of the
+// tidy lets a slab go when nothing of it is in use. When payloads that have
+// gone take more than a sixteenth of all, and more than a few slabs, it moves what is left of the
 // emptiest elsewhere. Where items go in the order in which they came nothing
-// is ever moved; where they go at random each is, some eight times.
+// is ever moved; where they go at random each is, some eight times. What is
+// lost at the end of slabs, as the next payload did not fit, does not count:
+// it would be lost again, and the moving never end.
 func (s *Store) tidy(at uint32) {
 	if sl := &s.slabs[at]; sl.live == 0 && sl.data != nil && at+1 != s.current {
 		s.drop(at)
 	}
-	for s.held-s.bytes > s.bytes/16+4*SlabSize {
-		before := s.held
-		if !s.move(s.emptiest()) || s.held >= before+SlabSize {
+	for s.used-s.bytes > s.bytes/16+4*SlabSize {
+		if !s.move(s.emptiest()) {
 			return
 		}
 	}
 }
 
-// emptiest is the slab with the greatest part that is not in use.
+// emptiest is the slab of which payloads that have gone take the greatest part.
 func (s *Store) emptiest() uint32 {
 	worst, of := none, 0.0
 	for i := range s.slabs {
@@ -169,8 +179,8 @@ func (s *Store) emptiest() uint32 {
 		if sl.data == nil || uint32(i)+1 == s.current {
 			continue
 		}
-		if unused := 1 - float64(sl.live)/float64(cap(sl.data)); unused > of {
-			worst, of = uint32(i), unused
+		if gone := 1 - float64(sl.live)/float64(len(sl.data)); gone > of {
+			worst, of = uint32(i), gone
 		}
 	}
 	return worst
