@@ -140,7 +140,7 @@ type Config struct {
 // Checkpoints say where and when a node saves all tables and registers. What
 // it has is restored from there when it starts.
 type Checkpoints struct {
-	// Dir is a directory on the node's host, for this node alone, that is made if need be. Empty: no checkpoints.
+	// Dir is a directory on the node's host, for this node of this program in one run at a time, that is made if need be. Empty: no checkpoints.
 	Dir string
 	// Every is the time between checkpoints. Zero and less: only when asked for, and at the end.
 	Every time.Duration

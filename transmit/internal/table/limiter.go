@@ -46,6 +46,8 @@ func (l Limiter) validate(most, times int) error {
 		return fmt.Errorf("the limiter waits for %d items, and the table holds at most %d: no sample would ever be given", l.MinSize, most)
 	case !(l.Ratio > 0) || math.IsInf(l.Ratio, 0):
 		return fmt.Errorf("the limiter's samples per insert are %v: they must be more than 0", l.Ratio)
+	case l.Unread && l.MaxDiff < 1:
+		return fmt.Errorf("a queue of %v items: it must have room for at least 1", l.MaxDiff)
 	case !(l.MinDiff < l.MaxDiff):
 		return fmt.Errorf("the limiter's error buffer leaves nothing between %v and %v", l.MinDiff, l.MaxDiff)
 	case l.Unread && l.MaxDiff > float64(most):

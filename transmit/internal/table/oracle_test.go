@@ -448,6 +448,7 @@ func TestValidateSaysWhatCanNeverBe(t *testing.T) {
 		"waits for 11 items":          func(c *Config) { c.Limiter = MinSize(11) },
 		"samples per insert are 0":    func(c *Config) { c.Limiter = SampleToInsertRatio(0, 1, 5) },
 		"samples per insert are -2":   func(c *Config) { c.Limiter = SampleToInsertRatio(-2, 1, 5) },
+		"room for at least 1":         func(c *Config) { c.Limiter = Queue(0) },
 		"buffer leaves nothing":       func(c *Config) { c.Limiter = SampleToInsertRatio(1, 1, 0) },
 		"buffer must be at least 4":   func(c *Config) { c.Limiter = SampleToInsertRatio(4, 1, 3) },
 		"lets 11 items wait":          func(c *Config) { c.Limiter = Queue(11) },
