@@ -122,13 +122,16 @@ func (v *saver) own() error {
 			return fmt.Errorf("%w: %s has files of another program, such as %s; name an empty directory, or one that is yet to be made", ErrDirectory, v.dir, others[0].Name())
 		}
 	}
-	// Writing it anew shows that one may.
-	if err := os.WriteFile(owner+half, []byte(mine), 0o644); err != nil {
+	// Writing it anew shows that one may. What a power failure left of it must
+	// not look like another's, nor the directory be gone with the checkpoints in it.
+	_, err = writeWhole(owner, func(f *os.File) (int64, error) {
+		n, err := f.WriteString(mine)
+		return int64(n), err
+	})
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDirectory, err)
 	}
-	if err := os.Rename(owner+half, owner); err != nil {
-		return fmt.Errorf("%w: %w", ErrDirectory, err)
-	}
+	_ = syncDir(filepath.Dir(v.dir)) // as far as this account may read it
 	return nil
 }
 
@@ -205,21 +208,29 @@ func (v *saver) save(ctx context.Context, s *state) (CheckpointInfo, error) {
 	picture := s.picture()
 	done.Held = time.Since(done.Time)
 	bytes, err := picture.write(ctx, v.path(v.next), v.node)
-	done.Took = time.Since(done.Time)
+	done.Took, done.Bytes = time.Since(done.Time), bytes
+	v.note(done, err)
+	if err != nil {
+		v.logger.ErrorContext(ctx, "could not save a checkpoint; what was saved before is as it was", "dir", v.dir, "error", err)
+		return CheckpointInfo{}, err
+	}
+	v.next++
+	v.logger.DebugContext(ctx, "saved a checkpoint", "file", v.path(done.Number), "bytes", bytes, "took", done.Took, "held", done.Held)
+	v.prune(ctx)
+	return v.info(), nil
+}
+
+// note keeps what has become of a try. Log and disk are slow, and those who ask for it are not to wait for them.
+func (v *saver) note(done CheckpointInfo, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil {
 		v.done.Failures++
 		v.done.Failure = err.Error()
-		v.logger.ErrorContext(ctx, "could not save a checkpoint; what was saved before is as it was", "dir", v.dir, "error", err)
-		return CheckpointInfo{}, err
+		return
 	}
-	done.Bytes, done.Failures = bytes, v.done.Failures
+	done.Failures = v.done.Failures
 	v.done = done
-	v.next++
-	v.logger.DebugContext(ctx, "saved a checkpoint", "file", v.path(done.Number), "bytes", bytes, "took", done.Took, "held", done.Held)
-	v.prune(ctx)
-	return done, nil
 }
 
 // prune removes old checkpoints.

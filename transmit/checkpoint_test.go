@@ -241,6 +241,37 @@ func TestCheckpointsComeAtIntervals(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
+// asking is a logger's handler that asks the node how saving goes.
+type asking struct {
+	slog.Handler
+	v    *saver
+	held int
+}
+
+func (a *asking) Handle(context.Context, slog.Record) error {
+	if !a.v.mu.TryLock() {
+		a.held++
+		return nil
+	}
+	a.v.mu.Unlock()
+	return nil
+}
+
+// Logs and disks may be slow: nobody who asks for the node's state waits for them.
+func TestSavingHoldsNothingWhileItLogs(t *testing.T) {
+	c, log := saved(t.TempDir(), Table{Name: "t"})
+	n := alone(t, c)
+	v := n.state.saver
+	a := &asking{Handler: slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}), v: v}
+	v.logger = slog.New(a)
+	_, err := n.Checkpoint(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(v.path(2)+half, 0o700))
+	_, err = n.Checkpoint(t.Context())
+	require.Error(t, err)
+	require.Zero(t, a.held)
+}
+
 func TestCheckpointsThatFailLeaveWhatThereWas(t *testing.T) {
 	dir := t.TempDir()
 	c, log := saved(dir, Table{Name: "t"})

@@ -42,9 +42,10 @@ type CheckpointInfo struct {
 // Info says what the node has.
 func (n *Node) Info(context.Context) (NodeInfo, error) {
 	s := n.state
+	saved := s.saver.info()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info := NodeInfo{Steps: s.store.Len(), Bytes: s.store.Bytes(), Sessions: len(s.sessions), Checkpoint: s.saver.info()}
+	info := NodeInfo{Steps: s.store.Len(), Bytes: s.store.Bytes(), Sessions: len(s.sessions), Checkpoint: saved}
 	for _, sh := range s.order {
 		c := sh.Counts()
 		info.Tables = append(info.Tables, TableInfo{

@@ -68,9 +68,19 @@ func (s *state) picture() *picture {
 	return p
 }
 
-// write writes a file that appears under its name when it is complete, and on
-// disk. Otherwise nothing is left of it, unless the process is killed.
+// write writes a checkpoint.
 func (p *picture) write(ctx context.Context, path, node string) (bytes int64, err error) {
+	return writeWhole(path, func(f *os.File) (int64, error) {
+		b := &blocks{ctx: ctx, to: f}
+		p.encode(b, node)
+		err := b.flush()
+		return b.written, err
+	})
+}
+
+// writeWhole writes a file that appears under its name when it is complete, and on
+// disk. Otherwise nothing is left of it, unless the process is killed.
+func writeWhole(path string, content func(*os.File) (int64, error)) (bytes int64, err error) {
 	f, err := os.OpenFile(path+half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return 0, err
@@ -80,9 +90,7 @@ func (p *picture) write(ctx context.Context, path, node string) (bytes int64, er
 			err = errors.Join(err, os.Remove(path+half))
 		}
 	}()
-	b := &blocks{ctx: ctx, to: f}
-	p.encode(b, node)
-	err = b.flush()
+	bytes, err = content(f)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -95,7 +103,7 @@ func (p *picture) write(ctx context.Context, path, node string) (bytes int64, er
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
-	return b.written, err
+	return bytes, err
 }
 
 // blocks cuts a message into blocks. After an error it does nothing more.

@@ -113,7 +113,7 @@ func NewRestorer(t *Table, s Snapshot) *Restorer {
 func (r *Restorer) Add(i Item) error {
 	t := r.table
 	slot, generation := uint32(i.Key), uint32(i.Key>>32)
-	if generation == 0 || generation > r.saved.Generation || len(i.Payloads) == 0 {
+	if slot == none || generation == 0 || generation > r.saved.Generation || len(i.Payloads) == 0 {
 		return fmt.Errorf("%w: item %x of %d steps", ErrDamaged, i.Key, len(i.Payloads))
 	}
 	if err := t.CheckPriority(i.Priority); err != nil {
