@@ -40,6 +40,9 @@ func (s *state) read(ctx context.Context, r *readRequest) (*readReply, error) {
 		s.endSession(r.session)
 		return &readReply{}, nil
 	}
+	if err := ctx.Err(); err != nil { // it was given up, and its session may have ended before it got its turn
+		return nil, err
+	}
 	sh := s.tables[r.table]
 	if sh == nil {
 		return &readReply{fault: faultOf(fmt.Errorf("%w: %q", ErrNoTable, r.table))}, nil

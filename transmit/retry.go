@@ -25,16 +25,23 @@ const (
 type sent struct {
 	number  uint64
 	body    []byte
-	future  *actor.Future[[]byte]   // nil: to be sent
-	earlier []*actor.Future[[]byte] // of the same request, without an answer
+	future  *actor.Future[[]byte] // nil: to be sent
+	earlier *actor.Future[[]byte] // the first of the same request, while that has no answer
 }
 
 type method func(*Node, context.Context, []byte) ([]byte, error)
 
-// post sends a request without waiting for the answer. It goes on when ctx
-// ends: who made it cancels it.
+// post sends a request without waiting for the answer. It waits under ctx for
+// room, and leaves the request to be sent when ctx ends meanwhile; what has
+// been sent goes on when ctx ends: who made it cancels it.
 func (q *sent) post(ctx context.Context, node Ref, m method) {
-	q.future = actor.Go(context.WithoutCancel(ctx), node, m, q.body)
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	q.future = actor.Go(sending, node, m, q.body)
+	if !stop() {
+		q.future.Cancel()
+		q.future = nil
+	}
 }
 
 // wait returns the answer to a request. It sends it where that is yet to be
@@ -46,6 +53,9 @@ func (q *sent) wait(ctx context.Context, node Ref, m method) ([]byte, error) {
 		if q.future == nil {
 			q.post(ctx, node, m)
 		}
+		if q.future == nil {
+			return nil, ctx.Err()
+		}
 		attempt, cancel := context.WithTimeout(ctx, patience)
 		answer, err := q.future.Wait(attempt)
 		cancel()
@@ -56,9 +66,15 @@ func (q *sent) wait(ctx context.Context, node Ref, m method) ([]byte, error) {
 		case ctx.Err() != nil:
 			return nil, err
 		case attempt.Err() != nil && !settled(q.future.Done()):
-			q.earlier = append(q.earlier, q.future)
+			// The first keeps the place in its line, and one of the others is enough.
+			if q.earlier == nil || settled(q.earlier.Done()) {
+				q.earlier = q.future
+			} else {
+				q.future.Cancel()
+			}
 			q.future = nil
 			patience = min(2*patience, lastAsk)
+			until = time.Time{} // nobody has said that the node cannot be reached
 			continue
 		case !lostOnTheWay(err):
 			return answer, err
@@ -88,7 +104,7 @@ func lostOnTheWay(err error) bool {
 
 // drop cancels what is under way of a request.
 func (q *sent) drop() {
-	for _, f := range append(q.earlier, q.future) {
+	for _, f := range []*actor.Future[[]byte]{q.earlier, q.future} {
 		if f != nil {
 			f.Cancel()
 		}

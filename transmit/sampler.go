@@ -131,15 +131,12 @@ func (s *Sampler) All(ctx context.Context) iter.Seq2[Item, error] {
 func (s *Sampler) fetch(ctx context.Context) error {
 	for len(s.flight) < s.cfg.Ahead {
 		s.number++
-		r := readRequest{
-			session: s.session, number: s.number, settled: s.settled, table: s.table,
-			items: uint64(s.cfg.Batch), bytes: uint64(s.cfg.BatchBytes),
-		}
-		q := &sent{number: s.number, body: r.encode(nil)}
+		q := &sent{number: s.number, body: s.request(s.number)}
 		q.post(ctx, s.node, (*Node).Read)
 		s.flight = append(s.flight, q)
 	}
 	q := s.flight[0]
+	q.body = s.request(q.number) // if it is sent again, a node that has forgotten the sampler is to see that it is not a new one
 	b, err := q.wait(ctx, s.node, (*Node).Read)
 	if err != nil && ctx.Err() != nil {
 		return err
@@ -160,6 +157,15 @@ func (s *Sampler) fetch(ctx context.Context) error {
 	return nil
 }
 
+// request asks for samples, and tells which answers have come by now.
+func (s *Sampler) request(number uint64) []byte {
+	r := readRequest{
+		session: s.session, number: number, settled: s.settled, table: s.table,
+		items: uint64(s.cfg.Batch), bytes: uint64(s.cfg.BatchBytes),
+	}
+	return r.encode(nil)
+}
+
 // restart gives up all requests and begins a session anew.
 func (s *Sampler) restart() {
 	for _, q := range s.flight {
@@ -175,11 +181,11 @@ func (s *Sampler) Close(ctx context.Context) {
 		return
 	}
 	s.closed = true
-	if s.number > 0 {
-		bye := readRequest{session: s.session, bye: true}
+	said, bye := s.number > 0, readRequest{session: s.session, bye: true}
+	s.restart() // first, so that what waits takes no items after the session has ended
+	if said {
 		actor.Go(context.WithoutCancel(ctx), s.node, (*Node).Read, bye.encode(nil))
 	}
-	s.restart()
 }
 
 // Sample waits under ctx for one sample of a table. For many a [Sampler] is faster.

@@ -18,6 +18,7 @@ const mostAhead = 1024
 type session struct {
 	used    uint64 // the state's clock
 	busy    int    // requests that are being handled
+	ended   bool   // the node has forgotten it
 	last    uint64 // the greatest number of those that were begun
 	settled uint64
 	replies map[uint64]*reply // of requests that are not settled
@@ -46,7 +47,7 @@ func (s *state) sessionFor(id string, first bool) (*session, error) {
 	ss := s.sessions[id]
 	if ss == nil {
 		if !first {
-			return nil, fmt.Errorf("%w this writer or sampler: it was started again, or has been used by %d others since", ErrForgotten, mostSessions)
+			return nil, forgotten()
 		}
 		ss = &session{replies: map[uint64]*reply{}, turns: map[uint64]signal{}}
 		s.evictSession()
@@ -55,6 +56,10 @@ func (s *state) sessionFor(id string, first bool) (*session, error) {
 	s.clock++
 	ss.used = s.clock
 	return ss, nil
+}
+
+func forgotten() error {
+	return fmt.Errorf("%w this writer or sampler: it was started again, or has been used by %d others since", ErrForgotten, mostSessions)
 }
 
 func (s *state) evictSession() {
@@ -73,7 +78,12 @@ func (s *state) evictSession() {
 }
 
 func (s *state) endSession(id string) {
-	if ss := s.sessions[id]; ss != nil && ss.stream != nil {
+	ss := s.sessions[id]
+	if ss == nil {
+		return
+	}
+	ss.ended = true
+	if ss.stream != nil {
 		ss.stream.Forget(ss.stream.Next())
 	}
 	delete(s.sessions, id)
@@ -86,6 +96,9 @@ func (s *state) endSession(id string) {
 // is finished. It is called with s.mu held, and lets go of it while it waits.
 func (s *state) begin(ctx context.Context, ss *session, number, settled uint64, alone bool) (r *reply, fresh bool, err error) {
 	for {
+		if ss.ended { // nobody would let go of what it brings
+			return nil, false, forgotten()
+		}
 		for ss.settled < min(settled, ss.last) {
 			ss.settled++
 			delete(ss.replies, ss.settled)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -103,4 +105,80 @@ func TestLargeStepsArriveAsTheyWere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that is sent again to a node that was started anew must not wait there for those before it, which were answered by the old one.
+func TestRequestsOfBeforeAStartAreRefused(t *testing.T) {
+	ctx := patient(t)
+	sys, ref, node, value := spawnedValue(t, Config{Tables: []Table{Queue("q", 100)}})
+	require.NoError(t, node.Start(ctx))
+	t.Cleanup(func() {
+		require.NoError(t, node.Stop(context.Background()))
+		require.NoError(t, sys.Close(context.Background()))
+	})
+	_, err := Insert(ctx, ref, "q", number(1), 1)
+	require.NoError(t, err)
+	s := NewSampler(ref, "q", SamplerConfig{Batch: 1, Ahead: 2})
+	_, err = s.Next(ctx)
+	require.NoError(t, err)
+	s.flight[0].drop() // as when the link breaks and the process after it
+	s.flight[0].future = nil
+	require.Eventually(t, func() bool { return tableInfo(t, ref, "q").WaitingSamples == 0 }, patience, time.Millisecond)
+	forgetAll(value)
+	_, err = s.Next(ctx)
+	require.ErrorIs(t, err, ErrForgotten)
+	s.Close(ctx)
+}
+
+// What was given up does nothing, though its turn comes after the end of its session.
+func TestRequestsThatWereGivenUpAreNotBegun(t *testing.T) {
+	s := newState(Config{Tables: []Table{{Name: "t"}}}, nil)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	b, err := number(1).Encode(nil)
+	require.NoError(t, err)
+	_, err = s.write(gone, nil, &writeRequest{session: newSession(), number: 1, steps: [][]byte{b}, windows: []window{{"t", 0, 1, 1}}})
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = s.read(gone, &readRequest{session: newSession(), number: 1, table: "t", items: 1})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, s.tables["t"].Len())
+	require.Empty(t, s.sessions)
+
+	ss, err := s.sessionFor("it", true)
+	require.NoError(t, err)
+	s.endSession("it")
+	_, _, err = s.begin(t.Context(), ss, 1, 0, true)
+	require.ErrorIs(t, err, ErrForgotten)
+}
+
+// Who waits for days is asked for again and again: the node has a few of the requests, and links that break between are no reason to give up.
+func TestWhoWaitsForDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sys, ref, node, value := spawnedValue(t, Config{Tables: []Table{Queue("q", 100)}})
+		require.NoError(t, node.Start(t.Context()))
+		s := NewSampler(ref, "q", SamplerConfig{Batch: 1, Ahead: 1})
+		got := make(chan error, 1)
+		go func() {
+			_, err := s.Next(t.Context())
+			got <- err
+		}()
+		for range 3 {
+			time.Sleep(24 * time.Hour)
+			synctest.Wait()
+			require.Empty(t, got)
+			value.state.mu.Lock()
+			for _, ss := range value.state.sessions {
+				require.LessOrEqual(t, ss.busy, 2)
+			}
+			require.Len(t, value.state.tables["q"].samplers, 1)
+			value.state.mu.Unlock()
+			s.flight[0].future.Cancel() // as when the link breaks
+		}
+		_, err := Insert(t.Context(), ref, "q", number(1), 1)
+		require.NoError(t, err)
+		require.NoError(t, <-got)
+		s.Close(t.Context())
+		require.NoError(t, node.Stop(context.Background()))
+		require.NoError(t, sys.Close(context.Background()))
+	})
 }

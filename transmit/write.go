@@ -42,6 +42,9 @@ func (s *state) write(ctx context.Context, whole []byte, r *writeRequest) (*writ
 		s.endSession(r.session)
 		return &writeReply{}, nil
 	}
+	if err := ctx.Err(); err != nil { // it was given up, and its session may have ended before it got its turn
+		return nil, err
+	}
 	ss, err := s.sessionFor(r.session, r.number == 1)
 	if err != nil {
 		return &writeReply{fault: faultOf(err)}, nil

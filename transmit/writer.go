@@ -194,8 +194,8 @@ func (w *Writer) leave(ctx context.Context) {
 // send posts the batch, once there is room for it.
 func (w *Writer) send(ctx context.Context) error {
 	var errs []error
-	for len(w.left) > 0 || len(w.flight) >= w.cfg.Ahead || len(w.flight) > 0 && w.flight[0].number == 1 {
-		// the first request begins the session, and others must not overtake it
+	for len(w.left) > 0 || len(w.flight) >= w.cfg.Ahead || len(w.flight) > 0 && (w.flight[0].number == 1 || w.flight[len(w.flight)-1].future == nil) {
+		// the first request begins the session, and others must not overtake it, nor one that is yet to be sent: they would take its room
 		err := w.collect(ctx)
 		errs = append(errs, err)
 		if err != nil && ctx.Err() != nil {
@@ -316,8 +316,8 @@ func (w *Writer) restart(why error) error {
 }
 
 // Insert inserts an item of one step into a table, and returns its key. It
-// waits under ctx for the table's limiter; after ctx's error the item is not
-// in the table. For many items a [Writer] is faster.
+// waits under ctx for the table's limiter; after ctx's error the item is in
+// the table only if it was let in at that moment, and not later. For many items a [Writer] is faster.
 func Insert(ctx context.Context, node Ref, table string, s Step, priority float64) (key uint64, err error) {
 	w, err := NewWriter(node, WriterConfig{})
 	if err != nil {
