@@ -47,7 +47,7 @@ func (l Limiter) validate(most, times int) error {
 	case !(l.Ratio > 0) || math.IsInf(l.Ratio, 0):
 		return fmt.Errorf("the limiter's samples per insert are %v: they must be more than 0", l.Ratio)
 	case l.Unread && l.MaxDiff < 1:
-		return fmt.Errorf("a queue of %v items: it must have room for at least 1", l.MaxDiff)
+		return fmt.Errorf("the limiter lets %v items wait: a queue must have room for at least 1", l.MaxDiff)
 	case !(l.MinDiff < l.MaxDiff):
 		return fmt.Errorf("the limiter's error buffer leaves nothing between %v and %v", l.MinDiff, l.MaxDiff)
 	case l.Unread && l.MaxDiff > float64(most):
