@@ -56,6 +56,7 @@
 //
 // A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
+// A member that never comes to an operation, as its Run has returned before, is waited for until a context ends.
 // A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.

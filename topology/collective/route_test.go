@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -154,6 +155,10 @@ func TestTellAll(t *testing.T) {
 }
 
 func TestPartialReplies(t *testing.T) {
+	synctest.Test(t, partialReplies)
+}
+
+func partialReplies(t *testing.T) {
 	g, all := newNotedTeam(t, topology.Tree(2), 7, 7) // 0 over 1, 2; 1 over 3, 4; 2 over 5, 6
 	broken := errors.New("broken")
 	all.fail[1], all.hold[5] = broken, true
