@@ -52,7 +52,8 @@ type Config struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	// Down is told that a link over which this process sends has ended, with nil when either end closed it in order. The loss of
-	// a connection is not the end of a link, see Outage. What was queued and not acknowledged may be lost by then. It is called once for each link, never concurrently for one address, and must
+	// a connection is not the end of a link, see Outage. What was queued and not acknowledged may be lost by then, and
+	// what came on the link was handed on, unless a process still holds its reader; what comes on the next one waits up to a second for Down to return. It is called once for each link, never concurrently for one address, and must
 	// not call Close. Nil means that nobody is told.
 	Down func(address string, err error)
 

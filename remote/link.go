@@ -58,6 +58,10 @@ type link struct {
 	ackSoon atomic.Bool // late is running
 	late    *time.Timer
 
+	handled   chan struct{} // closed when the reader has ended; nil: it was never started
+	abandoned atomic.Bool   // the end was told while the reader was still held: what it has left is dropped
+	told      chan struct{} // closed when Config.Down was told of the end
+
 	once sync.Once
 	over chan struct{} // closed by finish
 	err  error         // why; nil: in order. Read after over
@@ -66,7 +70,8 @@ type link struct {
 
 func (e *Endpoint) newLink(s stream) *link {
 	return &link{
-		e: e, stream: s, made: time.Now(), q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes), over: make(chan struct{}),
+		e: e, stream: s, made: time.Now(), q: newQueue(e.cfg.QueueBytes, e.cfg.UrgentBytes),
+		over: make(chan struct{}), told: make(chan struct{}),
 	}
 }
 
@@ -88,16 +93,22 @@ func (l *link) finish(err error) {
 
 // run keeps the link until it is over. breakOff ends the stream for certain.
 func (l *link) run(breakOff func()) {
+	l.p.awaitEndings(l)
 	var workers, writer sync.WaitGroup
+	read := l.read
 	if l.own {
-		workers.Go(l.readFrames)
+		read = l.readFrames
 		writer.Go(l.writeFrames)
 		workers.Go(l.beat)
 		workers.Go(l.tend)
 	} else {
-		workers.Go(l.read)
 		workers.Go(l.write)
 	}
+	l.handled = make(chan struct{})
+	workers.Go(func() {
+		defer close(l.handled)
+		read()
+	})
 	<-l.over
 	if c := l.current(); c != nil {
 		// The writer's last word is that there is no link any more: nobody shall wait for it to go on.

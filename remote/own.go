@@ -219,7 +219,8 @@ func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello, name linkHello) *
 	l := &link{
 		e: e, p: p, made: time.Now(), member: conn.info.member, own: true, sends: true, incarnation: h.incarnation, system: h.system,
 		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels,
-		out: newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)), over: make(chan struct{}),
+		out:  newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)),
+		over: make(chan struct{}), told: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(e.ctx)
 	first := newCarrier(conn)

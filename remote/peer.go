@@ -31,6 +31,7 @@ type peer struct {
 	refusal      error     // of the last attempt, over identity or version
 	alias        bool      // dialling it led back to ourselves
 	draft        linkHello // of the link that the next attempt is to begin
+	ending       []*link   // out of use, and Config.Down was not told yet
 	member       *Identity // who was here last
 	pending      []waiting // what cannot wait itself, while an attempt is under way
 	pendingBytes int
@@ -212,6 +213,7 @@ func (p *peer) up(l *link) error {
 		}
 		return err != nil
 	})
+	p.ending = append(p.ending, replaced...)
 	p.links = append(p.links, l)
 	l.countStalls(&p.stalls)
 	var watches map[watchKey]struct{}
@@ -292,6 +294,7 @@ func (p *peer) ended(l *link, err error, lost int) {
 	var watches map[watchKey]struct{}
 	if i := slices.Index(p.links, l); i >= 0 { // a later incarnation may have taken its place, and be watched already
 		p.links = slices.Delete(p.links, i, i+1)
+		p.ending = append(p.ending, l)
 		// Where there are two links, the news of an end may have been lost with the one that we do not write to.
 		watches, p.watches = p.watches, nil
 	}
@@ -302,14 +305,19 @@ func (p *peer) ended(l *link, err error, lost int) {
 	p.e.forget(l, lost)
 	p.e.dropped(p, LinkLost, lost)
 	p.endWatches(watches)
+	l.awaitReader()
 	if l.sends && p.e.cfg.Down != nil {
 		if err != nil {
 			err = unreachable(p.address, err)
 		}
 		p.down.Lock()
-		defer p.down.Unlock()
 		p.e.cfg.Down(p.address, err)
+		p.down.Unlock()
 	}
+	p.mu.Lock()
+	p.ending = slices.DeleteFunc(p.ending, func(o *link) bool { return o == l })
+	p.mu.Unlock()
+	close(l.told)
 }
 
 func (p *peer) stats() PeerStats {

@@ -283,6 +283,10 @@ var _ sink = (*inletSink)(nil)
 func (s *inletSink) message(m *meta, data []byte) {
 	l := s.l
 	l.p.receivedMessages.Add(1)
+	if l.abandoned.Load() {
+		s.bad(LinkLost)
+		return
+	}
 	d, reason := l.e.envelope(m, data, l.p.address)
 	if reason == "" {
 		reason = l.e.deliver(l.p, d)
@@ -295,6 +299,8 @@ func (s *inletSink) message(m *meta, data []byte) {
 func (s *inletSink) parcel(m *meta, body []byte, room *[]byte) {
 	s.parcels++
 	switch {
+	case s.l.abandoned.Load():
+		s.bad(LinkLost)
 	case s.inlet == nil:
 		s.bad(BadEnvelope)
 	case reserved(m.target.Text):
