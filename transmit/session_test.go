@@ -182,3 +182,23 @@ func TestWhoWaitsForDays(t *testing.T) {
 		require.NoError(t, sys.Close(context.Background()))
 	})
 }
+
+// Steps that no item can have any more are not sent, however many were appended: a message would not hold them.
+func TestManyLargeStepsBeforeAnItem(t *testing.T) {
+	ctx := patient(t)
+	ref := started(t, Config{Tables: []Table{{Name: "t"}}})
+	w, err := NewWriter(ref, WriterConfig{})
+	require.NoError(t, err)
+	const steps, size = 40, 1 << 20
+	for i := range steps {
+		require.NoError(t, w.Append(Step{"x": Of(make([]byte, size)), "n": Scalar(int64(i))}))
+	}
+	require.ErrorIs(t, w.Item(ctx, "t", steps, 1), ErrTooLarge)
+	require.NoError(t, w.Item(ctx, "t", 2, 1))
+	require.LessOrEqual(t, len(w.flight[0].body), mostItem+1000)
+	require.NoError(t, w.Flush(ctx))
+	require.NoError(t, w.Close(ctx))
+	it, err := Sample(ctx, ref, "t")
+	require.NoError(t, err)
+	require.Equal(t, []int64{steps - 2, steps - 1}, numbers(t, it))
+}

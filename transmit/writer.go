@@ -41,6 +41,9 @@ func (c *WriterConfig) settle() error {
 	return nil
 }
 
+// mostItem is how many bytes an item may have.
+const mostItem = table.MaxItemBytes
+
 // mostWindows is how many items are sent at once.
 const mostWindows = 1024
 
@@ -105,8 +108,8 @@ func (w *Writer) Append(s Step) error {
 	if err != nil {
 		return err
 	}
-	if len(b) > table.MaxItemBytes {
-		return fmt.Errorf("%w: a step of %d bytes, and the most is %d", ErrTooLarge, len(b), table.MaxItemBytes)
+	if len(b) > mostItem {
+		return fmt.Errorf("%w: a step of %d bytes, and the most is %d", ErrTooLarge, len(b), mostItem)
 	}
 	if w.cfg.Compress {
 		b = pack(b)
@@ -136,7 +139,11 @@ func (w *Writer) Item(ctx context.Context, table string, steps int, priority flo
 	if steps < 1 || steps > min(len(w.kept), w.cfg.Keep) {
 		return fmt.Errorf("%w: an item of the last %d steps, and the writer has %d", ErrWindow, steps, min(len(w.kept), w.cfg.Keep))
 	}
-	w.batch.windows = append(w.batch.windows, window{table, w.next() - uint64(steps), uint64(steps), priority})
+	first := w.next() - uint64(steps)
+	if first < w.reach() {
+		return fmt.Errorf("%w: an item of the last %d steps has more than %d bytes", ErrTooLarge, steps, mostItem)
+	}
+	w.batch.windows = append(w.batch.windows, window{table, first, uint64(steps), priority})
 	var err error
 	for ctx.Err() == nil && len(w.flight) > 0 && w.flight[0].future != nil && settled(w.flight[0].future.Done()) {
 		err = errors.Join(err, w.collect(ctx))
@@ -222,7 +229,7 @@ func (w *Writer) send(ctx context.Context) error {
 // trim forgets steps that no item will be made of any more. Those among them
 // that were never sent do not count: the ones after them take their numbers.
 func (w *Writer) trim() {
-	least := w.next() - min(w.next(), uint64(w.cfg.Keep))
+	least := max(w.next()-min(w.next(), uint64(w.cfg.Keep)), w.reach())
 	for _, win := range w.batch.windows {
 		least = min(least, win.first)
 	}
@@ -239,6 +246,21 @@ func (w *Writer) trim() {
 	}
 	w.kept = slices.Delete(w.kept, 0, n)
 	w.first = least - unsent
+}
+
+// reach is the first step that an item may have where so much is to be sent
+// that it may be too much for a message: an item has at most so many bytes.
+func (w *Writer) reach() uint64 {
+	if w.batch.bytes <= mostItem {
+		return w.first
+	}
+	bytes := 0
+	for i := len(w.kept) - 1; i >= 0; i-- {
+		if bytes += len(w.kept[i]); bytes > mostItem {
+			return w.first + uint64(i) + 1
+		}
+	}
+	return w.first
 }
 
 // collect waits for the oldest request; once all have been answered, it waits
