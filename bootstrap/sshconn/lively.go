@@ -28,6 +28,14 @@ func newLively(c ssh.Conn) *lively {
 	return l
 }
 
+// Algorithms are what the two ends have agreed on; none where the connection does not tell.
+func (l *lively) Algorithms() ssh.NegotiatedAlgorithms {
+	if m, ok := l.Conn.(ssh.AlgorithmsConnMetadata); ok {
+		return m.Algorithms()
+	}
+	return ssh.NegotiatedAlgorithms{}
+}
+
 // OpenChannel asks the peer for a channel and waits for the answer, or for the end of the connection.
 func (l *lively) OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type answer struct {

@@ -28,6 +28,6 @@ func TestMemoryLimit(t *testing.T) {
 	r := launch(t, nil, build(t, "internal/clustertest/testprog", false), append([]string{"greed", "-limit", "memory=512MiB"}, c.ssh()...)...)
 	require.Equal(t, 2, r.status)
 	require.Contains(t, r.out, "first cause: the process on host2 ended with exit status 2")
-	require.Contains(t, r.out, "out of memory")
+	require.Regexp(t, "out of memory|cannot allocate memory", r.out) // what Go says depends on what it wanted the memory for
 	c.requireClean(t)
 }
