@@ -75,6 +75,9 @@ var texts = map[string][]string{
 // testOnly are the imports that code other than tests and internal/testutil has no use for.
 var testOnly = []string{"testing/...", "github.com/stretchr/testify/...", "go.uber.org/goleak/...", module + "/internal/testutil/..."}
 
+// examplesOnly are the imports that only examples have a use for: who uses the library does not pay for them.
+var examplesOnly = []string{"gonum.org/..."}
+
 // TestImportsGoDownOnly reads the sources rather than asking the go command, so that it holds for all systems and build tags at once.
 func TestImportsGoDownOnly(t *testing.T) {
 	t.Parallel()
@@ -110,6 +113,8 @@ func TestBreachesAreFound(t *testing.T) {
 		"an impure room below a pure": {"topology/collective/sum.go", `import "time"`, ""},
 		"examples stay at the door":   {"examples/star/main.go", `import "` + module + `/remote"`, "examples/star/main.go:2: examples may not import remote"},
 		"examples may root":           {"examples/star/main.go", `import "` + module + `"`, ""},
+		"examples may compute":        {"examples/star/main.go", `import "gonum.org/v1/gonum/blas"`, ""},
+		"nobody else computes":        {"transmit/node.go", `import "gonum.org/v1/gonum/blas"`, "transmit/node.go:2: only examples may import gonum.org/v1/gonum/blas"},
 		"no testing":                  {"remote/fake.go", `import "testing"`, "remote/fake.go:2: only tests may import testing"},
 		"no test helpers":             {"remote/fake.go", `import "` + module + `/internal/testutil/leak"`, "remote/fake.go:2: only tests may import " + module + "/internal/testutil/leak"},
 		"test helpers may":            {"internal/testutil/hosts/net.go", `import "testing"`, ""},
@@ -190,6 +195,8 @@ func breachesIn(module fs.FS, name string) (found []string, err error) {
 		switch {
 		case r.path != "internal/testutil" && matches(testOnly, imported):
 			breach(spec, "only tests may import %s", imported)
+		case r.path != "examples" && matches(examplesOnly, imported):
+			breach(spec, "only examples may import %s", imported)
 		case isOwn && !r.admits(own):
 			breach(spec, "%s may not import %s", r.path, own)
 		case matches(r.never, imported):
