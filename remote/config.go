@@ -66,7 +66,7 @@ type Config struct {
 
 	// QueueBytes bounds what waits in one link's queue for Send, and what of it the peer has not acknowledged. On a path on which a bit takes
 	// long there and back, it bounds the speed. Zero means 4 MiB; negative is an error. A message
-	// larger than the bound is let in when the queue is empty.
+	// larger than the bound is let in when no other of more than 32 KiB is there; those leave an eighth of the bound to the others, which do not wait behind them.
 	QueueBytes int
 
 	// UrgentBytes bounds what waits in one link's queue for SendNow, and what raw Proto.Actor processes, which cannot

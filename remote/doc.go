@@ -36,8 +36,10 @@
 // Actors watch remote actors as they watch local ones. A watcher is told Stopped or NotFound by the other process, or
 // AddressTerminated when a link with that process has ended: a watch outlives connections, and not the links of its time.
 //
-// A queue, with what the peer has not acknowledged, holds at most Config.QueueBytes; a Send that finds it full waits, which is the only back pressure of this
-// version: a receiver whose mailbox blocks stops the reading of its link, answers included.
+// A queue, with what the peer has not acknowledged, holds at most Config.QueueBytes, and one message that is larger; a Send that finds it full waits. An eighth
+// is for messages that travel whole, so that none of them waits until a large one has gone. A link's reader waits for nobody where systems of package actor talk to each other:
+// their senders have window, for each node, before they send. Processes that others have put into the registry take what comes in the reader's own time:
+// one that blocks stops the reading of its link, answers included, and so what its peers' queues take.
 //
 // # Cancellation
 //

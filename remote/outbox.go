@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
@@ -20,22 +17,16 @@ type outbox struct {
 	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
 	most   int // of one message's body, in bytes
 
-	stalls *stalls // nil: nobody counts
-
-	mu      sync.Mutex
-	some    sync.Cond // there is something to take, or the outbox has ended
-	idle    bool      // the writer waits for that: it writes nothing
-	lanes   [2]outlane
-	sent    unacked
-	waiters []*waiter // for room in the data lane, first come first served
-	beat    bool      // a sign of life is due
-	mark    uint64    // to be answered by the peer; 0: none is due
-	echo    uint64    // the peer's, to be answered; 0: none is
-	away    bool      // there is no connection
-	closing error     // not nil: nothing more is put; when all is taken, leave is
-	left    bool      // leave was taken
-	parting bool      // void is to be said when the peer has that
-	err     error     // the outbox has ended; nothing is taken any more
+	entrance      // to the data lane; when it is closing and all is taken, leave is
+	idle     bool // the writer waits until there is something to take: it writes nothing
+	lanes    [2]outlane
+	sent     unacked
+	beat     bool   // a sign of life is due
+	mark     uint64 // to be answered by the peer; 0: none is due
+	echo     uint64 // the peer's, to be answered; 0: none is
+	away     bool   // there is no connection
+	left     bool   // leave was taken
+	parting  bool   // void is to be said when the peer has that
 
 	received atomic.Uint64 // frames of the peer that were handled, for acknowledgements
 	told     atomic.Uint64 // the last acknowledgement that was written
@@ -52,6 +43,7 @@ type outlane struct {
 	took     uint64      // and taken
 	messages int
 	bytes    int
+	bulk     int               // of the bytes, those of large messages
 	large    []*large          // those that have a slot come first
 	sizes    int               // of the bodies of those that have one
 	slots    [maxSlots]bool    // that are taken
@@ -84,36 +76,13 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 		o.mu.Unlock()
 		return err
 	}
-	if len(o.waiters) == 0 && o.roomLocked(it) {
+	line := lineOf(it)
+	if len(o.lines[line]) == 0 && o.lanes[dataLane].hasRoom(it, o.limit) {
 		o.pushLocked(dataLane, it)
 		o.mu.Unlock()
 		return nil
 	}
-	if err := actor.Impatient(ctx); err != nil {
-		o.mu.Unlock()
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	w := &waiter{it: *it, done: make(chan error, 1)}
-	o.waiters = append(o.waiters, w)
-	o.mu.Unlock()
-	defer o.stalls.waited(time.Now())
-
-	select {
-	case err := <-w.done:
-		return err
-	case <-ctx.Done():
-	}
-	o.mu.Lock()
-	i := slices.Index(o.waiters, w)
-	if i >= 0 {
-		o.waiters = slices.Delete(o.waiters, i, i+1)
-		o.admitLocked() // the one behind may be smaller
-	}
-	o.mu.Unlock()
-	if i < 0 {
-		return <-w.done // decided before we could leave
-	}
-	return context.Cause(ctx)
+	return o.wait(ctx, line, it, o.admitLocked)
 }
 
 // putNow queues into a lane without ever waiting.
@@ -126,7 +95,7 @@ func (o *outbox) putNow(which int, it *item) error {
 	if err := o.endLocked(); err != nil {
 		return err
 	}
-	if l := &o.lanes[which]; l.bytes > 0 && l.bytes+it.size > o.urgent {
+	if !o.lanes[which].hasRoom(it, o.urgent) {
 		return ErrFull
 	}
 	o.pushLocked(which, it)
@@ -167,17 +136,6 @@ func (o *outbox) answer(mark uint64) {
 	o.some.Signal()
 }
 
-// drain refuses new messages, with why, and lets the writer have what is left. The first reason given stays.
-func (o *outbox) drain(why error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closing == nil {
-		o.closing = why
-		o.failWaitersLocked(why)
-		o.some.Signal()
-	}
-}
-
 // part lets the writer have what is left, as the peer says nothing any more: first that this is known. One of the two sides says the last word.
 func (o *outbox) part(last bool) {
 	o.drain(errLeft)
@@ -192,16 +150,12 @@ func (o *outbox) part(last bool) {
 func (o *outbox) end(err error) (lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err == nil {
-		o.err = err
-	}
 	for which := range o.lanes {
 		lost += o.lanes[which].messages
 		o.lanes[which] = outlane{} // its memory is left to the garbage collector: it may be in the middle of being written
 	}
 	o.sent = unacked{}
-	o.failWaitersLocked(o.err)
-	o.some.Signal()
+	o.shutLocked(err)
 	return lost
 }
 
@@ -216,16 +170,28 @@ func (o *outbox) depth() (messages, bytes int) {
 	return messages, bytes
 }
 
-func (o *outbox) endLocked() error {
-	if o.err == nil {
-		return o.closing
+// sharesOfSmall is the part of a bound that large messages leave to small ones: otherwise these would wait for the last chunk of a large one
+// that has used it all up.
+const sharesOfSmall = 8
+
+// hasRoom reports whether a message may be added to a lane of this bound. One that is larger than the bound may where it is the only large
+// one, so that what is held is at most the bound and one message.
+func (l *outlane) hasRoom(it *item, limit int) bool {
+	small, most := l.bytes-l.bulk, limit-limit/sharesOfSmall
+	if isLarge(it) {
+		return l.bulk == 0 || l.bytes+it.size <= limit && l.bulk+it.size <= most
 	}
-	return o.err
+	return small == 0 || small+min(l.bulk, most)+it.size <= limit
 }
 
-func (o *outbox) roomLocked(it *item) bool {
-	l := &o.lanes[dataLane]
-	return l.bytes == 0 || l.bytes+it.size <= o.limit
+// isLarge reports whether a message goes in chunks.
+func isLarge(it *item) bool { return len(it.data) > wholeBytes }
+
+func lineOf(it *item) int {
+	if isLarge(it) {
+		return longLine
+	}
+	return shortLine
 }
 
 func (o *outbox) pushLocked(which int, it *item) {
@@ -235,25 +201,18 @@ func (o *outbox) pushLocked(which int, it *item) {
 	l := &o.lanes[which]
 	l.messages++
 	l.bytes += it.size
+	if isLarge(it) {
+		l.bulk += it.size
+	}
 	l.place(it, which == urgentLane)
 }
 
 // admitLocked queues the items of those who wait, as far as there is room now.
 func (o *outbox) admitLocked() {
-	n := 0
-	for n < len(o.waiters) && o.roomLocked(&o.waiters[n].it) {
-		o.pushLocked(dataLane, &o.waiters[n].it)
-		o.waiters[n].done <- nil
-		n++
+	l := &o.lanes[dataLane]
+	for line := range o.lines {
+		o.callLocked(line, func(it *item) bool { return l.hasRoom(it, o.limit) }, func(it *item) { o.pushLocked(dataLane, it) })
 	}
-	o.waiters = slices.Delete(o.waiters, 0, n)
-}
-
-func (o *outbox) failWaitersLocked(err error) {
-	for _, w := range o.waiters {
-		w.done <- err
-	}
-	o.waiters = nil
 }
 
 // place gives a message its place among those of the lane.
@@ -264,7 +223,7 @@ func (l *outlane) place(it *item, urgent bool) {
 			return
 		}
 	}
-	if len(it.data) > wholeBytes {
+	if isLarge(it) {
 		g := &large{it: it.kept(), slot: -1, behind: l.added}
 		if l.busy == nil {
 			l.busy = map[string]*large{}

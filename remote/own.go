@@ -335,7 +335,7 @@ func (l *link) countStalls(s *stalls) {
 
 func (l *link) drain() {
 	if !l.own {
-		l.q.drain()
+		l.q.drain(ErrClosed)
 		return
 	}
 	l.out.drain(ErrClosed)

@@ -1,14 +1,6 @@
 package remote
 
-import (
-	"context"
-	"fmt"
-	"slices"
-	"sync"
-	"time"
-
-	"github.com/tartrl/tlaunch-go/actor"
-)
+import "context"
 
 // A queue holds what waits to be written on the link of a stock peer: urgent messages, which pass the others, and data.
 // Many goroutines put; one takes. The zero value is not usable; see newQueue.
@@ -16,14 +8,8 @@ type queue struct {
 	limit  int // of data for those who can wait, in bytes
 	urgent int // of urgent messages, and of data from those who cannot wait, in bytes
 
-	stalls *stalls // nil: nobody counts
-
-	mu      sync.Mutex
-	some    sync.Cond // there is something to take, or the queue has ended
-	lanes   [2]lane
-	waiters []*waiter // for room in the data lane, first come first served
-	closing bool      // take what is left, then report the end
-	err     error     // the queue has ended; nothing is taken any more
+	entrance // to the data lane
+	lanes    [2]lane
 }
 
 type lane struct {
@@ -35,11 +21,6 @@ const (
 	urgentLane = iota
 	dataLane
 )
-
-type waiter struct {
-	it   item
-	done chan error // receives one value, when the item was queued or never will be
-}
 
 func newQueue(limit, urgent int) *queue {
 	q := &queue{limit: limit, urgent: urgent}
@@ -54,36 +35,12 @@ func (q *queue) put(ctx context.Context, it item) error {
 		q.mu.Unlock()
 		return err
 	}
-	if len(q.waiters) == 0 && q.roomLocked(it) {
-		q.pushLocked(dataLane, it)
+	if len(q.lines[shortLine]) == 0 && q.roomLocked(&it) {
+		q.pushLocked(dataLane, &it)
 		q.mu.Unlock()
 		return nil
 	}
-	if err := actor.Impatient(ctx); err != nil {
-		q.mu.Unlock()
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	w := &waiter{it: it, done: make(chan error, 1)}
-	q.waiters = append(q.waiters, w)
-	q.mu.Unlock()
-	defer q.stalls.waited(time.Now())
-
-	select {
-	case err := <-w.done:
-		return err
-	case <-ctx.Done():
-	}
-	q.mu.Lock()
-	i := slices.Index(q.waiters, w)
-	if i >= 0 {
-		q.waiters = slices.Delete(q.waiters, i, i+1)
-		q.admitLocked() // the one behind may be smaller
-	}
-	q.mu.Unlock()
-	if i < 0 {
-		return <-w.done // decided before we could leave
-	}
-	return context.Cause(ctx)
+	return q.wait(ctx, shortLine, &it, q.admitLocked)
 }
 
 // putNow queues into a lane without ever waiting.
@@ -96,7 +53,7 @@ func (q *queue) putNow(which int, it item) error {
 	if l := &q.lanes[which]; l.bytes > 0 && l.bytes+it.size > q.urgent {
 		return ErrFull
 	}
-	q.pushLocked(which, it)
+	q.pushLocked(which, &it)
 	return nil
 }
 
@@ -128,20 +85,11 @@ func (q *queue) take(max int, into []item) []item {
 		if size > 0 {
 			return into
 		}
-		if q.closing {
+		if q.closing != nil {
 			return into
 		}
 		q.some.Wait()
 	}
-}
-
-// drain refuses new messages and lets the taker have what is left.
-func (q *queue) drain() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closing = true
-	q.failWaitersLocked(ErrClosed)
-	q.some.Signal()
 }
 
 // end drops what is queued, tells those who wait for room, and returns how many messages were lost.
@@ -149,15 +97,11 @@ func (q *queue) drain() {
 func (q *queue) end(err error) (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err == nil {
-		q.err = err
-	}
 	for which := range q.lanes {
 		lost += len(q.lanes[which].items)
 		q.lanes[which] = lane{}
 	}
-	q.failWaitersLocked(q.err)
-	q.some.Signal()
+	q.shutLocked(err)
 	return lost
 }
 
@@ -179,41 +123,21 @@ func (q *queue) depth() (messages, bytes int) {
 	return messages, bytes
 }
 
-func (q *queue) endLocked() error {
-	if q.err == nil && q.closing {
-		return ErrClosed
-	}
-	return q.err
-}
-
-func (q *queue) roomLocked(it item) bool {
+func (q *queue) roomLocked(it *item) bool {
 	l := &q.lanes[dataLane]
 	return l.bytes == 0 || l.bytes+it.size <= q.limit
 }
 
-func (q *queue) pushLocked(which int, it item) {
+func (q *queue) pushLocked(which int, it *item) {
 	l := &q.lanes[which]
-	l.items = append(l.items, it)
+	l.items = append(l.items, *it)
 	l.bytes += it.size
 	q.some.Signal()
 }
 
 // admitLocked queues the items of those who wait, as far as there is room now.
 func (q *queue) admitLocked() {
-	n := 0
-	for n < len(q.waiters) && q.roomLocked(q.waiters[n].it) {
-		q.pushLocked(dataLane, q.waiters[n].it)
-		q.waiters[n].done <- nil
-		n++
-	}
-	q.waiters = slices.Delete(q.waiters, 0, n)
-}
-
-func (q *queue) failWaitersLocked(err error) {
-	for _, w := range q.waiters {
-		w.done <- err
-	}
-	q.waiters = nil
+	q.callLocked(shortLine, q.roomLocked, func(it *item) { q.pushLocked(dataLane, it) })
 }
 
 // removeFirst forgets the first n items, and their references, without moving the rest more often than they are taken.

@@ -108,7 +108,7 @@ func TestQueueEnd(t *testing.T) {
 func TestQueueDrain(t *testing.T) {
 	q := newQueue(10, 10)
 	require.NoError(t, q.put(t.Context(), sized("0", 10)))
-	q.drain()
+	q.drain(ErrClosed)
 	require.ErrorIs(t, q.put(t.Context(), sized("1", 1)), ErrClosed)
 	require.ErrorIs(t, q.putNow(urgentLane, sized("1", 1)), ErrClosed)
 	require.Len(t, q.take(10, nil), 1)

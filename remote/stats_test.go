@@ -77,14 +77,15 @@ func TestWaitsForRoomAreCounted(t *testing.T) {
 			if p.sender == nil {
 				return false
 			}
+			var at *entrance
 			if stock {
-				p.sender.q.mu.Lock()
-				defer p.sender.q.mu.Unlock()
-				return len(p.sender.q.waiters) > 0
+				at = &p.sender.q.entrance
+			} else {
+				at = &p.sender.out.entrance
 			}
-			p.sender.out.mu.Lock()
-			defer p.sender.out.mu.Unlock()
-			return len(p.sender.out.waiters) > 0
+			at.mu.Lock()
+			defer at.mu.Unlock()
+			return len(at.lines[shortLine])+len(at.lines[longLine]) > 0
 		}, 30*time.Second, time.Millisecond)
 		for range n {
 			receive(t, in.user)

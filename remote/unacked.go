@@ -17,6 +17,7 @@ type entry struct {
 	lane       int
 	messages   int // that are whole with this entry, and what they count for in their lane
 	bytes      int
+	bulk       bool   // they are of a large message
 	last       uint64 // the number of its last frame
 }
 
@@ -95,6 +96,9 @@ func (o *outbox) settleLocked() {
 		l := &o.lanes[e.lane]
 		l.messages -= e.messages
 		l.bytes -= e.bytes
+		if e.bulk {
+			l.bulk -= e.bytes
+		}
 		if e.page != nil {
 			e.page.release()
 		}
@@ -102,7 +106,7 @@ func (o *outbox) settleLocked() {
 			pool.Put(e.room)
 		}
 	}
-	if len(o.waiters) > 0 && o.err == nil {
+	if o.err == nil && len(o.lines[shortLine])+len(o.lines[longLine]) > 0 {
 		o.admitLocked()
 	}
 }

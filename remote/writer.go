@@ -149,7 +149,7 @@ func (o *outbox) takeChunkLocked(w *writer, which int) bool {
 	}
 	l.turn++
 	g := l.large[l.turn%open]
-	e := entry{lane: which, head: make([]byte, 0, 8), frames: 1}
+	e := entry{lane: which, head: make([]byte, 0, 8), frames: 1, bulk: true}
 	if len(g.rest) == len(g.it.data) {
 		e.head, e.frames = announce(g, urgent), 2
 	}

@@ -121,7 +121,7 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 		return nil, err
 	}
 	_ = sayWords.Close() // so that the init's end is the pipe's
-	if err := w.hearStart(); err != nil {
+	if err := w.hearStart(initPatience); err != nil {
 		_ = w.init.Process.Kill()
 		_ = w.init.Wait() // why it failed is known
 		_, _ = words.Close(), beats.Close()
@@ -136,11 +136,23 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 	return w, nil
 }
 
+// initPatience is how long an init may take to start the worker: it takes milliseconds, and seconds on a machine that has far too much to do.
+const initPatience = time.Minute
+
 // hearStart waits until the init has started the worker.
-func (w *ward) hearStart() error {
+func (w *ward) hearStart(patience time.Duration) error {
+	if err := w.words.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	word, err := w.hear()
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("its init has not started it within %v", patience)
+	case err != nil:
 		return fmt.Errorf("its init ended before that: %w", err)
+	}
+	if err := w.words.SetReadDeadline(time.Time{}); err != nil {
+		return err
 	}
 	switch word.Kind {
 	case hold.Started:
