@@ -33,7 +33,7 @@ type room struct {
 
 // house is the table of docs/architecture.md. A folder with code for which it has no line is an error.
 var house = []room{
-	{path: ".", may: []string{"actor", "remote", "cluster", "bootstrap", "topology", "transmit"}},
+	{path: ".", may: []string{"actor", "remote", "cluster", "bootstrap", "topology", "transmit", "tensor"}},
 	{path: "cause.go", may: []string{"actor"}, pure: true},
 	{path: "reaching.go", may: []string{"."}, pure: true},
 	{path: "reachable.go", may: []string{"."}, pure: true},
@@ -45,21 +45,22 @@ var house = []room{
 	{path: "bootstrap/internal/resume", never: []string{"github.com/asynkron/..."}},
 	{path: "bootstrap/inventory", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "topology", pure: true},
-	{path: "topology/collective", may: []string{"topology", "actor"}},
-	{path: "transmit", may: []string{"actor"}},
+	{path: "topology/collective", may: []string{"topology", "actor", "tensor"}},
+	{path: "transmit", may: []string{"actor", "tensor"}},
+	{path: "tensor", pure: true},
 	{path: "transmit/internal/table", pure: true},
 	{path: "cluster/diff.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "cluster/roll.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "metrics", may: []string{"actor", "remote"}},
 	{path: "cmd", may: []string{".", "bootstrap"}},
-	{path: "examples", may: []string{".", "actor", "topology", "metrics"}},
-	{path: "bench", may: []string{".", "actor", "remote", "cluster", "bootstrap", "topology", "transmit"}},
+	{path: "examples", may: []string{".", "actor", "topology", "metrics", "tensor"}},
+	{path: "bench", may: []string{".", "actor", "remote", "cluster", "bootstrap", "topology", "transmit", "tensor"}},
 	// What several rooms share and nobody outside sees; it knows none of them.
 	{path: "internal"},
 	{path: "internal/netns"},
 	{path: "internal/testutil"},
 	// The programs of the tests of the whole use what a user may, and stock peers beside it.
-	{path: "internal/clustertest", may: []string{".", "actor", "topology"}},
+	{path: "internal/clustertest", may: []string{".", "actor", "topology", "tensor"}},
 }
 
 // impure are the imports that pure code has no use for.

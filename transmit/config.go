@@ -114,7 +114,7 @@ func (t Table) validate() error {
 			return fmt.Errorf("two columns are called %q", c.Name)
 		}
 		names[c.Name] = true
-		if !c.Type.known() {
+		if !c.Type.Known() {
 			return fmt.Errorf("column %q has no type", c.Name)
 		}
 		for _, d := range c.Shape {

@@ -3,6 +3,7 @@ package transmit
 import (
 	"errors"
 
+	"github.com/tartrl/tlaunch-go/tensor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
@@ -12,7 +13,7 @@ var (
 	// ErrNoTable: the node has no table of that name.
 	ErrNoTable = errors.New("transmit: no such table")
 	// ErrType: a step or tensor is of another type or shape than it has to be, or its bytes are no such thing at all.
-	ErrType = errors.New("transmit: another type or shape")
+	ErrType = tensor.ErrType
 	// ErrPriority: a priority that is negative, not a number, or infinite.
 	ErrPriority = table.ErrPriority
 	// ErrTooLarge: an item with more bytes than its table may have in all, or a step larger than a message.

@@ -20,7 +20,7 @@ func (s Step) Encode(b []byte) ([]byte, error) {
 	slices.Sort(names)
 	for _, name := range names {
 		t := s[name]
-		if err := t.check(); err != nil {
+		if err := t.Check(); err != nil {
 			return nil, fmt.Errorf("%q: %w", name, err)
 		}
 		if !utf8.ValidString(name) {
@@ -130,7 +130,7 @@ func decodeTensor(b []byte) (name string, t Tensor, err error) {
 		return nil
 	})
 	if err == nil {
-		err = t.check()
+		err = t.Check()
 	}
 	if err == nil && !utf8.ValidString(name) {
 		err = fmt.Errorf("%w: the name %q is not UTF-8", ErrType, name)

@@ -78,10 +78,8 @@ func TestMessagesAreThoseOfTheSchema(t *testing.T) {
 		require.Equal(t, theirs, ours, name)
 		return m
 	}
-	for i, d := range dtypes {
-		if i > 0 {
-			require.Equal(t, strings.ToUpper(d.name), string(file.Enums().ByName("DType").Values().ByNumber(protoreflect.EnumNumber(i)).Name()))
-		}
+	for d := Bool; d.Known(); d++ {
+		require.Equal(t, strings.ToUpper(d.String()), string(file.Enums().ByName("DType").Values().ByNumber(protoreflect.EnumNumber(d)).Name()))
 	}
 	codes := file.Messages().ByName("Fault").Enums().ByName("Code").Values()
 	require.Equal(t, len(faults)+1, codes.Len())
