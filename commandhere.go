@@ -59,7 +59,7 @@ func outputHere(s *settings) func(context.Context, string, bootstrap.Stream) io.
 			mu.Lock()
 			defer mu.Unlock()
 			s.hand(s.tap.number(Record{Host: host, Time: time.Now().UTC(), Stream: stream, Node: node, Text: line}))
-			if s.record == nil && s.handler == nil {
+			if s.records == nil && s.handler == nil {
 				slog.InfoContext(ctx, line, "stream", stream.String())
 			}
 		})

@@ -19,8 +19,9 @@ import (
 type mainConsole struct {
 	console *bootstrap.Console
 	level   slog.Level
-	tap     *tap   // of what is logged in this process
-	only    string // the host whose records are printed; empty: all
+	tap     *tap           // of what is logged in this process
+	others  []func(Record) // who is told what is logged in this process, beside tap
+	only    string         // the host whose records are printed; empty: all
 	node    string
 	attrs   []bootstrap.Attr
 	prefix  string
@@ -42,7 +43,9 @@ func (c *mainConsole) record(r Record) {
 	_ = c.console.Print(r) // a terminal that is gone ends the process by SIGHUP or SIGPIPE
 }
 
-func (c *mainConsole) Enabled(_ context.Context, l slog.Level) bool { return l >= c.level }
+func (c *mainConsole) Enabled(_ context.Context, l slog.Level) bool {
+	return l >= c.level || len(c.others) > 0
+}
 
 func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
 	out := Record{Host: "launcher", Time: r.Time.UTC(), Stream: bootstrap.Log, Level: r.Level, Text: r.Message}
@@ -57,7 +60,10 @@ func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {
 	})
 	out.Node, out.Attrs = one.node, one.attrs
 	c.tap.add(c.tap.number(out))
-	c.record(out)
+	c.record(out) // which knows its level
+	for _, f := range c.others {
+		f(out)
+	}
 	return nil
 }
 

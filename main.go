@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -31,12 +32,15 @@ import (
 //
 // In a process that was started as a host of a run Main never gets so far: it
 // calls [Init] first.
-func Main[C any](d *Definition[C], cfg *C) {
+//
+// Options are for what has no flag, such as [OnRecord]: what a flag stands for,
+// the command line decides, also where it does not name it.
+func Main[C any](d *Definition[C], cfg *C, opts ...Option) {
 	Init()
-	os.Exit(mainStatus(d, cfg, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(mainStatus(d, cfg, opts, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr io.Writer) int {
+func mainStatus[C any](d *Definition[C], cfg *C, given []Option, args []string, stdout, stderr io.Writer) int {
 	f := &mainFlags{}
 	if err := f.register(flag.CommandLine); err != nil {
 		fmt.Fprintln(stderr, err)
@@ -52,6 +56,7 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 	}
 	out := &turnstile{w: stdout}
 	con := newMainConsole(out, isTerminal(stdout), f.level)
+	con.others = newSettings(given).records
 	slog.SetDefault(slog.New(newNodeHandler(con))) // a script's log is Main's to set
 	opts, up, err := f.options(con, stderr)
 	if err != nil {
@@ -59,6 +64,7 @@ func mainStatus[C any](d *Definition[C], cfg *C, args []string, stdout, stderr i
 		return ExitStatus(err)
 	}
 
+	opts = append(slices.Clone(given), opts...)
 	if up != nil && isTerminal(stdout) {
 		out.through(up)
 	}

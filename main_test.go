@@ -40,6 +40,17 @@ func TestMain(m *testing.M) {
 		flag.IntVar(&cfg.Rounds, "rounds", cfg.Rounds, "`numbers` that each spoke sends")
 		flag.Var(&cfg.Key, "key", "secret `text`")
 		Main(starProgram, &cfg)
+	case "watched":
+		flag.CommandLine = flag.NewFlagSet("watched", flag.ExitOnError)
+		Main(starProgram, &starConfig{Rounds: 1}, OnRecord(func(r Record) {
+			if r.Text == "stopped" {
+				fmt.Fprintln(os.Stderr, "first:", r.Host, r.Node, r.Level, r.Attrs)
+			}
+		}), OnRecord(func(r Record) {
+			if r.Text == "stopped" {
+				fmt.Fprintln(os.Stderr, "second:", r.Host)
+			}
+		}), Notice(-1))
 	case "trouble":
 		var cfg trouble
 		flag.CommandLine = flag.NewFlagSet("trouble", flag.ExitOnError)
@@ -130,6 +141,8 @@ func TestScripts(t *testing.T) {
 		"encoded":             {"star", "-encoded", 0, `stopped sum=3 tells=2\n$`, `^$`},
 		"a summary":           {"star", "-launch procs -quiet -summary", 0, `stopped sum=3 tells=2$`, `(?s) ended after .*; nodes: 2 ended, 1 stopped\nNODE .*^hub/0 \(Nabe\)  host1  stopped  -     0 .*^spoke/0 `},
 		"a process exits":     {"trouble", "-launch procs -quiet -run exit -bystander wait", 7, `^$`, `first cause: the process on host2 ended with exit status 7 before it should\n  went down with it: bad/0\n$`},
+		"watched":             {"watched", "-log-level error", 0, `^$`, `^first: host1 Nabe INFO \[{sum 3} {tells 2}\]\nsecond: host1\n$`},
+		"watched from afar":   {"watched", "-log-level error -launch procs -quiet", 0, `^$`, `^first: host1 Nabe INFO \[{sum 3} {tells 2}\]\nsecond: host1\n$`},
 		"log level":           {"star", "-log-level error", 0, `^$`, `^$`},
 		"inventory":           {"star", "-hosts " + inventory, 0, `Nabe@a │ .*stopped sum=6 tells=3`, `^$`},
 		"flag file":           {"star", "-flagfile " + flags, 0, `stopped sum=18 tells=9`, `^$`},

@@ -76,7 +76,7 @@ type settings struct {
 	ports     portRange
 	limits    Limits
 	handler   slog.Handler
-	record    func(Record)
+	records   []func(Record)
 	logger    *slog.Logger
 	progress  func(Progress)
 	tap       *tap
@@ -179,10 +179,14 @@ func Binary(platform, path string) Option {
 // from commands, whose lines go to h too.
 func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 
-// OnRecord calls f with each line and log record of the hosts' processes, and
-// with the lines of commands in a run in this process: for each host in order,
-// for several at once. A slow f slows their output down.
-func OnRecord(f func(Record)) Option { return func(s *settings) { s.record = f } }
+// OnRecord calls f with each line and log record of the hosts' processes, of any
+// level, and with the lines of commands in a run in this process: for each host
+// in order, for several at once. Given to [Main], f also gets what nodes in this
+// process log with the default logger. A slow f slows all of them down. Where it
+// is given more than once, each f is called.
+func OnRecord(f func(Record)) Option {
+	return func(s *settings) { s.records = append(s.records, f) }
+}
 
 // Logs keeps what is said in the run in a folder, with times in UTC and the
 // numbers of lines: a file for each node ("worker-0.log"), for what is no node's
@@ -202,8 +206,8 @@ func LogRate(bytesPerSecond int64) Option {
 // hand gives a record to whoever has asked for them.
 func (s *settings) hand(r Record) {
 	s.tap.add(r)
-	if s.record != nil {
-		s.record(r)
+	for _, f := range s.records {
+		f(r)
 	}
 	ctx := context.Background()
 	if h := s.handler; h != nil && h.Enabled(ctx, r.Level) {
