@@ -36,7 +36,7 @@ type programConfig struct {
 // algorithms are those that can be asked for, by name.
 var algorithms = func() map[string]collective.Algorithm {
 	all := map[string]collective.Algorithm{}
-	for a := collective.ByShape; a <= collective.Direct; a++ {
+	for a := collective.ByShape; a <= collective.Auto; a++ {
 		all[strings.ToLower(a.String())] = a
 	}
 	return all

@@ -21,14 +21,16 @@ const (
 type Option func(*options)
 
 type options struct {
-	algo  Algorithm
-	chunk int
+	algo    Algorithm
+	chunk   int
+	explain func(Forecast) // nil: nobody asks
 }
 
-// Using sets the algorithm. The default is [ByShape].
+// Using sets the algorithm. The default is [ByShape]; [Auto] measures and chooses.
 func Using(a Algorithm) Option { return func(o *options) { o.algo = a } }
 
-// Chunk sets the size of the pieces in which data travels, in bytes: a multiple of 8, at most [MaxChunk]. Zero is [DefaultChunk].
+// Chunk sets the size of the pieces in which data travels, in bytes: a multiple of 8, at most [MaxChunk]. Zero is [DefaultChunk], or
+// with [Auto] what that chooses.
 func Chunk(bytes int) Option { return func(o *options) { o.chunk = bytes } }
 
 // A request is what an operation was called with.
@@ -52,12 +54,9 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	for _, opt := range r.opts {
 		opt(&set)
 	}
-	if set.chunk == 0 {
-		set.chunk = DefaultChunk
-	}
 	members := m.plan.shape.Len()
 	switch {
-	case set.chunk < 8 || set.chunk > MaxChunk || set.chunk%8 != 0:
+	case set.chunk != 0 && (set.chunk < 8 || set.chunk > MaxChunk || set.chunk%8 != 0):
 		return fmt.Errorf("%w: chunks of %d bytes: a multiple of 8 from 8 to %d is needed", ErrArgument, set.chunk, MaxChunk)
 	case set.algo >= algorithms:
 		return fmt.Errorf("%w: algorithm %d", ErrArgument, set.algo)
@@ -66,16 +65,19 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	case int64(r.total) > MaxSize:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, r.total, MaxSize)
 	}
-	algo := m.plan.resolve(set.algo, r.kind, r.size)
 	root := r.root
 	if root < 0 {
 		root = m.plan.shape.Root()
+	}
+	algo, chunk, err := m.choose(ctx, n, r, set, set.chunk, root)
+	if err != nil {
+		return err
 	}
 	trees, err := m.plan.treesFor(algo, root)
 	if err != nil {
 		return err
 	}
-	sig := signature{op: r.kind, algo: algo, elem: r.elem, root: uint32(root), size: uint64(r.size), chunk: uint32(set.chunk)}
+	sig := signature{op: r.kind, algo: algo, elem: r.elem, root: uint32(root), size: uint64(r.size), chunk: uint32(chunk)}
 	if r.by != nil {
 		sig.reduce = r.by.hash
 	}

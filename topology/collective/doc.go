@@ -29,6 +29,10 @@
 //
 //	reply, err := count.Ask(ctx, w, "errors") // from the Run of any member
 //
+// How data goes is the caller's to say, by [Using] and [Chunk]; or the group's shape decides, or with [Auto] what was measured of the links:
+//
+//	err := collective.AllReduce(ctx, w, w.gradients, collective.Mean, collective.Using(collective.Auto))
+//
 // # Guarantees
 //
 // The same algorithm, chunk size and members put numbers together in the same order, so that results have the same bits each time; and all
@@ -60,6 +64,8 @@
 // A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
+// The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members. What is expected of links that others
+// use at the same time, or that have changed since, is as good as that.
 // Links outlive their connections (package remote), and lose nothing. One that was given up ends the operation with [ErrMissing], or with [ErrLost]
 // where it is back, and what it carried is not. Numbers travel as they are in memory: members of different byte order
 // disagree.

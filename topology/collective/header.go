@@ -135,9 +135,10 @@ const (
 	opReduceScatter
 	opAllToAll
 	opBarrier
+	opMeasure
 )
 
 func (k opKind) String() string {
-	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "?"}
+	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "Measure", "?"}
 	return names[min(int(k), len(names)-1)]
 }

@@ -42,7 +42,8 @@ type Member struct {
 	past     map[uint64]past     // how operations ended
 	aborts   map[uint64]*failure // of operations that others have ended, and this one has not come to
 	heard    []uint64            // messages to all that have come, the last ones
-	bell     chan struct{}       // closed when something has changed; nil: nobody waits
+	auto     auto
+	bell     chan struct{} // closed when something has changed; nil: nobody waits
 }
 
 type past struct {

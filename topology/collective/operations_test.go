@@ -14,7 +14,7 @@ import (
 	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
-const algorithms = int(collective.Direct) + 1
+const algorithms = int(collective.Auto) + 1
 
 // values are a member's numbers: whole ones, so that their sums are the same in any order.
 func values[E collective.Number](seed uint64, rank, n int) []E {

@@ -30,18 +30,23 @@ const (
 	Doubling
 	// Direct lets everyone send to whom it concerns.
 	Direct
+	// Auto takes the algorithm, and unless [Chunk] says it the size of chunks, of which it expects the least time: from the size of the data, the hosts,
+	// and latency and rate of their links as measured ([Measure]), and from what messages cost processors, which hosts may share. [Explain] says why. The
+	// same measures lead to the same choice, at all members; other measures, in another run, to another one maybe, and so to
+	// other bits of sums of floating-point numbers.
+	Auto
 	algorithms
 )
 
 // String is the name of the constant.
 func (a Algorithm) String() string {
-	names := []string{"ByShape", "AlongShape", "Chain", "Tree", "DoubleTree", "Ring", "Doubling", "Direct", "?"}
+	names := []string{"ByShape", "AlongShape", "Chain", "Tree", "DoubleTree", "Ring", "Doubling", "Direct", "Auto", "?"}
 	return names[min(int(a), len(names)-1)]
 }
 
 const smallBytes = 64 << 10 // up to so many, steps cost more than bytes
 
-// resolve is the algorithm that an operation takes, never ByShape.
+// resolve is the algorithm that an operation takes, never [ByShape].
 func (p *plan) resolve(a Algorithm, op opKind, size int) Algorithm {
 	if a != ByShape {
 		return a
