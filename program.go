@@ -219,6 +219,9 @@ func Add[T any](p *Program, label string, value T, opts ...NodeOption) actor.Ref
 
 // ask lets a value that knows speak for itself.
 func (p *Program) ask(n *node, value any) {
+	if c, ok := value.(interface{ InProgram(name string) }); ok {
+		c.InProgram(p.name)
+	}
 	if c, ok := value.(interface{ Check() error }); ok {
 		if err := c.Check(); err != nil {
 			p.fail("node %s: %w", n.key, err)

@@ -148,7 +148,7 @@ func TestMistakesOfPrograms(t *testing.T) {
 		"batched function": {func(p *Program) {
 			AddFunc(p, "a", func(context.Context, int) error { return nil }, 1, Batched((*store).Square, 1, 0))
 		}, "node a/0 has no methods"},
-		"Check": {func(p *Program) { Add(p, "a", &outspoken{errors.New("too small")}) }, "node a/0: too small"},
+		"Check": {func(p *Program) { Add(p, "a", &outspoken{wrong: errors.New("too small")}) }, "node a/0: too small"},
 		"panic": {func(p *Program) { _ = p.Hosts()[3] }, "panic: runtime error: index out of range [3] with length 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -163,12 +163,16 @@ func TestMistakesOfPrograms(t *testing.T) {
 }
 
 // outspoken says itself what is wrong with it, and how many methods may run.
-type outspoken struct{ wrong error }
+type outspoken struct {
+	wrong   error
+	program string
+}
 
-func (o *outspoken) Check() error  { return o.wrong }
-func (*outspoken) Concurrent() int { return 7 }
+func (o *outspoken) Check() error          { return o.wrong }
+func (*outspoken) Concurrent() int         { return 7 }
+func (o *outspoken) InProgram(name string) { o.program = name }
 
-func TestValuesSayHowManyMethodsRun(t *testing.T) {
+func TestValuesAreToldWhereTheyAreAndSayHowManyMethodsRun(t *testing.T) {
 	g, err := graphOf(t, hostsOf(t, threeHosts...), func(p *Program) {
 		Add(p, "a", &outspoken{})
 		Add(p, "a", &outspoken{}, Concurrent(3))
@@ -176,6 +180,7 @@ func TestValuesSayHowManyMethodsRun(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []int{7, 7, 9}, []int{g.nodes[0].concurrent, g.nodes[1].concurrent, g.nodes[2].concurrent})
+	require.Equal(t, "test", g.nodes[2].value.(*outspoken).program)
 }
 
 // Parts of the configuration may be in several nodes: every process decodes its own.

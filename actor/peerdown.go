@@ -63,6 +63,11 @@ func (s *System) PeerDown(address string, why error) {
 	for _, in := range served {
 		in.cancel(lost)
 	}
+	if gone { // after the contexts have ended: see AfterPeer
+		for f := range s.takeAfter(address) {
+			(*f)()
+		}
+	}
 	for _, w := range windows {
 		w.reset()
 	}

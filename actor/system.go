@@ -107,7 +107,8 @@ type System struct {
 	inbound  map[inboundKey]*inbound // being handled for others
 	windows  map[windowKey]*window   // towards nodes of others
 	accounts map[windowKey]*account  // of nodes here, for other processes
-	closed   bool                    // background takes no more
+	after    afterPeer
+	closed   bool // background takes no more
 	quiet    struct {
 		until time.Time
 		n     int
@@ -133,6 +134,7 @@ func NewSystem(cfg Config) *System {
 		window: budget{cfg.Window, cfg.WindowBytes}, logger: cfg.Logger,
 		nodes: map[string]*Node{}, props: map[string]*propsNode{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
 		routes: map[string]Route{}, windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
+		after: afterPeer{},
 	}
 	if cfg.Context == nil {
 		cfg.Context = context.Background()

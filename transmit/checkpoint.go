@@ -20,9 +20,10 @@ import (
 // saver saves nothing.
 type saver struct {
 	dir    string
-	node   string // whose the directory is
+	whose  owner
 	keep   int
 	logger *slog.Logger
+	lock   *os.File      // held for as long as the node has the directory
 	turn   chan struct{} // has one element: whoever takes it saves
 	next   uint64        // number of the next; belongs to whose turn it is
 	end    context.CancelFunc
@@ -32,8 +33,22 @@ type saver struct {
 	done CheckpointInfo
 }
 
+// owner is whose checkpoints are: a node of a program.
+type owner struct {
+	program string // empty: the node was added to none
+	node    string
+}
+
+func (o owner) String() string {
+	if o.program == "" {
+		return "node " + o.node
+	}
+	return fmt.Sprintf("node %s of program %q", o.node, o.program)
+}
+
 const (
 	ownerName = "NODE"        // says whose the directory is
+	lockName  = "LOCK"        // is locked by who uses it
 	prefix    = "checkpoint-" // of files, with the number
 	half      = ".tmp"        // of a file that is being written
 	damaged   = ".damaged"
@@ -50,7 +65,7 @@ func (v *saver) info() CheckpointInfo {
 }
 
 // openCheckpoints takes the directory, restores from it, and begins to save at intervals.
-func (s *state) openCheckpoints(ctx context.Context, node string) error {
+func (s *state) openCheckpoints(ctx context.Context, whose owner) (err error) {
 	c := s.config.Checkpoints
 	if c.Dir == "" {
 		return nil
@@ -58,9 +73,14 @@ func (s *state) openCheckpoints(ctx context.Context, node string) error {
 	if c.Keep == 0 {
 		c.Keep = 2
 	}
-	v := &saver{dir: c.Dir, node: node, keep: c.Keep, logger: s.logger, turn: make(chan struct{}, 1)}
+	v := &saver{dir: c.Dir, whose: whose, keep: c.Keep, logger: s.logger, turn: make(chan struct{}, 1)}
 	v.turn <- struct{}{}
-	if err := v.own(); err != nil {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.unlock())
+		}
+	}()
+	if err := v.own(ctx); err != nil {
 		return err
 	}
 	if err := v.restore(ctx, s); err != nil {
@@ -75,7 +95,7 @@ func (s *state) openCheckpoints(ctx context.Context, node string) error {
 	return nil
 }
 
-// closeCheckpoints saves for the last time.
+// closeCheckpoints saves for the last time, and lets go of the directory.
 func (s *state) closeCheckpoints(ctx context.Context) error {
 	if s.saver == nil {
 		return nil
@@ -83,7 +103,7 @@ func (s *state) closeCheckpoints(ctx context.Context) error {
 	s.saver.end()
 	s.saver.group.Wait()
 	_, err := s.saver.save(ctx, s)
-	return err
+	return errors.Join(err, s.saver.unlock())
 }
 
 func (v *saver) saveEvery(ctx context.Context, s *state, every time.Duration) {
@@ -97,42 +117,6 @@ func (v *saver) saveEvery(ctx context.Context, s *state, every time.Duration) {
 			return
 		}
 	}
-}
-
-// own sees to it that the directory is there, this node's, and can be written.
-func (v *saver) own() error {
-	mine := "Checkpoints of the tlaunch transmit node " + v.node + "\n"
-	if err := os.MkdirAll(v.dir, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrDirectory, err)
-	}
-	owner := filepath.Join(v.dir, ownerName)
-	text, err := os.ReadFile(owner)
-	switch {
-	case err == nil && string(text) != mine:
-		return fmt.Errorf("%w: %s says %q; give each node a directory of its own", ErrDirectory, owner, strings.TrimSpace(string(text)))
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: %w", ErrDirectory, err)
-	}
-	if err != nil {
-		others, listed := os.ReadDir(v.dir)
-		if listed != nil {
-			return fmt.Errorf("%w: %w", ErrDirectory, listed)
-		}
-		if len(others) > 0 && !(len(others) == 1 && others[0].Name() == ownerName+half) {
-			return fmt.Errorf("%w: %s has files of another program, such as %s; name an empty directory, or one that is yet to be made", ErrDirectory, v.dir, others[0].Name())
-		}
-	}
-	// Writing it anew shows that one may. What a power failure left of it must
-	// not look like another's, nor the directory be gone with the checkpoints in it.
-	_, err = writeWhole(owner, func(f *os.File) (int64, error) {
-		n, err := f.WriteString(mine)
-		return int64(n), err
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDirectory, err)
-	}
-	_ = syncDir(filepath.Dir(v.dir)) // as far as this account may read it
-	return nil
 }
 
 // numbers are those of the checkpoints that are there, the newest first.
@@ -177,7 +161,7 @@ func (v *saver) restore(ctx context.Context, s *state) error {
 	var bad []error
 	for _, n := range numbers {
 		began := time.Now()
-		err := s.load(v.path(n), v.node)
+		err := s.load(v.path(n), v.whose)
 		if err == nil {
 			v.done.Number = n
 			for i := range bad { // they are out of the way of those that are good
@@ -207,7 +191,7 @@ func (v *saver) save(ctx context.Context, s *state) (CheckpointInfo, error) {
 	done := CheckpointInfo{Number: v.next, Time: time.Now()}
 	picture := s.picture()
 	done.Held = time.Since(done.Time)
-	bytes, err := picture.write(ctx, v.path(v.next), v.node)
+	bytes, err := picture.write(ctx, v.path(v.next), v.whose)
 	done.Took, done.Bytes = time.Since(done.Time), bytes
 	v.note(done, err)
 	if err != nil {

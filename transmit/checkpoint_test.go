@@ -27,7 +27,22 @@ func saved(dir string, tables ...Table) (Config, *bytes.Buffer) {
 func alone(t testing.TB, c Config) *Node {
 	n := NewNode(c)
 	require.NoError(t, n.Start(t.Context()))
+	t.Cleanup(func() { crash(n) })
 	return n
+}
+
+// crash lets go of what the kernel takes from a process that is killed.
+func crash(n *Node) {
+	if n.state.saver != nil {
+		_ = n.state.saver.unlock() // it may have been stopped
+	}
+}
+
+// restored is what a node that is started has of a table.
+func restored(t testing.TB, c Config, table string) []int64 {
+	n := alone(t, c)
+	defer crash(n)
+	return content(t, n, table)
 }
 
 // put inserts numbers into a table of a node without a system.
@@ -152,6 +167,7 @@ func TestDamagedCheckpointsAreNotUsed(t *testing.T) {
 		_, err := n.Checkpoint(t.Context())
 		require.NoError(t, err)
 	}
+	crash(n)
 	first, second := n.state.saver.path(1), n.state.saver.path(2)
 	good, err := os.ReadFile(second)
 	require.NoError(t, err)
@@ -169,6 +185,7 @@ func TestDamagedCheckpointsAreNotUsed(t *testing.T) {
 		require.NoError(t, os.WriteFile(second, bad, 0o600))
 		log.Reset()
 		restored := alone(t, c)
+		crash(restored)
 		require.Equal(t, count(0, 10), content(t, restored, "t"), "damage %d", i)
 		require.Contains(t, log.String(), "a checkpoint is damaged; the one before it is tried")
 		require.FileExists(t, second+damaged)
@@ -177,7 +194,7 @@ func TestDamagedCheckpointsAreNotUsed(t *testing.T) {
 	require.NoError(t, os.WriteFile(first, good[:20], 0o600))
 	require.ErrorIs(t, NewNode(c).Start(t.Context()), errDamaged, "nothing is begun anew over what may be mended")
 	require.NoError(t, os.WriteFile(second, good, 0o600))
-	require.Equal(t, count(0, 20), content(t, alone(t, c), "t"))
+	require.Equal(t, count(0, 20), restored(t, c, "t"))
 }
 
 func TestOldCheckpointsGo(t *testing.T) {
@@ -196,7 +213,7 @@ func TestOldCheckpointsGo(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, []string{ownerName, "checkpoint-0000000000000003", "checkpoint-0000000000000004", "checkpoint-0000000000000005"}, names)
+	require.Equal(t, []string{lockName, ownerName, "checkpoint-0000000000000003", "checkpoint-0000000000000004", "checkpoint-0000000000000005"}, names)
 }
 
 func TestDirectoriesOfOthersAreRefused(t *testing.T) {
@@ -206,7 +223,7 @@ func TestDirectoriesOfOthersAreRefused(t *testing.T) {
 		"no directory":    func(dir string) error { return os.WriteFile(filepath.Join(dir, "../file"), nil, 0o600) },
 		"another's checkpoint": func(dir string) error {
 			p := newState(Config{}, nil).picture()
-			_, err := p.write(context.Background(), filepath.Join(dir, prefix+"0000000000000009"), "other/3")
+			_, err := p.write(context.Background(), filepath.Join(dir, prefix+"0000000000000009"), owner{"", "other/3"})
 			return err
 		},
 	} {
@@ -294,7 +311,8 @@ func TestCheckpointsThatFailLeaveWhatThereWas(t *testing.T) {
 	_, err = n.Checkpoint(cancelled)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, put(n, "t", 10, 20), "the node goes on")
-	require.Equal(t, count(0, 10), content(t, alone(t, c), "t"))
+	crash(n)
+	require.Equal(t, count(0, 10), restored(t, c, "t"))
 
 	_, err = alone(t, Config{}).Checkpoint(t.Context())
 	require.ErrorIs(t, err, ErrRequest)
@@ -351,12 +369,19 @@ func TestKilledWhileSaving(t *testing.T) {
 		}
 		require.Error(t, cmd.Wait())
 		c, log := saved(dir, Table{Name: "t"})
-		got := content(t, alone(t, c), "t")
+		got := restored(t, c, "t")
 		require.Equal(t, count(0, int64(len(got))), got)
 		require.GreaterOrEqual(t, int64(len(got)), told, "round %d", round)
 		require.LessOrEqual(t, int64(len(got)), told+500)
 		require.NotContains(t, log.String(), "damaged", "a file that was not complete has no name")
 	}
+}
+
+// savedNow is what the newest checkpoint of a node that goes on has of a table.
+func savedNow(t testing.TB, c Config, v *saver, table string) []int64 {
+	s := newState(c, c.Logger)
+	require.NoError(t, s.load(v.path(v.info().Number), v.whose))
+	return content(t, &Node{state: s}, table)
 }
 
 // Taking a picture takes no longer the more there is, and what is saved is what was there at that moment.
@@ -379,10 +404,10 @@ func TestSavingHoldsUpNobody(t *testing.T) {
 	for range 3 {
 		_, err := n.Checkpoint(t.Context())
 		require.NoError(t, err)
-		restored := content(t, alone(t, c), "t")
-		require.Len(t, restored, 6_000)
-		require.Zero(t, restored[0]%step)
-		require.Equal(t, count(restored[0], restored[0]+6_000), restored)
+		got := savedNow(t, c, n.state.saver, "t")
+		require.Len(t, got, 6_000)
+		require.Zero(t, got[0]%step)
+		require.Equal(t, count(got[0], got[0]+6_000), got)
 	}
 	close(stop)
 	require.NoError(t, <-stopped)

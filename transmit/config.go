@@ -141,6 +141,7 @@ type Config struct {
 // it has is restored from there when it starts.
 type Checkpoints struct {
 	// Dir is a directory on the node's host, for this node of this program in one run at a time, that is made if need be. Empty: no checkpoints.
+	// While a run uses it another waits for 15 s, in case it takes the place of the first, and then fails to start.
 	Dir string
 	// Every is the time between checkpoints. Zero and less: only when asked for, and at the end.
 	Every time.Duration

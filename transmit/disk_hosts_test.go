@@ -29,9 +29,10 @@ func TestFullDisks(t *testing.T) {
 	require.Contains(t, log.String(), "what was saved before is as it was")
 	entries, err := os.ReadDir(c.Checkpoints.Dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 2, "nothing is left of what did not fit")
+	require.Len(t, entries, 3, "nothing is left of what did not fit")
 	require.Len(t, content(t, n, "t"), 60_000, "the node has what it had")
-	require.Equal(t, count(0, 100), content(t, alone(t, c), "t"))
+	crash(n)
+	require.Equal(t, count(0, 100), restored(t, c, "t"))
 
 	require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	_, err = n.Checkpoint(t.Context())

@@ -42,7 +42,7 @@
 // changes while it saves is copied first, page by page. A checkpoint is a file that has its name once it is
 // complete and on disk; every block has a checksum. The newest good one is
 // restored at the start, keys of items, priorities, counts of limiters and order included; writers and samplers are not known
-// any more. A damaged one is put aside, and the log says so.
+// any more. A damaged one is put aside, and the log says so. The directory is locked by the one node that uses it.
 //
 // # Cancellation
 //
@@ -52,7 +52,7 @@
 // # Limits
 //
 // A step and an item have at most 32 MiB, a value likewise. A node knows the last
-// 4,096 writers and samplers, and keeps up to 256 MiB of steps for each
+// 4,096 writers and samplers, until they are closed, their process ends or they have said nothing for an hour, and keeps up to 256 MiB of steps for each
 // writer ([WriterConfig].Keep). A table has fewer than 2³² items; each costs about 80 bytes beyond its steps.
 // Tensors are little-endian; see transmit.proto, by which programs in any language read and write
 // them and speak with the node.

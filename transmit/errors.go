@@ -22,11 +22,11 @@ var (
 	ErrWindow = table.ErrWindow
 	// ErrRequest: a request that makes no sense.
 	ErrRequest = errors.New("transmit: bad request")
-	// ErrForgotten: the node does not know the writer or sampler: it was started again, or they were not used for long.
+	// ErrForgotten: the node does not know the writer or sampler any more, as it was started again, and something was under way that it may have done or not.
 	ErrForgotten = errors.New("transmit: the node has forgotten")
 	// ErrClosed: the writer or sampler was closed.
 	ErrClosed = errors.New("transmit: closed")
-	// ErrDirectory: a directory for checkpoints that is another's, or that cannot be used.
+	// ErrDirectory: a directory for checkpoints that is another's by its node, program or tables, that another run uses, or that cannot be written.
 	ErrDirectory = errors.New("transmit: not a directory for checkpoints of this node")
 )
 

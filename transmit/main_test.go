@@ -69,14 +69,17 @@ func spawnedValue(t testing.TB, c Config) (*actor.System, Ref, *actor.Node, *Nod
 
 // far is a node in another system, over a link of TCP.
 type far struct {
-	ref Ref // as the near system knows it
-	mu  sync.Mutex
-	on  []net.Conn // the connections of the link
+	ref   Ref // as the near system knows it
+	value *Node
+	gone  func() // tells the far system that the process of the near one has ended
+	mu    sync.Mutex
+	on    []net.Conn // the connections of the link
 }
 
 func startedFar(t testing.TB, c Config) *far {
 	f := &far{}
-	farSys, _, node := spawned(t, c)
+	farSys, _, node, value := spawnedValue(t, c)
+	f.value, f.gone = value, func() { farSys.PeerDown("near", actor.ErrPeerGone) }
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	farEnd, err := remote.New(remote.Config{System: farSys.Actors(), Address: l.Addr().String(), InsecurePlaintext: true, Down: farSys.PeerDown})

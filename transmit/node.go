@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
@@ -13,13 +14,18 @@ import (
 // A Node holds tables and registers. Its methods are what travels between it
 // and the functions and types of this package, which are what programs use.
 type Node struct {
-	config Config
-	state  *state // from Start on
+	config  Config
+	program string // that has the node
+	state   *state // from Start on
 }
 
 // NewNode returns a node for a program to add. What is wrong with c is
 // reported when the program is checked.
 func NewNode(c Config) *Node { return &Node{config: c} }
+
+// InProgram tells the node the name of the program that it was added to, which
+// checkpoints are marked with. Programs need not call it: their Add does.
+func (n *Node) InProgram(name string) { n.program = name }
 
 // Ref is a reference to a node.
 type Ref = actor.Ref[*Node]
@@ -47,7 +53,9 @@ type state struct {
 	tables    map[string]*shelf
 	order     []*shelf // as configured
 	sessions  map[string]*session
-	clock     uint64 // counts uses of sessions
+	clock     uint64      // counts uses of sessions
+	sweeper   *time.Timer // for sessions that are not used; nil: there are none
+	stopped   bool
 	registers map[string]*register
 	handOffs  map[string]*handOff
 }
@@ -92,7 +100,7 @@ func (n *Node) Start(ctx context.Context) error {
 		logger = slog.Default()
 	}
 	s := newState(n.config, logger)
-	if err := s.openCheckpoints(ctx, actor.Self(ctx)); err != nil {
+	if err := s.openCheckpoints(ctx, owner{n.program, actor.Self(ctx)}); err != nil {
 		return err
 	}
 	n.state = s
@@ -100,7 +108,10 @@ func (n *Node) Start(ctx context.Context) error {
 }
 
 // Stop saves a last checkpoint, where there are any.
-func (n *Node) Stop(ctx context.Context) error { return n.state.closeCheckpoints(ctx) }
+func (n *Node) Stop(ctx context.Context) error {
+	n.state.stopSweeping()
+	return n.state.closeCheckpoints(ctx)
+}
 
 // without is list without what is x.
 func without[T comparable](list []T, x T) []T {

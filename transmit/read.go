@@ -47,7 +47,10 @@ func (s *state) read(ctx context.Context, r *readRequest) (*readReply, error) {
 	if sh == nil {
 		return &readReply{fault: faultOf(fmt.Errorf("%w: %q", ErrNoTable, r.table))}, nil
 	}
-	ss, err := s.sessionFor(r.session, r.settled == 0)
+	ss, err := s.sessionFor(ctx, r.session, r.settled == 0)
+	if ctx.Err() != nil && err == ctx.Err() {
+		return nil, err
+	}
 	if err != nil {
 		return &readReply{fault: faultOf(err)}, nil
 	}

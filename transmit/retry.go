@@ -27,6 +27,7 @@ type sent struct {
 	body    []byte
 	future  *actor.Future[[]byte] // nil: to be sent
 	earlier *actor.Future[[]byte] // the first of the same request, while that has no answer
+	tries   int                   // how often it was sent
 }
 
 type method func(*Node, context.Context, []byte) ([]byte, error)
@@ -35,6 +36,7 @@ type method func(*Node, context.Context, []byte) ([]byte, error)
 // room, and leaves the request to be sent when ctx ends meanwhile; what has
 // been sent goes on when ctx ends: who made it cancels it.
 func (q *sent) post(ctx context.Context, node Ref, m method) {
+	q.tries++
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
 	q.future = actor.Go(sending, node, m, q.body)

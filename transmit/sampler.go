@@ -2,8 +2,10 @@ package transmit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
@@ -147,6 +149,10 @@ func (s *Sampler) fetch(ctx context.Context) error {
 			err = r.fault.errorOf()
 		}
 	}
+	if errors.Is(err, ErrForgotten) && s.sentOnce() { // nothing was begun of what is under way
+		s.restart()
+		return nil
+	}
 	if err != nil {
 		s.restart()
 		return fmt.Errorf("table %q: %w", s.table, err)
@@ -155,6 +161,11 @@ func (s *Sampler) fetch(ctx context.Context) error {
 	s.settled = q.number
 	s.items = r.samples
 	return nil
+}
+
+// sentOnce tells whether none of the requests under way was sent again.
+func (s *Sampler) sentOnce() bool {
+	return !slices.ContainsFunc(s.flight, func(q *sent) bool { return q.tries > 1 })
 }
 
 // request asks for samples, and tells which answers have come by now.

@@ -3,12 +3,18 @@ package transmit
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
 // mostSessions is how many writers and samplers a node knows. The one that was used least recently is forgotten for another.
 const mostSessions = 4096
+
+// idleLife is how long a writer or sampler is known that says nothing: its process may have ended without anybody's
+// knowing. One that lives goes on without a loss when it was forgotten between two requests.
+const idleLife = time.Hour
 
 // mostAhead is how many requests of a session may be unsettled.
 const mostAhead = 1024
@@ -16,10 +22,12 @@ const mostAhead = 1024
 // session is what a node knows of a writer or a sampler: which requests it
 // has answered, so that one which comes again changes nothing.
 type session struct {
-	used    uint64 // the state's clock
-	busy    int    // requests that are being handled
-	ended   bool   // the node has forgotten it
-	last    uint64 // the greatest number of those that were begun
+	used    uint64    // the state's clock
+	at      time.Time // of the last use
+	busy    int       // requests that are being handled
+	release func()    // of what waits for the end of its process
+	ended   bool      // the node has forgotten it
+	last    uint64    // the greatest number of those that were begun
 	settled uint64
 	replies map[uint64]*reply // of requests that are not settled
 	turns   map[uint64]signal // of requests that overtook others: closed when theirs is the turn
@@ -42,24 +50,66 @@ type reply struct {
 	samples []table.Sample
 }
 
-// sessionFor finds the session of a request or begins it; first says that the request may be the first of one.
-func (s *state) sessionFor(id string, first bool) (*session, error) {
+// sessionFor finds the session of a request or begins it; first says that the request may be the first of one. A
+// session ends with the process that made the request, where that becomes known.
+func (s *state) sessionFor(ctx context.Context, id string, first bool) (*session, error) {
 	ss := s.sessions[id]
 	if ss == nil {
 		if !first {
 			return nil, forgotten()
 		}
 		ss = &session{replies: map[uint64]*reply{}, turns: map[uint64]signal{}}
+		ss.release = actor.AfterPeer(ctx, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.endSession(id)
+		})
+		if err := ctx.Err(); err != nil { // its process may be gone already
+			ss.release()
+			return nil, err
+		}
 		s.evictSession()
 		s.sessions[id] = ss
+		s.sweepLater()
 	}
 	s.clock++
-	ss.used = s.clock
+	ss.used, ss.at = s.clock, time.Now()
 	return ss, nil
 }
 
 func forgotten() error {
-	return fmt.Errorf("%w this writer or sampler: it was started again, or has been used by %d others since", ErrForgotten, mostSessions)
+	return fmt.Errorf("%w this writer or sampler: it was started again, or %d others came since, or it heard nothing for %v", ErrForgotten, mostSessions, idleLife)
+}
+
+// sweepLater has sessions forgotten that are not used for long.
+func (s *state) sweepLater() {
+	if s.sweeper == nil && !s.stopped {
+		s.sweeper = time.AfterFunc(idleLife/4, s.sweep)
+	}
+}
+
+func (s *state) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ss := range s.sessions {
+		if ss.busy == 0 && time.Since(ss.at) > idleLife {
+			s.endSession(id)
+		}
+	}
+	s.sweeper = nil
+	if len(s.sessions) > 0 {
+		s.sweepLater()
+	}
+}
+
+// stopSweeping lets go of the timer, for good.
+func (s *state) stopSweeping() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.sweeper != nil {
+		s.sweeper.Stop()
+	}
 }
 
 func (s *state) evictSession() {
@@ -83,6 +133,7 @@ func (s *state) endSession(id string) {
 		return
 	}
 	ss.ended = true
+	ss.release()
 	if ss.stream != nil {
 		ss.stream.Forget(ss.stream.Next())
 	}

@@ -43,35 +43,32 @@ func TestWhoWasForgottenGoesOn(t *testing.T) {
 	forgetAll(value)
 	require.NoError(t, w.Append(number(3)))
 	require.NoError(t, w.Item(ctx, "q", 2, 1))
-	err = w.Flush(ctx)
-	require.ErrorIs(t, err, ErrForgotten)
-	require.ErrorContains(t, err, "1 items may be lost")
-	require.NoError(t, w.Item(ctx, "q", 4, 1), "it still has its steps")
-	require.NoError(t, w.Close(ctx))
-	_, err = s.Next(ctx)
-	require.ErrorIs(t, err, ErrForgotten)
-	it, err := s.Next(ctx)
-	require.NoError(t, err)
-	require.Equal(t, []int64{0, 1, 2, 3}, numbers(t, it))
+	require.NoError(t, w.Item(ctx, "q", 4, 1))
+	require.NoError(t, w.Close(ctx), "nothing was under way, and it still has its steps")
+	for _, want := range [][]int64{{2, 3}, {0, 1, 2, 3}} {
+		it, err := s.Next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, want, numbers(t, it))
+	}
 	s.Close(ctx)
 }
 
 func TestTheLeastRecentlyUsedIsForgotten(t *testing.T) {
 	s := newState(Config{}, nil)
 	for i := range mostSessions {
-		_, err := s.sessionFor(fmt.Sprint(i), true)
+		_, err := s.sessionFor(t.Context(), fmt.Sprint(i), true)
 		require.NoError(t, err)
 	}
 	s.sessions["1"].busy = 1 // it waits for something
-	_, err := s.sessionFor("0", false)
+	_, err := s.sessionFor(t.Context(), "0", false)
 	require.NoError(t, err)
-	_, err = s.sessionFor("new", true)
+	_, err = s.sessionFor(t.Context(), "new", true)
 	require.NoError(t, err)
 	require.Len(t, s.sessions, mostSessions)
 	for id, there := range map[string]bool{"0": true, "1": true, "2": false, "3": true, "new": true} {
 		require.Equal(t, there, s.sessions[id] != nil, id)
 	}
-	_, err = s.sessionFor("2", false)
+	_, err = s.sessionFor(t.Context(), "2", false)
 	require.ErrorIs(t, err, ErrForgotten)
 }
 
@@ -144,7 +141,7 @@ func TestRequestsThatWereGivenUpAreNotBegun(t *testing.T) {
 	require.Zero(t, s.tables["t"].Len())
 	require.Empty(t, s.sessions)
 
-	ss, err := s.sessionFor("it", true)
+	ss, err := s.sessionFor(t.Context(), "it", true)
 	require.NoError(t, err)
 	s.endSession("it")
 	_, _, err = s.begin(t.Context(), ss, 1, 0, true)
@@ -201,4 +198,155 @@ func TestManyLargeStepsBeforeAnItem(t *testing.T) {
 	it, err := Sample(ctx, ref, "t")
 	require.NoError(t, err)
 	require.Equal(t, []int64{steps - 2, steps - 1}, numbers(t, it))
+}
+
+// Who says nothing for long is forgotten, with all that was kept for it; where it lives it goes on without a loss.
+func TestWhoIsSilentForLongIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		sys, ref, node, value := spawnedValue(t, Config{Tables: []Table{Queue("q", 100)}})
+		require.NoError(t, node.Start(ctx))
+		w, err := NewWriter(ref, WriterConfig{})
+		require.NoError(t, err)
+		s := NewSampler(ref, "q", SamplerConfig{Batch: 2, Ahead: 1})
+		waiting := NewSampler(ref, "q", SamplerConfig{Batch: 1, Ahead: 1})
+		known := func() (sessions, steps int) {
+			value.state.mu.Lock()
+			defer value.state.mu.Unlock()
+			return len(value.state.sessions), value.state.store.Len()
+		}
+		for i := range int64(6) {
+			require.NoError(t, w.Append(number(i)))
+			require.NoError(t, w.Item(ctx, "q", 1, 1))
+			require.NoError(t, w.Flush(ctx))
+			if i%2 == 1 {
+				it, err := s.Next(ctx)
+				require.NoError(t, err)
+				require.Equal(t, []int64{i - 1}, numbers(t, it))
+				sessions, steps := known()
+				require.Equal(t, []int{2, int(i) + 1}, []int{sessions, steps})
+				time.Sleep(2 * idleLife)
+				sessions, steps = known()
+				require.Equal(t, []int{0, 0}, []int{sessions, steps}, "nothing is kept for who is gone")
+				it, err = s.Next(ctx) // of the same answer
+				require.NoError(t, err)
+				require.Equal(t, []int64{i}, numbers(t, it))
+			}
+		}
+		got := make(chan Item, 1)
+		go func() {
+			it, _ := waiting.Next(ctx)
+			got <- it
+		}()
+		time.Sleep(3 * idleLife)
+		sessions, _ := known()
+		require.Equal(t, 1, sessions, "who waits for something is not silent")
+		require.NoError(t, w.Append(number(6)))
+		require.NoError(t, w.Item(ctx, "q", 7, 1))
+		require.NoError(t, w.Close(ctx))
+		require.Equal(t, count(0, 7), numbers(t, <-got))
+		s.Close(ctx)
+		waiting.Close(ctx)
+		require.NoError(t, node.Stop(context.Background()))
+		require.NoError(t, sys.Close(context.Background()))
+	})
+}
+
+// What may have been begun, or has lost its steps, is told as lost where the node has forgotten its writer.
+func TestWhatMayBeLostIsTold(t *testing.T) {
+	for name, spoil := range map[string]func(*Writer){
+		"sent again":    func(w *Writer) { w.flight[0].tries = 2 },
+		"without steps": func(w *Writer) { w.kept, w.first = w.kept[4:], w.first+4 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := patient(t)
+			sys, ref, node, value := spawnedValue(t, Config{Tables: []Table{Queue("q", 100)}})
+			require.NoError(t, node.Start(ctx))
+			t.Cleanup(func() {
+				require.NoError(t, node.Stop(context.Background()))
+				require.NoError(t, sys.Close(context.Background()))
+			})
+			w, err := NewWriter(ref, WriterConfig{})
+			require.NoError(t, err)
+			for i := range int64(4) {
+				require.NoError(t, w.Append(number(i)))
+			}
+			require.NoError(t, w.Item(ctx, "q", 4, 1))
+			require.NoError(t, w.Flush(ctx))
+			forgetAll(value)
+			require.NoError(t, w.Item(ctx, "q", 2, 1))
+			spoil(w)
+			err = w.Flush(ctx)
+			require.ErrorIs(t, err, ErrForgotten)
+			require.ErrorContains(t, err, "1 items may be lost")
+			require.NoError(t, w.Append(number(4)))
+			require.NoError(t, w.Item(ctx, "q", 1, 1))
+			require.NoError(t, w.Close(ctx))
+			require.Equal(t, 2, tableInfo(t, ref, "q").Items)
+		})
+	}
+}
+
+// The end of a process is the end of its writers and samplers.
+func TestSessionsEndWithTheirProcess(t *testing.T) {
+	ctx := patient(t)
+	f := startedFar(t, Config{Tables: []Table{Queue("q", 100)}})
+	w, err := NewWriter(f.ref, WriterConfig{})
+	require.NoError(t, err)
+	require.NoError(t, w.Append(number(1)))
+	require.NoError(t, w.Item(ctx, "q", 1, 1))
+	require.NoError(t, w.Flush(ctx))
+	_, err = Sample(ctx, f.ref, "q")
+	require.NoError(t, err)
+	gone := NewSampler(f.ref, "q", SamplerConfig{Ahead: 1})
+	short, cancel := contextThatEnds(t)
+	defer cancel()
+	_, err = gone.Next(short)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	info := func() (i NodeInfo) {
+		i, err := f.value.Info(ctx)
+		require.NoError(t, err)
+		return i
+	}
+	require.Eventually(t, func() bool { return info().Sessions == 2 && info().Tables[0].WaitingSamples == 1 }, patience, time.Millisecond)
+	require.Equal(t, 1, info().Steps)
+	f.gone()
+	require.Eventually(t, func() bool {
+		i := info()
+		return i.Sessions == 0 && i.Steps == 0 && i.Tables[0].WaitingSamples == 0
+	}, patience, time.Millisecond)
+}
+
+// Steps are looked into beside other requests, and each once.
+func TestStepsAreLookedIntoOnce(t *testing.T) {
+	s := newState(Config{Tables: []Table{{Name: "typed", Columns: []Column{{"n", Int64, nil}}}, {Name: "any"}}}, nil)
+	r := &writeRequest{session: newSession(), number: 1}
+	for i := range int64(5) {
+		b, err := number(i).Encode(nil)
+		require.NoError(t, err)
+		if i == 3 {
+			b = nil // a step without n
+		}
+		r.steps = append(r.steps, b)
+	}
+	r.windows = []window{{"typed", 0, 2, 1}, {"typed", 1, 2, 1}, {"any", 0, 5, 1}}
+	w := &write{windows: append(r.windows, window{"typed", 2, 2, 1}, window{"typed", 9, 9, 1}, window{"none", 0, 1, 1})}
+	ss, err := s.sessionFor(t.Context(), r.session, true)
+	require.NoError(t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.NoError(t, s.appendSteps(t.Context(), ss, nil, r))
+	w.session = ss
+	numbersOf := func() (all []uint64) {
+		for _, look := range s.sights(w) {
+			all = append(all, look.number)
+		}
+		return all
+	}
+	require.Equal(t, []uint64{0, 1, 2, 3}, numbersOf())
+	s.inspect(w)
+	require.ErrorIs(t, w.faults[3], ErrType)
+	require.ErrorContains(t, w.faults[3], "step 3")
+	require.Equal(t, []error{nil, nil, nil, w.faults[3], nil, nil}, w.faults)
+	require.Equal(t, []uint64{3}, numbersOf(), "what is well is known")
 }

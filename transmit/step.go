@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -146,6 +147,26 @@ type Column struct {
 	Name  string
 	Type  DType
 	Shape []int // -1: any size
+}
+
+// appendColumns appends the fields that say what columns are, the same for the same ones in whatever order.
+func appendColumns(b []byte, number protowire.Number, columns []Column) []byte {
+	byName := func(a, b Column) int { return strings.Compare(a.Name, b.Name) }
+	for _, c := range slices.SortedFunc(slices.Values(columns), byName) {
+		b = appendMessage(b, number, func(b []byte) []byte {
+			b = appendUint(appendText(b, 1, c.Name), 2, uint64(c.Type))
+			if len(c.Shape) == 0 {
+				return b
+			}
+			return appendMessage(b, 3, func(b []byte) []byte {
+				for _, d := range c.Shape {
+					b = protowire.AppendVarint(b, uint64(d))
+				}
+				return b
+			})
+		})
+	}
+	return b
 }
 
 // checkColumns says how a step is not what columns say; nil columns take any.

@@ -15,9 +15,10 @@ const mostKept = 256 << 20
 type write struct {
 	session *session
 	windows []window
-	at      int    // of windows: the next
-	waits   bool   // it may stand in lines
-	line    *shelf // in whose line it stands
+	at      int     // of windows: the next
+	faults  []error // of windows, for what their steps are; nil: of none
+	waits   bool    // it may stand in lines
+	line    *shelf  // in whose line it stands
 	reply   *reply
 	done    signal // closed when nothing is left to wait for
 }
@@ -45,7 +46,10 @@ func (s *state) write(ctx context.Context, whole []byte, r *writeRequest) (*writ
 	if err := ctx.Err(); err != nil { // it was given up, and its session may have ended before it got its turn
 		return nil, err
 	}
-	ss, err := s.sessionFor(r.session, r.number == 1)
+	ss, err := s.sessionFor(ctx, r.session, r.number == 1)
+	if ctx.Err() != nil && err == ctx.Err() {
+		return nil, err
+	}
 	if err != nil {
 		return &writeReply{fault: faultOf(err)}, nil
 	}
@@ -68,6 +72,7 @@ func (s *state) write(ctx context.Context, whole []byte, r *writeRequest) (*writ
 		return &rep.write, nil
 	}
 	w := &write{session: ss, windows: r.windows, reply: rep, done: make(signal)}
+	s.inspect(w)
 	if r.wait || !ss.stuck {
 		s.advance(w)
 	}
@@ -166,26 +171,9 @@ func (s *state) check(w *write, sh *shelf) error {
 	if err := sh.Check(w.session.stream, win.first, win.count, win.priority); err != nil {
 		return fmt.Errorf("table %q: %w", sh.name, err)
 	}
-	if len(sh.columns) == 0 {
-		return nil
+	if w.faults != nil && w.faults[w.at] != nil {
+		return fmt.Errorf("table %q: %w", sh.name, w.faults[w.at])
 	}
-	known, end := w.session.checked[sh], win.first+win.count
-	for i := win.first; i < end; i++ {
-		if i >= known.from && i < known.to {
-			continue
-		}
-		step, err := DecodeStep(w.session.stream.Step(i))
-		if err == nil {
-			err = checkColumns(sh.columns, step)
-		}
-		if err != nil {
-			return fmt.Errorf("table %q: step %d of its writer: %w", sh.name, i, err)
-		}
-	}
-	if win.first > known.to || end < known.from {
-		known = span{win.first, end}
-	}
-	w.session.checked[sh] = span{min(known.from, win.first), max(known.to, end)}
 	return nil
 }
 

@@ -58,7 +58,7 @@ const mostWindows = 1024
 // A request whose link breaks is sent again, and is handled once. When the
 // process of the node ends, the items under way are lost or not: the next call
 // returns an error that says how many, and later items go to the process that
-// takes its place.
+// takes its place, as they do without an error where none was under way.
 type Writer struct {
 	node Ref
 	cfg  WriterConfig
@@ -289,6 +289,9 @@ func (w *Writer) collect(ctx context.Context) error {
 		return w.restart(err)
 	}
 	if r.fault.ends() {
+		if errors.Is(r.fault, ErrForgotten) && w.again() {
+			return nil
+		}
 		return w.restart(r.fault)
 	}
 	return w.take(q, r)
@@ -320,21 +323,56 @@ func (w *Writer) take(q *writing, r *writeReply) error {
 // ends tells whether a fault is one of the request, and not of an item.
 func (f *Fault) ends() bool { return f != nil && (f.Code == 6 || f.Code == 7 || f.Code == 0) }
 
+// again puts what is under way back into the batch, for a session that begins
+// anew, where the node has forgotten this one and cannot have begun any of
+// it: requests that were sent once. It reports false where it cannot: then nothing is changed.
+func (w *Writer) again() bool {
+	windows := slices.Clone(w.left)
+	for _, q := range w.flight {
+		if q.tries != 1 {
+			return false
+		}
+		windows = append(windows, q.windows...)
+	}
+	windows = append(windows, w.batch.windows...)
+	least := w.next()
+	for _, win := range windows {
+		least = min(least, win.first)
+	}
+	if least < w.first || bytesOfAll(w.kept[least-w.first:]) > mostItem { // steps are gone, or too many for a message
+		return false
+	}
+	w.anew()
+	w.batch.windows = windows
+	return true
+}
+
 // restart begins a session anew: what was under way is lost, or not.
 func (w *Writer) restart(why error) error {
 	items := len(w.left)
 	for _, q := range w.flight {
-		q.drop()
 		items += len(q.windows)
+	}
+	w.anew()
+	return fmt.Errorf("transmit: %d items may be lost: %w", items, why)
+}
+
+// anew begins another session, whose node has none of the steps.
+func (w *Writer) anew() {
+	for _, q := range w.flight {
+		q.drop()
 	}
 	w.flight, w.left = nil, nil
 	w.session, w.number, w.settled = newSession(), 0, 0
 	w.sent = w.first
-	w.batch.bytes = 0
-	for _, b := range w.kept {
-		w.batch.bytes += len(b)
+	w.batch.bytes = bytesOfAll(w.kept)
+}
+
+func bytesOfAll(steps [][]byte) (n int) {
+	for _, b := range steps {
+		n += len(b)
 	}
-	return fmt.Errorf("transmit: %d items may be lost: %w", items, why)
+	return n
 }
 
 // Insert inserts an item of one step into a table, and returns its key. It

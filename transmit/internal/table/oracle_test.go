@@ -471,6 +471,7 @@ func TestRestorerRefusesWhatCannotHaveBeenSaved(t *testing.T) {
 	a, b, c := s.Put([]byte("a")), s.Put([]byte("b")), s.Put([]byte("c"))
 	for name, items := range map[string][]Item{
 		"no such slot":        {{Key: 1<<32 | Key(none), Payloads: []uint32{a}}},
+		"beyond all inserts":  {{Key: 1<<32 | 2, Payloads: []uint32{a}}, {Key: 1 << 32, Payloads: []uint32{b}}},
 		"generation 0":        {{Key: 1, Payloads: []uint32{a}}},
 		"a later generation":  {{Key: 9 << 32, Payloads: []uint32{a}}},
 		"no steps":            {{Key: 1 << 32}},

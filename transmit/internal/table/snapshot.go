@@ -119,6 +119,9 @@ func (r *Restorer) Add(i Item) error {
 	if err := t.CheckPriority(i.Priority); err != nil {
 		return err
 	}
+	if uint64(slot) >= r.saved.Counts.Inserts { // each has come with an insert
+		return fmt.Errorf("%w: item %x of a table with %d inserts", ErrDamaged, i.Key, r.saved.Counts.Inserts)
+	}
 	t.items.grow(slot + 1)
 	if t.items.at(slot).count > 0 {
 		return fmt.Errorf("%w: item %x is there twice", ErrDamaged, i.Key)

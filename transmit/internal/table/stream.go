@@ -50,6 +50,12 @@ func (s *Stream) Forget(first uint64) {
 	s.steps = s.steps[:rest]
 }
 
+// Has tells whether the stream has count steps from the one with the number first.
+func (s *Stream) Has(first, count uint64) bool {
+	_, err := s.window(first, count)
+	return err == nil
+}
+
 // window is the count steps from the one with the number first.
 func (s *Stream) window(first, count uint64) ([]streamStep, error) {
 	switch {

@@ -294,11 +294,13 @@ func (t *Table) Delete(k Key) bool {
 // Reset removes all items and begins to count anew. Keys are not used again.
 func (t *Table) Reset() {
 	for slot := range t.items.len() {
-		if t.items.at(slot).count > 0 {
-			t.remove(slot)
+		if it := t.items.at(slot); it.count > 0 {
+			t.release(it.first, it.count)
 		}
 	}
-	t.counts = Counts{}
+	t.items, t.steps, t.oldest = vec[item]{}, vec[step]{}, t.newest
+	t.free.item, t.free.step, t.size, t.counts = 0, 0, 0, Counts{}
+	t.sampler, t.remover = newSelector(t.Sampler, t), newSelector(t.Remover, t)
 }
 
 // nth is the slot of the item that has n others before it, in the order of slots.
