@@ -52,6 +52,7 @@ var house = []room{
 	{path: "topology/collective/predict.go", may: []string{"topology"}, pure: true},
 	{path: "topology/collective/forecast.go", may: []string{"topology"}, pure: true},
 	{path: "transmit/internal/table", pure: true},
+	{path: "learning", may: []string{"transmit", "tensor", "actor"}},
 	{path: "cluster/diff.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "cluster/roll.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "metrics", may: []string{"actor", "remote"}},
