@@ -145,6 +145,7 @@ func (b *batcher) flush(inv *invocation) {
 	if len(batch) == 0 {
 		return
 	}
+	own.asker = n.gathered(b.method, batch)
 	args := make([]any, len(batch))
 	for i, m := range batch {
 		args[i] = m.arg
@@ -153,6 +154,9 @@ func (b *batcher) flush(inv *invocation) {
 	err := errGoexit
 	defer func() {
 		inv.finish() // the turn's method has returned, though its senders are still to be told
+		if t := own.trace; t != nil {
+			endSpan(t.span, err)
+		}
 		for i, m := range batch {
 			var result any
 			if err == nil {

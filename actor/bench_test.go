@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tartrl/tlaunch-go/actor"
 )
@@ -36,6 +38,48 @@ func BenchmarkCall(b *testing.B) {
 	for b.Loop() {
 		if _, err := actor.Call(ctx, ref, (*sum).Add, 1); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTraced is what a trace costs: where there is none, where it only travels, and with spans.
+func BenchmarkTraced(b *testing.B) {
+	state, err := trace.ParseTraceState("a=1")
+	require.NoError(b, err)
+	in := trace.ContextWithSpanContext(b.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled, TraceState: state,
+	}))
+	for _, way := range []struct {
+		name   string
+		ctx    context.Context
+		tracer trace.TracerProvider
+	}{
+		{"none", b.Context(), nil},
+		{"travels", in, nil},
+		{"not sampled", b.Context(), sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))},
+		{"sampled", in, sdktrace.NewTracerProvider()},
+	} {
+		c := newClusterWith(b, actor.Config{TracerProvider: way.tracer}, "a", "b")
+		n := spawn(b, c.systems["a"], actor.Spec{Key: "a/0", Value: &sum{}})
+		for where, table := range map[string]*actor.Table{"here": c.tables["a"], "across": c.tables["b"]} {
+			ref := actor.NewRef[*sum](table, "a/0")
+			b.Run("tell "+where+", "+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := actor.Tell(way.ctx, ref, (*sum).Put, 1); err != nil {
+						b.Fatal(err)
+					}
+				}
+				require.NoError(b, n.Drain(b.Context()))
+			})
+			b.Run("call "+where+", "+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := actor.Call(way.ctx, ref, (*sum).Add, 1); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tartrl/tlaunch-go/actor/internal/wire"
 )
 
@@ -182,15 +184,28 @@ func submit(ctx context.Context, t *target, m *method, arg argument) (*call, err
 		return nil, err
 	}
 	c := newCall(sys, t, m)
+	c.asker.trace = sys.depart(ctx, t, m, trace.SpanKindClient)
+	if err := c.send(ctx, arg, chain); err != nil {
+		if c.asker.trace != nil {
+			c.settle(nil, err) // with which its span ends
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// send gives the call's message to its node, or to the way there.
+func (c *call) send(ctx context.Context, arg argument, chain []*wire.Link) error {
+	sys, t, m := c.sys, c.target, c.method
 	if n := sys.local(t); n != nil {
-		c.asker = asker{answer: c, caller: ctx, chain: chain}
+		c.asker = asker{answer: c, caller: ctx, chain: chain, trace: c.asker.trace}
 		msg := message{method: m, asker: &c.asker}
 		if err := sys.load(n, &msg, arg); err != nil {
-			return nil, err
+			return err
 		}
-		return c, n.enqueue(ctx, &msg)
+		return n.enqueue(ctx, &msg)
 	}
-	return c, sys.sendCall(ctx, c, arg, chain)
+	return sys.sendCall(ctx, c, arg, chain)
 }
 
 // tellPatience is how long a Tell in a method waits by itself.
@@ -204,14 +219,22 @@ func tell(ctx context.Context, t *target, m *method, arg argument) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	along := sys.depart(ctx, t, m, trace.SpanKindProducer)
+	err = sys.tellWaiting(ctx, t, m, arg, along)
+	along.sent(err)
+	return err
+}
+
+// tellWaiting tells, waiting for room as long as a tell may.
+func (sys *System) tellWaiting(ctx context.Context, t *target, m *method, arg argument, along *traced) error {
 	inv := invocationOf(ctx)
 	if inv == nil {
-		return sys.tell(ctx, t, m, arg)
+		return sys.tell(ctx, t, m, arg, along)
 	}
 	if _, ok := ctx.Deadline(); ok {
-		return sys.tell(ctx, t, m, arg)
+		return sys.tell(ctx, t, m, arg, along)
 	}
-	err = sys.tell(noPatience, t, m, arg) // mostly there is room, and a timer costs more than all else
+	err := sys.tell(noPatience, t, m, arg, along) // mostly there is room, and a timer costs more than all else
 	if !errors.Is(err, errNoPatience) {
 		return err
 	}
@@ -219,18 +242,21 @@ func tell(ctx context.Context, t *target, m *method, arg argument) error {
 	why := fmt.Errorf("waited %v along %s → %s", tellPatience, chainText(chain), t.key)
 	ctx, cancel := context.WithTimeoutCause(ctx, tellPatience, why)
 	defer cancel()
-	return sys.tell(ctx, t, m, arg)
+	return sys.tell(ctx, t, m, arg, along)
 }
 
-func (sys *System) tell(ctx context.Context, t *target, m *method, arg argument) error {
+func (sys *System) tell(ctx context.Context, t *target, m *method, arg argument, along *traced) error {
 	if n := sys.local(t); n != nil {
 		msg := message{method: m}
+		if along != nil {
+			msg.asker = &asker{trace: along}
+		}
 		if err := sys.load(n, &msg, arg); err != nil {
 			return err
 		}
 		return n.enqueue(ctx, &msg)
 	}
-	return sys.sendTell(ctx, t, m, arg)
+	return sys.sendTell(ctx, t, m, arg, along)
 }
 
 // load gives msg, which goes to n, a value of its own. A ref may carry a type

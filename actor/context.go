@@ -197,6 +197,11 @@ func (i *invocation) Value(key any) any {
 	if key == (invocationKey{}) {
 		return i
 	}
+	if t := i.trace; t != nil && t.ctx != nil {
+		if v := t.ctx.Value(key); v != nil {
+			return v
+		}
+	}
 	if merged := i.context(); merged != nil { // where package context looks for the parent to attach to
 		return merged.Value(key)
 	}
@@ -321,7 +326,7 @@ func Turn(ctx context.Context, fn func(context.Context) error) error {
 		return fn(ctx)
 	}
 	c := newCall(n.sys, &target{key: n.key}, turnMethod)
-	if err := n.enqueue(ctx, &message{method: turnMethod, arg: turn, asker: &asker{answer: c, caller: ctx}}); err != nil {
+	if err := n.enqueue(ctx, &message{method: turnMethod, arg: turn, asker: &asker{answer: c, caller: ctx, trace: inherited(ctx)}}); err != nil {
 		return err
 	}
 	if err := c.await(ctx); err != nil {

@@ -45,9 +45,22 @@
 // # Cancellation
 //
 // A caller's deadline and cancellation reach the context of the method it
-// called. The context's values do not travel: a method sees its node's own.
+// called. The context's values do not travel, but for its trace: a method sees its node's own.
 // Waiting for a Call ends with the caller's context, even when the method
 // goes on. A method's context ends when the method returns.
+//
+// # Traces
+//
+// A message that is sent under a context in a trace (of OpenTelemetry's package trace) belongs to it: the context of the method that it runs is
+// in the trace too, on whatever host and over any number of hops. What travels is W3C Trace Context; baggage does not.
+//
+// With [Config].TracerProvider a call has a span, from sending to the result, and below it its method one; they are of the kinds client and server. A
+// tell has one of the kind producer, while it is sent, and its method one of the kind consumer, whose parent and link that is. Errors are the status of
+// spans, and "error.type" the reason that [NodeStats] counts. A message in no trace begins one: the tracer's sampler decides what is kept.
+// Without a tracer a message in no trace costs nothing for this.
+//
+// The method of a batch has one span for all its calls, with a link to each; without a tracer it is in no trace. [Turn] goes on in the span of
+// its caller. Start, Run and Stop begin in no trace. [Root] is for plain messages of Proto.Actor.
 //
 // # Limits
 //

@@ -70,14 +70,14 @@ var _ protoactor.Process = (*nodeProcess)(nil)
 
 func (p *nodeProcess) SendUserMessage(_ *protoactor.PID, m any) {
 	env, s := m, p.at.Load().sys
-	_, m, sender := protoactor.UnwrapEnvelope(m)
+	header, m, sender := protoactor.UnwrapEnvelope(m)
 	switch m := m.(type) {
 	case *wire.Call:
 		p.call(m, sender)
 	case *protoactor.PoisonPill:
 		p.stopInTurn()
 	default:
-		p.plain(m, sender, isForeign(s, env))
+		p.plain(m, sender, s.traceOfHeader(header), isForeign(s, env))
 	}
 }
 
@@ -89,7 +89,7 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 		return
 	}
 	size := len(m.Argument)
-	msg := message{asker: &asker{chain: m.Chain, call: m}, reserved: true, size: size}
+	msg := message{asker: &asker{chain: m.Chain, call: m, trace: s.traceOf(m.Trace)}, reserved: true, size: size}
 	account := s.accountFor(windowKey{sender.Address, n.key})
 	err := account.admit(s.window, size)
 	if m.Id != 0 {

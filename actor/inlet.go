@@ -50,7 +50,7 @@ type goal struct {
 	account *account
 }
 
-func (in *inlet) Take(target, text *Name, head, body []byte, room *[]byte) error {
+func (in *inlet) Take(target, text *Name, trace, head, body []byte, room *[]byte) error {
 	l, ok := text.memo.(*label)
 	if !ok {
 		var err error
@@ -64,10 +64,10 @@ func (in *inlet) Take(target, text *Name, head, body []byte, room *[]byte) error
 		if len(head) > 0 {
 			return fmt.Errorf("%w: a tell with a head", errParcel)
 		}
-		in.tell(target, l, body, room)
+		in.tell(target, l, trace, body, room)
 		return nil
 	case labelCall:
-		return in.call(target, l, head, body, room)
+		return in.call(target, l, trace, head, body, room)
 	}
 	return in.control(l, head, body, room)
 }
@@ -125,10 +125,10 @@ func (in *inlet) find(target *Name, l *label) (*Node, *method, *account) {
 	return n, m, g.account
 }
 
-func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
+func (in *inlet) tell(target *Name, l *label, trace, body []byte, room *[]byte) {
 	n, m, a := in.find(target, l)
 	if n == nil {
-		in.detour(target, l, &wire.Call{Argument: body}, room)
+		in.detour(target, l, &wire.Call{Argument: body, Trace: slices.Clone(trace)}, room)
 		return
 	}
 	if a != in.account { // the link was lost meanwhile: what came before is the old account's
@@ -137,18 +137,21 @@ func (in *inlet) tell(target *Name, l *label, body []byte, room *[]byte) {
 	}
 	msg := in.put(n)
 	msg.method, msg.reserved, msg.account, msg.size = m, true, a, len(body)
+	if along := in.sys.traceOf(trace); along != nil {
+		msg.asker = &asker{trace: along}
+	}
 	in.load(msg, m, body, room)
 	in.tells.add(msg)
 }
 
-func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) error {
+func (in *inlet) call(target *Name, l *label, trace, head, body []byte, room *[]byte) error {
 	id, timeout, chain, err := parseCallHead(head)
 	if err != nil {
 		return err
 	}
 	n, m, a := in.find(target, l)
 	if n == nil {
-		in.detour(target, l, &wire.Call{Id: id, Timeout: int64(timeout), Chain: chain, Argument: body}, room)
+		in.detour(target, l, &wire.Call{Id: id, Timeout: int64(timeout), Chain: chain, Argument: body, Trace: slices.Clone(trace)}, room)
 		return nil
 	}
 	refused := a.admit(in.sys.window, len(body))
@@ -158,7 +161,7 @@ func (in *inlet) call(target *Name, l *label, head, body []byte, room *[]byte) e
 	if c == nil {
 		return nil
 	}
-	c.asker = asker{answer: c, caller: c.ctx, chain: chain}
+	c.asker = asker{answer: c, caller: c.ctx, chain: chain, trace: in.sys.traceOf(trace)}
 	msg := message{asker: &c.asker, method: m, reserved: true, size: len(body)}
 	if refused != nil {
 		n.discard(msg, refused)

@@ -53,7 +53,7 @@ func TestKeptBytesOfParcels(t *testing.T) {
 		} else {
 			want = append(want, bytes.Clone(body))
 		}
-		require.NoError(t, in.Take(to, label, nil, body, nil))
+		require.NoError(t, in.Take(to, label, nil, nil, body, nil))
 		clear(body)
 		if i%100 == 0 {
 			in.Flush()
@@ -88,7 +88,7 @@ func TestParcelsThatMakeNoSense(t *testing.T) {
 		"a credit of nothing":  {Target: SystemID, Label: "w", Head: []byte{1}},
 		"a huge credit":        {Target: SystemID, Label: "w", Head: binary.AppendUvarint([]byte{1}, 1<<63)},
 	} {
-		require.ErrorIs(t, in.Take(&Name{Text: p.Target}, &Name{Text: p.Label}, p.Head, p.Body, nil), errParcel, name)
+		require.ErrorIs(t, in.Take(&Name{Text: p.Target}, &Name{Text: p.Label}, p.Head[:p.Traced], p.Head[p.Traced:], p.Body, nil), errParcel, name)
 	}
 	require.Zero(t, nodes["n/0"].Queued())
 }
@@ -100,7 +100,7 @@ func TestParcelsForNobody(t *testing.T) {
 	s.Attach(tr)
 	see := doMethod((*keeper).See)
 	call := func(target, label string, id uint64) {
-		require.NoError(t, in.Take(&Name{Text: target}, &Name{Text: label}, callHead(&wire.Call{Id: id}), []byte("x"), nil))
+		require.NoError(t, in.Take(&Name{Text: target}, &Name{Text: label}, nil, callHead(&wire.Call{Id: id}), []byte("x"), nil))
 	}
 	call("n/1", see.call, 1)
 	other := *see
@@ -120,11 +120,11 @@ func TestParcelsForNobody(t *testing.T) {
 
 	name := &Name{Text: "n/0"}
 	label := &Name{Text: see.call}
-	require.NoError(t, in.Take(name, label, callHead(&wire.Call{Id: 4}), nil, nil))
+	require.NoError(t, in.Take(name, label, nil, callHead(&wire.Call{Id: 4}), nil, nil))
 	in.Flush()
 	require.NoError(t, nodes["n/0"].Drain(t.Context()))
 	require.NoError(t, nodes["n/0"].Stop(t.Context()))
-	require.NoError(t, in.Take(name, label, callHead(&wire.Call{Id: 5}), nil, nil)) // what the name meant is over
+	require.NoError(t, in.Take(name, label, nil, callHead(&wire.Call{Id: 5}), nil, nil)) // what the name meant is over
 	last := replies(t, tr)
 	require.EqualValues(t, 5, last[len(last)-1].Id)
 	require.ErrorIs(t, errorFromWire(last[len(last)-1].Error), ErrStopped)
@@ -132,20 +132,21 @@ func TestParcelsForNobody(t *testing.T) {
 
 func FuzzInlet(f *testing.F) {
 	see, add := doMethod((*keeper).See), callMethod((*counter).Add)
-	f.Add("n/0", see.tell, []byte{}, []byte("x"))
-	f.Add("n/0", see.call, []byte{1, 0, 0}, []byte("x"))
-	f.Add("n/1", add.call, callHead(&wire.Call{Id: 9, Timeout: 1e9, Chain: []*wire.Link{{Node: "n/0", Invocation: 7}}}), []byte{1})
-	f.Add("n/1", add.tell, []byte{}, []byte("\x63abc"))
-	f.Add(SystemID, "r", []byte{1}, []byte{})
+	f.Add("n/0", see.tell, []byte{}, []byte{}, []byte("x"))
+	f.Add("n/0", see.tell, []byte("0123456789abcdef01234567\x01a=1,b=2"), []byte{}, []byte("x"))
+	f.Add("n/0", see.call, []byte("0123456789abcdef01234567\x00"), []byte{1, 0, 0}, []byte("x"))
+	f.Add("n/1", add.call, []byte{}, callHead(&wire.Call{Id: 9, Timeout: 1e9, Chain: []*wire.Link{{Node: "n/0", Invocation: 7}}}), []byte{1})
+	f.Add("n/1", add.tell, []byte("0123456789abcdef"), []byte{}, []byte("\x63abc"))
+	f.Add(SystemID, "r", []byte{}, []byte{1}, []byte{})
 	e, _ := proto.Marshal(&wire.Error{Code: 3, Text: "x"})
-	f.Add(SystemID, "e", []byte{1}, e)
-	f.Add(SystemID, "w", []byte{1, 2}, []byte("n/0"))
-	f.Add("nobody", strings.Repeat("c", 30), []byte{1, 0, 0}, []byte{})
+	f.Add(SystemID, "e", []byte{}, []byte{1}, e)
+	f.Add(SystemID, "w", []byte{}, []byte{1, 2}, []byte("n/0"))
+	f.Add("nobody", strings.Repeat("c", 30), []byte{}, []byte{1, 0, 0}, []byte{})
 	_, in, nodes := inletFor(f, map[string]any{"n/0": &keeper{}, "n/1": &counter{}})
-	f.Fuzz(func(t *testing.T, target, label string, head, body []byte) {
+	f.Fuzz(func(t *testing.T, target, label string, trace, head, body []byte) {
 		name := &Name{Text: target}
 		for range 2 { // the second time it is known
-			_ = in.Take(name, &Name{Text: label}, head, body, nil)
+			_ = in.Take(name, &Name{Text: label}, trace, head, body, nil)
 		}
 		in.Flush()
 		for _, n := range nodes {
@@ -158,9 +159,9 @@ func FuzzInlet(f *testing.F) {
 func TestWhatIsAsideWhenALinkIsLost(t *testing.T) {
 	s, in, nodes := inletFor(t, map[string]any{"n/0": &keeper{}})
 	to, see := &Name{Text: "n/0"}, &Name{Text: doMethod((*keeper).See).tell}
-	require.NoError(t, in.Take(to, see, nil, []byte("before"), nil))
+	require.NoError(t, in.Take(to, see, nil, nil, []byte("before"), nil))
 	s.PeerDown("there", nil)
-	require.NoError(t, in.Take(to, see, nil, []byte("after"), nil))
+	require.NoError(t, in.Take(to, see, nil, nil, []byte("after"), nil))
 	in.Flush()
 	require.NoError(t, nodes["n/0"].Drain(t.Context()))
 	s.mu.Lock()

@@ -76,9 +76,10 @@ func (l *label) methodOf(n *Node) *method {
 	return m
 }
 
-// callHead is the head of a call.
+// callHead is the head of a call, behind its trace.
 func callHead(m *wire.Call) []byte {
-	b := binary.AppendUvarint(make([]byte, 0, 32), m.Id)
+	b := append(make([]byte, 0, 32+len(m.Trace)), m.Trace...)
+	b = binary.AppendUvarint(b, m.Id)
 	b = binary.AppendUvarint(b, uint64(m.Timeout))
 	b = binary.AppendUvarint(b, uint64(len(m.Chain)))
 	for _, l := range m.Chain {

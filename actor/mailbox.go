@@ -39,6 +39,7 @@ type asker struct {
 	caller context.Context // whose end ends the method's context; nil: nobody's
 	chain  []*wire.Link    // who waits, outermost first
 	call   *wire.Call      // as it came over a link, unless it came as a parcel
+	trace  *traced         // nil: it belongs to no trace
 }
 
 // nobody waits for most messages.

@@ -115,7 +115,7 @@ func (p port) give(to string, c parcel) error {
 			}
 			for c := range lane {
 				if c.p != nil {
-					if err := inlet.Take(name(c.p.Target), name(c.p.Label), c.p.Head, c.p.Body, nil); err != nil {
+					if err := inlet.Take(name(c.p.Target), name(c.p.Label), c.p.Head[:c.p.Traced], c.p.Head[c.p.Traced:], c.p.Body, nil); err != nil {
 						panic(err)
 					}
 					if len(lane) == 0 {

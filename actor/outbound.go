@@ -27,7 +27,7 @@ func (c *call) failure(err error) *Error {
 
 // sendCall sends c's message to another process.
 func (s *System) sendCall(ctx context.Context, c *call, arg argument, chain []*wire.Link) error {
-	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched}
+	m := &wire.Call{Method: c.method.name, Signature: c.method.hash, Chain: chain, Batched: c.method.batched, Trace: c.asker.trace.encoded()}
 	md := c.method
 	if s.ctx.Err() != nil {
 		return md.refused(c.target, context.Cause(s.ctx))
@@ -85,7 +85,7 @@ func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) er
 	s.rememberLocked(c)
 	m.Id = c.id
 	c.mu.Unlock()
-	p := Parcel{Target: c.target.key, Label: c.method.call, Head: callHead(m), Body: m.Argument}
+	p := Parcel{Target: c.target.key, Label: c.method.call, Head: callHead(m), Traced: len(m.Trace), Body: m.Argument}
 	if err = s.carry(ctx, w, p, func() proto.Message { return m }); err != nil {
 		s.forgetCall(c)
 	}
@@ -93,7 +93,7 @@ func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) er
 }
 
 // sendTell sends a message that nobody waits for to another process.
-func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argument) error {
+func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argument, along *traced) error {
 	if s.ctx.Err() != nil {
 		return md.refused(t, context.Cause(s.ctx))
 	}
@@ -107,6 +107,7 @@ func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argume
 			return err
 		}
 	}
+	head := along.encoded()
 	for {
 		w, err := s.wayTo(carrier, t)
 		if err == nil {
@@ -114,8 +115,8 @@ func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argume
 			if full != nil {
 				return s.overloaded(t, full)
 			}
-			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Body: data}, func() proto.Message {
-				return &wire.Call{Method: md.name, Signature: md.hash, Argument: data}
+			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Head: head, Traced: len(head), Body: data}, func() proto.Message {
+				return &wire.Call{Method: md.name, Signature: md.hash, Argument: data, Trace: head}
 			})
 			if err == nil {
 				return nil

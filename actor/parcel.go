@@ -17,6 +17,7 @@ type Parcel struct {
 	Target string // the receiving node, or the other system itself
 	Label  string // what all messages of one kind have in common, such as their method
 	Head   []byte // what differs: short
+	Traced int    // so many bytes at the beginning of Head say what trace the message belongs to: for a process that takes such; for others without
 	Body   []byte // the argument or the result
 }
 
@@ -46,9 +47,9 @@ type Name struct {
 // An Inlet takes the parcels of one link, from the one goroutine that reads it.
 type Inlet interface {
 	// Take handles a parcel; it may put it aside until Flush. Target and label are the same for the same text until the transport
-	// forgets them. Head and body are valid until Take returns, unless room holds the body: then it belongs to the inlet. The error says
+	// forgets them. Trace is the traced part of the head, empty for most, and head the rest. These and body are valid until Take returns, unless room holds the body: then it belongs to the inlet. The error says
 	// why there can be no such parcel.
-	Take(target, label *Name, head, body []byte, room *[]byte) error
+	Take(target, label *Name, trace, head, body []byte, room *[]byte) error
 	// Flush gives what was put aside to its nodes.
 	Flush()
 }

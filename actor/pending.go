@@ -18,7 +18,7 @@ type call struct {
 	target *target
 	method *method
 	done   chan struct{}
-	asker  asker // of its message, where that stays in this process
+	asker  asker // of its message, where that stays in this process; its trace in any case
 
 	mu      sync.Mutex
 	settled bool
@@ -91,6 +91,7 @@ func (c *call) end(set func()) bool {
 	if known {
 		c.sys.forgetCall(c)
 	}
+	c.asker.trace.sent(c.err)
 	close(c.done)
 	if after != nil {
 		after()

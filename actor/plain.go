@@ -33,7 +33,7 @@ func isForeign(s *System, m any) bool {
 
 // plain gives m to the one method that takes its type, and the result to the
 // sender: a protobuf message to any, other values within this process.
-func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
+func (p *nodeProcess) plain(m any, sender *protoactor.PID, along *traced, foreign bool) {
 	n := p.at.Load()
 	s := n.sys
 	a := &plainAnswer{s, sender, n.key, m}
@@ -42,7 +42,7 @@ func (p *nodeProcess) plain(m any, sender *protoactor.PID, foreign bool) {
 		a.reply(nil, nil, fmt.Errorf("%w: %s has no single method that takes %T", ErrNoMethod, n.key, m))
 		return
 	}
-	msg := message{asker: &asker{answer: a}, method: md}
+	msg := message{asker: &asker{answer: a, trace: along}, method: md}
 	if err := s.load(n, &msg, argumentOf(m)); err != nil {
 		a.reply(nil, nil, err)
 		return

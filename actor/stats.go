@@ -14,6 +14,7 @@ type Stats struct {
 	FailedTells uint64 // Tells whose method failed, or that could not be handled
 	DeadLetters uint64 // messages for nodes that this process does not have
 	Deadlocks   uint64 // calls ended because they waited for themselves along separate chains
+	BadTraces   uint64 // trace contexts from other processes that made no sense; their messages went on without
 	Pending     int    // calls to other processes under way
 
 	Nodes []NodeStats // of this process, ordered by key; those that have stopped are in it no more
@@ -58,7 +59,8 @@ func (s *System) Stats() Stats {
 	s.mu.Lock()
 	out := Stats{
 		FailedTells: s.stats.failedTells.Load(), DeadLetters: s.stats.deadLetters.Load(), Deadlocks: s.stats.deadlocks.Load(),
-		Pending: len(s.pending),
+		BadTraces: s.stats.badTraces.Load(),
+		Pending:   len(s.pending),
 	}
 	nodes := slices.Collect(maps.Values(s.nodes))
 	ways := maps.Clone(s.windows)
@@ -76,7 +78,7 @@ func (s *System) Stats() Stats {
 	return out
 }
 
-type stats struct{ failedTells, deadLetters, deadlocks atomic.Uint64 }
+type stats struct{ failedTells, deadLetters, deadlocks, badTraces atomic.Uint64 }
 
 // flow counts messages that pass a bound, and those that had to wait there. It is guarded by the bound's lock.
 type flow struct {
@@ -109,13 +111,19 @@ var reasons = [...]string{
 // failures counts by code. Its zero value is ready.
 type failures [len(reasons)]atomic.Uint64
 
-func (f *failures) add(err error) {
+func (f *failures) add(err error) { f[reasonCode(err)].Add(1) }
+
+// reasonCode is the code of err that has a name, 0 for one of a later version.
+func reasonCode(err error) Code {
 	c := codeOf(err)
-	if c < 0 || int(c) >= len(f) {
-		c = 0 // of a later version
+	if c < 0 || int(c) >= len(reasons) {
+		return 0
 	}
-	f[c].Add(1)
+	return c
 }
+
+// reasonOf is its name.
+func reasonOf(err error) string { return reasons[reasonCode(err)] }
 
 func (f *failures) snapshot() map[string]uint64 {
 	m := map[string]uint64{}

@@ -70,8 +70,8 @@ func TestStatsOfAWay(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.tell(ctx, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x"))), ErrOverloaded)
-	require.ErrorIs(t, s.tell(noPatience, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x"))), errNoPatience)
+	require.ErrorIs(t, s.tell(ctx, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x")), nil), ErrOverloaded)
+	require.ErrorIs(t, s.tell(noPatience, s.table.find("far/0"), doMethod((*keeper).See), argumentOf([]byte("x")), nil), errNoPatience)
 	require.EqualValues(t, 2, s.Stats().Ways[0].Waits, "one of them would not wait")
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tartrl/tlaunch-go/internal/pool"
@@ -64,8 +65,11 @@ type Config struct {
 	WindowBytes int
 	// Alone says that no other goroutine of this process makes or uses a Proto.Actor system, or another concurrent map of its kind, while
 	// NewSystem runs. Then the system is made in a tenth of the time, and is 3 MB smaller.
-	Alone  bool
-	Logger *slog.Logger // nil discards
+	Alone bool
+	// TracerProvider gives the tracer for spans of calls, tells and methods. Nil makes no spans: then a message belongs to the trace that its
+	// sender's context is in, if any, and so does the context of the method it runs.
+	TracerProvider trace.TracerProvider
+	Logger         *slog.Logger // nil discards
 }
 
 // The defaults fill a fast link for a round trip and the time that a busy node
@@ -88,6 +92,7 @@ type System struct {
 	away   func(context.Context, string, string, error) error
 	encode bool
 	window budget
+	tracer trace.Tracer // nil: there are no spans
 	logger *slog.Logger
 
 	actors    *protoactor.ActorSystem
@@ -136,8 +141,14 @@ func NewSystem(cfg Config) *System {
 		routes: map[string]Route{}, windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
 		after: afterPeer{},
 	}
+	if cfg.TracerProvider != nil {
+		s.tracer = cfg.TracerProvider.Tracer(tracerName)
+	}
 	if cfg.Context == nil {
 		cfg.Context = context.Background()
+	}
+	if trace.SpanContextFromContext(cfg.Context).IsValid() {
+		cfg.Context = trace.ContextWithSpan(cfg.Context, nil) // nodes are in no trace but that of the message at hand
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(cfg.Context))
 	s.ids.Store(rand.Uint64() >> 1) // a late answer to an earlier process of this address finds nobody

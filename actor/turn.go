@@ -267,13 +267,15 @@ func (w *worker) run() (done bool) {
 	for w.next < len(w.messages) {
 		m := &w.messages[w.next]
 		w.inv = &w.batch[w.next]
-		w.inv.turn, w.inv.number = w.turnFor(m.asker), w.first+uint64(w.next)
+		who := w.node.sys.arrived(m)
+		w.inv.turn, w.inv.number = w.turnFor(who), w.first+uint64(w.next)
 		w.inv.begin()
 		if !w.grip.begin() {
 			break // the rest was taken from it
 		}
 		w.next++
 		w.m = *m
+		w.m.asker = who
 		if w.blind > 1 {
 			w.blind--
 		} else if w.node.crowded.Load() {
@@ -342,6 +344,9 @@ func (w *worker) handle() {
 			return
 		}
 		err = n.notBatched(m.method.name)
+	}
+	if m.trace != nil {
+		m.trace.begin(n, m)
 	}
 	if err == nil && m.asker != nobody {
 		err = m.givenUp()
@@ -437,6 +442,9 @@ func (n *Node) tell(m *message, result any, err error) {
 		if m.method != turnMethod {
 			n.failures.add(err)
 		}
+	}
+	if t := m.trace; t != nil && t.span != nil {
+		endSpan(t.span, err)
 	}
 	if m.answer != nil {
 		if err != nil && m.method != turnMethod {

@@ -38,7 +38,7 @@ func scrape(t *testing.T, c *Collector) []string {
 
 func nodes() actor.Stats {
 	return actor.Stats{
-		FailedTells: 1, DeadLetters: 2, Deadlocks: 3, Pending: 4,
+		FailedTells: 1, BadTraces: 30, DeadLetters: 2, Deadlocks: 3, Pending: 4,
 		Nodes: []actor.NodeStats{{
 			Key: "sum/0", Messages: 5, Bytes: 6, Queued: 7, QueuedBytes: 26, Waiting: 8, Waits: 9, Waited: 1500 * time.Millisecond,
 			Failures: map[string]uint64{"failed": 10},
@@ -67,7 +67,7 @@ func links() remote.Stats {
 func TestCollector(t *testing.T) {
 	got := scrape(t, New(nodes, links))
 	require.Subset(t, got, []string{
-		`tlaunch_failed_tells_total 1`, `tlaunch_dead_letters_total 2`, `tlaunch_deadlocks_total 3`, `tlaunch_pending_calls 4`,
+		`tlaunch_failed_tells_total 1`, `tlaunch_bad_traces_total 30`, `tlaunch_dead_letters_total 2`, `tlaunch_deadlocks_total 3`, `tlaunch_pending_calls 4`,
 		`tlaunch_node_messages_total{node="sum/0"} 5`, `tlaunch_node_bytes_total{node="sum/0"} 6`, `tlaunch_node_queued_messages{node="sum/0"} 7`, `tlaunch_node_queued_bytes{node="sum/0"} 26`,
 		`tlaunch_node_waiting_senders{node="sum/0"} 8`, `tlaunch_node_waits_total{node="sum/0"} 9`, `tlaunch_node_wait_seconds_total{node="sum/0"} 1.5`,
 		`tlaunch_node_failures_total{node="sum/0",reason="failed"} 10`,
@@ -84,7 +84,7 @@ func TestCollector(t *testing.T) {
 	for _, m := range all {
 		require.Contains(t, strings.Join(got, "\n"), m.name)
 	}
-	require.Len(t, scrape(t, New(nil, nil)), 6, "those without labels")
+	require.Len(t, scrape(t, New(nil, nil)), 7, "those without labels")
 }
 
 // However many nodes and peers there are, whatever they are called: the series are bounded, and those that have a name keep it.

@@ -27,6 +27,7 @@ var (
 	failedTells = counter("failed_tells_total", "Tells whose method failed, or that could not be handled.")
 	deadLetters = counter("dead_letters_total", "Messages for nodes that the process does not have.")
 	deadlocks   = counter("deadlocks_total", "Calls that were ended because they waited for themselves.")
+	badTraces   = counter("bad_traces_total", "Trace contexts from other processes that made no sense; their messages went on without.")
 	pending     = gauge("pending_calls", "Calls to other processes under way.")
 )
 
@@ -58,6 +59,7 @@ func collectNodes(ch chan<- prometheus.Metric, s actor.Stats, n names) {
 	sums.add(failedTells, float64(s.FailedTells))
 	sums.add(deadLetters, float64(s.DeadLetters))
 	sums.add(deadlocks, float64(s.Deadlocks))
+	sums.add(badTraces, float64(s.BadTraces))
 	sums.add(pending, float64(s.Pending))
 	sums.send(ch)
 }

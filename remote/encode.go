@@ -21,6 +21,7 @@ type item struct {
 	to     string  // the id of target
 	parcel bool    // of package actor: target and sender are nil, typeName is the label
 	head   []byte  // of a parcel
+	traced uint16  // bytes of head that say what trace the parcel belongs to
 	owned  bool    // data and head are nobody else's
 	room   *[]byte // where data is, if that is lent
 }

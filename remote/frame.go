@@ -21,6 +21,7 @@ const (
 	frameLeave                    // no message follows
 	frameAck                      // what came of the other side's frames
 	frameVoid                     // the link is over
+	frameTraced                   // a parcel that belongs to a trace; from version 3
 
 	frameUrgent frameKind = 0x80 // of the lane that passes the other
 
@@ -50,8 +51,12 @@ func (s *said) addMeta(b []byte, it *item) []byte {
 	if it.parcel {
 		b = s.add(b, it.to, false)
 		b = s.add(b, it.typeName, false)
-		b = binary.AppendUvarint(b, uint64(len(it.head)))
-		return append(b, it.head...)
+		head := it.head[it.traced:]
+		if it.traced > 0 {
+			b = append(binary.AppendUvarint(b, uint64(it.traced)), it.head[:it.traced]...)
+		}
+		b = binary.AppendUvarint(b, uint64(len(head)))
+		return append(b, head...)
 	}
 	b = s.add(b, it.to, oneShot(it.to))
 	b = binary.AppendUvarint(b, uint64(it.target.RequestId))
@@ -73,9 +78,10 @@ func (s *said) addMeta(b []byte, it *item) []byte {
 
 // meta is what stood before a body.
 type meta struct {
-	kind   frameKind // frameMessage or frameParcel
+	kind   frameKind // frameMessage, frameParcel or frameTraced
 	target *actor.Name
 	label  *actor.Name // of a parcel
+	trace  []byte      // of a traced parcel
 	head   []byte      // of a parcel
 	to     *protoactor.PID
 	typ    string
@@ -83,12 +89,15 @@ type meta struct {
 	header map[string]string
 }
 
-// meta reads what addMeta has written; head aliases the frame.
+// meta reads what addMeta has written; trace and head alias the frame.
 func (c *cursor) meta(kind frameKind, t *heard, m *meta) {
 	*m = meta{kind: kind, target: c.name(t)}
 	switch kind {
-	case frameParcel:
+	case frameParcel, frameTraced:
 		m.label = c.name(t)
+		if kind == frameTraced {
+			m.trace = c.bytes(c.uvarint())
+		}
 		m.head = c.bytes(c.uvarint())
 	case frameMessage:
 		m.to = &protoactor.PID{Id: m.target.Text, RequestId: uint32(c.uvarint())}

@@ -32,7 +32,7 @@ func (c *collected) parcel(m *meta, body []byte, room *[]byte) {
 	if room != nil && len(*room) != len(body) {
 		panic("another room")
 	}
-	c.got = append(c.got, fmt.Sprintf("parcel %s %s %x: %d %x", m.target.Text, m.label.Text, m.head, len(body), sum(body)))
+	c.got = append(c.got, fmt.Sprintf("parcel %s %s %x%x: %d %x", m.target.Text, m.label.Text, m.trace, m.head, len(body), sum(body)))
 	c.bodies += len(body)
 }
 func (c *collected) beat(uint64, uint64) {}
@@ -65,6 +65,9 @@ func anyItem(r *rand.Rand, targets, largest int) item {
 	to := fmt.Sprint("n/", r.IntN(targets))
 	if r.IntN(2) == 0 {
 		it := item{parcel: true, to: to, typeName: fmt.Sprint("method", r.IntN(3)), head: data[:min(len(data), r.IntN(5))], data: data}
+		if n := len(it.head); n > 0 && r.IntN(2) == 0 {
+			it.traced = uint16(1 + r.IntN(n))
+		}
 		it.size = envelopeCost + len(it.head) + len(data)
 		return it
 	}
@@ -238,6 +241,8 @@ var spoiltFrames = map[string][]byte{
 	"a name cut off":         frameOf(frameParcel, nameNew, 200, 'x'),
 	"an endless number":      frameOf(frameParcel, bytes.Repeat([]byte{0xff}, 20)...),
 	"a head beyond the end":  frameOf(frameParcel, nameNew, 1, 'x', nameNew, 1, 'y', 9, 0),
+	"a trace beyond the end": frameOf(frameTraced, nameNew, 1, 'x', nameNew, 1, 'y', 9, 0, 0),
+	"a trace and no head":    frameOf(frameTraced, nameNew, 1, 'x', nameNew, 1, 'y', 1, 0),
 	"a sender of which kind": frameOf(frameMessage, nameNew, 1, 'x', 0, nameNew, 1, 'y', 2),
 	"headers that are not":   frameOf(frameMessage, nameNew, 1, 'x', 0, nameNew, 1, 'y', 0, 0xff, 0xff, 0x03),
 	"a chunk of nothing":     frameOf(frameChunk, 0, 1, 2, 3),

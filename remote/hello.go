@@ -31,7 +31,9 @@ type linkHello struct {
 
 const (
 	minVersion = 2
-	maxVersion = 2
+	maxVersion = 3
+
+	versionTraced = 3 // the first in which parcels may belong to traces
 
 	helloMagic = "tlaunch\n" // before everything else, from both ends
 	helloLimit = 8 << 10     // bytes

@@ -45,7 +45,7 @@ func TestHelloRoundTrip(t *testing.T) {
 
 func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for name, h := range map[string]hello{
-		"later versions":   helloOf(3, 9, "a:1", 7, "s", 1, true),
+		"later versions":   helloOf(4, 9, "a:1", 7, "s", 1, true),
 		"an older version": helloOf(1, 1, "a:1", 7, "s", 1, true),
 		"upside down":      helloOf(3, 2, "a:1", 7, "s", 1, true),
 		"version zero":     helloOf(0, 0, "a:1", 7, "s", 1, true),
@@ -62,7 +62,7 @@ func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	h, err := parseHello(helloOf(2, 9, "a:1", 7, "s", 1, true).append(nil))
 	require.NoError(t, err, "the ranges overlap")
 	require.Equal(t, maxVersion, h.maxVersion)
-	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 3), 4))
+	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 4), 5))
 	require.ErrorIs(t, err, ErrVersion, "what a later version says beside its range is not looked at")
 }
 

@@ -47,6 +47,7 @@ type link struct {
 	incarnation uint64 // of the peer
 	system      string // and its actor system's id, which tells processes apart
 	parcels     bool   // the peer takes them
+	traces      bool   // and traced ones
 	out         *outbox
 	peerLeft    atomic.Bool // it writes no more messages
 	known       atomic.Bool // the peer knows of the link, for it has said something on it

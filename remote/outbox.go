@@ -287,7 +287,10 @@ func (it *item) kept() item {
 }
 
 func (it *item) kind() frameKind {
-	if it.parcel {
+	switch {
+	case it.traced > 0:
+		return frameTraced
+	case it.parcel:
 		return frameParcel
 	}
 	return frameMessage

@@ -218,7 +218,7 @@ func verdictOf(err error) verdict {
 func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello, name linkHello) *link {
 	l := &link{
 		e: e, p: p, made: time.Now(), member: conn.info.member, own: true, sends: true, incarnation: h.incarnation, system: h.system,
-		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels,
+		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels, traces: h.maxVersion >= versionTraced,
 		out:  newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)),
 		over: make(chan struct{}), told: make(chan struct{}),
 	}
@@ -319,6 +319,7 @@ func (l *link) putNow(lane int, it *item) error {
 		return actor.ErrNoParcels
 	}
 	if l.own {
+		l.fit(it)
 		return l.out.putNow(lane, it)
 	}
 	return l.q.putNow(lane, *it)

@@ -26,7 +26,7 @@ type reader struct {
 type sink interface {
 	// message gives an envelope; data is valid until it returns.
 	message(m *meta, data []byte)
-	// parcel gives a parcel; so are head and body, unless room holds the body.
+	// parcel gives a parcel; so are trace, head and body, unless room holds the body.
 	parcel(m *meta, body []byte, room *[]byte)
 	// beat gives a sign of life: a mark to answer, and the answer to one of ours; 0: none.
 	beat(mark, echo uint64)
@@ -175,7 +175,7 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 		r.count++
 		r.to.leaves()
 		return nil
-	case frameMessage, frameParcel:
+	case frameMessage, frameParcel, frameTraced:
 		c.meta(kind&^frameUrgent, &lane.heard, m)
 		if c.failed {
 			return fmt.Errorf("%w: a message whose fields are cut off or point nowhere", errFrame)
@@ -193,7 +193,7 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 }
 
 func (r *reader) deliver(m *meta, body []byte, room *[]byte) {
-	if m.kind == frameParcel {
+	if m.kind != frameMessage {
 		r.to.parcel(m, body, room)
 		return
 	}
@@ -219,7 +219,7 @@ func (r *reader) open(lane *inlane, c *cursor) error {
 	if c.failed || size <= wholeBytes {
 		return fmt.Errorf("%w: a large message that is none", errFrame)
 	}
-	in.meta.head = append([]byte(nil), in.meta.head...)
+	in.meta.head, in.meta.trace = append([]byte(nil), in.meta.head...), append([]byte(nil), in.meta.trace...)
 	in.open, in.n, in.size, in.room = true, 0, int(size), pool.Get(min(int(size), believedBytes))
 	lane.sizes += int(size)
 	return nil
@@ -318,7 +318,7 @@ func (s *inletSink) take(m *meta, body []byte, room *[]byte) {
 			s.bad(Panicked)
 		}
 	}()
-	if err := s.inlet.Take(m.target, m.label, m.head, body, room); err != nil {
+	if err := s.inlet.Take(m.target, m.label, m.trace, m.head, body, room); err != nil {
 		s.bad(BadEnvelope)
 	}
 }

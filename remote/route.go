@@ -54,6 +54,7 @@ func (r *route) Post(ctx context.Context, parcel actor.Parcel) error {
 	}
 	if l := r.p.Load().ready.Load(); l != nil && l.parcels { // which has its peer's record as long as it lives
 		it := newParcel(&parcel)
+		l.fit(&it)
 		return r.e.queued(ctx, r.address, l.out.put(ctx, &it))
 	}
 	p := r.hold()
@@ -66,7 +67,16 @@ func (r *route) Post(ctx context.Context, parcel actor.Parcel) error {
 		return err
 	}
 	it := newParcel(&parcel)
+	l.fit(&it)
 	return r.e.queued(ctx, r.address, l.out.put(ctx, &it))
+}
+
+// fit takes off a parcel what the peer would not understand.
+func (l *link) fit(it *item) {
+	if it.traced > 0 && !l.traces {
+		it.size -= int(it.traced)
+		it.head, it.traced = it.head[it.traced:], 0
+	}
 }
 
 // PostNow, like [Endpoint.SendNow], keeps the parcel for the link that is being made where there is none.
@@ -90,7 +100,7 @@ func (r *route) PostNow(parcel actor.Parcel) error {
 
 func newParcel(p *actor.Parcel) item {
 	return item{
-		parcel: true, to: p.Target, typeName: p.Label, head: p.Head, data: p.Body,
+		parcel: true, to: p.Target, typeName: p.Label, head: p.Head, traced: uint16(p.Traced), data: p.Body,
 		size: frameHead + len(p.Target) + len(p.Label) + len(p.Head) + len(p.Body),
 	}
 }

@@ -31,6 +31,7 @@ type order struct {
 	ID      string
 	Text    string
 	Size    int
+	Header  map[string]string // of what is asked
 }
 
 type report struct {
@@ -75,6 +76,10 @@ func stockMain(in io.Reader, out io.Writer) {
 		if m, ok := c.Message().(*wrapperspb.StringValue); ok {
 			sizes <- len(m.Value)
 		}
+	}, "headed": func(c protoactor.Context) {
+		if _, ok := c.Message().(*wrapperspb.StringValue); ok {
+			c.Respond(wrapperspb.String(fmt.Sprint(c.MessageHeader().ToMap())))
+		}
 	}} {
 		if _, err := system.Root.SpawnNamed(protoactor.PropsFromFunc(f), id); err != nil {
 			panic(err)
@@ -90,7 +95,15 @@ func stockMain(in io.Reader, out io.Writer) {
 		pid := protoactor.NewPID(o.Address, o.ID)
 		switch o.Do {
 		case "ask":
-			v, err := system.Root.RequestFuture(pid, text(o.Text), 5*time.Second).Result()
+			root := system.Root.Copy().WithSenderMiddleware(func(next protoactor.SenderFunc) protoactor.SenderFunc {
+				return func(c protoactor.SenderContext, target *protoactor.PID, m *protoactor.MessageEnvelope) {
+					for k, v := range o.Header {
+						m.SetHeader(k, v)
+					}
+					next(c, target, m)
+				}
+			})
+			v, err := root.RequestFuture(pid, text(o.Text), 5*time.Second).Result()
 			if err != nil {
 				say(report{Err: err.Error()})
 				continue

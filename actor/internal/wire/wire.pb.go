@@ -35,6 +35,7 @@ type Call struct {
 	Timeout       int64                  `protobuf:"varint,5,opt,name=timeout,proto3" json:"timeout,omitempty"`     // nanoseconds left at sending; 0: none
 	Chain         []*Link                `protobuf:"bytes,6,rep,name=chain,proto3" json:"chain,omitempty"`          // who waits for this call, outermost first
 	Batched       bool                   `protobuf:"varint,7,opt,name=batched,proto3" json:"batched,omitempty"`     // the argument is one element of a batched method
+	Trace         []byte                 `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`          // the trace that the call belongs to (../../trace.go); empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +117,13 @@ func (x *Call) GetBatched() bool {
 		return x.Batched
 	}
 	return false
+}
+
+func (x *Call) GetTrace() []byte {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
 }
 
 // Link is one waiting invocation of a node.
@@ -544,7 +552,7 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\rtlaunch.actor\"\xc7\x01\n" +
+	"wire.proto\x12\rtlaunch.actor\"\xdd\x01\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x1c\n" +
@@ -552,7 +560,8 @@ const file_wire_proto_rawDesc = "" +
 	"\bargument\x18\x04 \x01(\fR\bargument\x12\x18\n" +
 	"\atimeout\x18\x05 \x01(\x03R\atimeout\x12)\n" +
 	"\x05chain\x18\x06 \x03(\v2\x13.tlaunch.actor.LinkR\x05chain\x12\x18\n" +
-	"\abatched\x18\a \x01(\bR\abatched\":\n" +
+	"\abatched\x18\a \x01(\bR\abatched\x12\x14\n" +
+	"\x05trace\x18\b \x01(\fR\x05trace\":\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1e\n" +
 	"\n" +
