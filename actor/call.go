@@ -281,13 +281,15 @@ func (s *System) load(n *Node, msg *message, arg argument) (err error) {
 	switch {
 	case c == nil:
 		return nil
-	case c.kind == codecBytes && len(arg.bytes) <= smallBytes && !s.encode:
+	case c.kind == codecBytes && len(arg.bytes) <= smallBytes && arg.room == nil && !s.encode:
 		msg.encoded, msg.shared, msg.size = arg.bytes, true, len(arg.bytes)
 		if arg.bytes == nil {
 			msg.encoded = []byte{}
 		}
 	case c.kind == codecBytes:
-		msg.bytes = borrow(arg.bytes)
+		if msg.bytes = arg.room; msg.bytes == nil {
+			msg.bytes = borrow(arg.bytes)
+		}
 		msg.encoded, msg.size = *msg.bytes, len(arg.bytes)
 	case !s.encode && c.flat && c.err == nil:
 		msg.arg, msg.size = arg.value, c.bytes

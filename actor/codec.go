@@ -100,7 +100,8 @@ func isProto(t reflect.Type) bool {
 // An argument is what a message is given: bytes by themselves, since a value in an interface costs an allocation.
 type argument struct {
 	value any
-	bytes []byte // where the type is that of bytes
+	bytes []byte  // where the type is that of bytes
+	room  *[]byte // these, where their memory is given away with them
 }
 
 func argumentOf[A any](arg A) argument {

@@ -115,7 +115,7 @@ func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argume
 			if full != nil {
 				return s.overloaded(t, full)
 			}
-			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Head: head, Traced: len(head), Body: data}, func() proto.Message {
+			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Head: head, Traced: len(head), Body: data, Room: arg.room}, func() proto.Message {
 				return &wire.Call{Method: md.name, Signature: md.hash, Argument: data, Trace: head}
 			})
 			if err == nil {

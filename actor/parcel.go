@@ -19,6 +19,8 @@ type Parcel struct {
 	Head   []byte // what differs: short
 	Traced int    // so many bytes at the beginning of Head say what trace the message belongs to: for a process that takes such; for others without
 	Body   []byte // the argument or the result
+	// Room, not nil, is the memory of Body, which a Route that has taken the parcel owns: it is lent by package pool, or by nobody.
+	Room *[]byte
 }
 
 // A Courier is a transport that carries parcels as well.

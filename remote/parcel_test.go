@@ -128,11 +128,12 @@ func TestLargeArgumentsAndResults(t *testing.T) {
 				b[i] = byte(i)
 			}
 			require.NoError(t, actor.Tell(ctx, ref, (*shelf).Size, b))
+			require.NoError(t, actor.Give(ctx, ref, (*shelf).Size, bytes.Clone(b)))
 			echo, err := actor.Call(ctx, ref, (*shelf).Echo, b)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(b, echo))
 			clear(b) // a copy has been taken
-			sum += size
+			sum += 2 * size
 		}
 		got, err := actor.Call0(ctx, ref, (*shelf).Sizes)
 		require.NoError(t, err)

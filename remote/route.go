@@ -101,7 +101,7 @@ func (r *route) PostNow(parcel actor.Parcel) error {
 func newParcel(p *actor.Parcel) item {
 	return item{
 		parcel: true, to: p.Target, typeName: p.Label, head: p.Head, traced: uint16(p.Traced), data: p.Body,
-		size: frameHead + len(p.Target) + len(p.Label) + len(p.Head) + len(p.Body),
+		size: frameHead + len(p.Target) + len(p.Label) + len(p.Head) + len(p.Body), owned: p.Room != nil, room: p.Room,
 	}
 }
 

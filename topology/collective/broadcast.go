@@ -3,7 +3,6 @@ package collective
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 )
 
 // Streams of an operation: what it is about, and a number: of a tree, or of a member.
@@ -44,15 +43,6 @@ func (c chunks) piece(i int) []byte {
 	return c.data[at:min(at+c.size, len(c.data))]
 }
 
-// fill copies what arrived to its place.
-func fill(to []byte, p *packet) error {
-	if len(p.payload) != len(to) {
-		return fmt.Errorf("%w: %d bytes came where %d belong", ErrLost, len(p.payload), len(to))
-	}
-	copy(to, p.payload)
-	return nil
-}
-
 // A spread brings data from the root of a tree to all, chunk by chunk: each member sends a chunk on as soon as it has it, to each child at
 // the child's own speed. Members that die are left out: see serve and climb.
 type spread struct {
@@ -61,6 +51,7 @@ type spread struct {
 	tree   *tree
 	data   chunks
 	have   mark              // so many chunks are there
+	stock  stock             // of those that came last
 	before func(i int) error // waits until chunk i may be overwritten; nil: at once
 }
 
@@ -81,6 +72,8 @@ func (o *op) broadcast(trees []tree, data []byte) error {
 func (s *spread) run() error {
 	me := s.o.m.rank
 	up := s.tree.parent[me]
+	s.stock = stock{o: s.o, takers: len(s.tree.children[me])}
+	defer s.stock.empty()
 	parts := []func() error{}
 	if up >= 0 {
 		parts = append(parts, func() (err error) { up, err = s.climb(up); return err })
@@ -107,7 +100,7 @@ func (s *spread) run() error {
 func (s *spread) climb(up int) (int, error) {
 	o := s.o
 	for i := 0; i < s.data.count(); {
-		p, err := o.receive(up, stream(streamDown, s.number))
+		p, err := o.receiveLike(up, stream(streamDown, s.number), s.data.piece(i))
 		if isGoneMember(err, up) && s.tree.parent[up] >= 0 {
 			o.leaveOut(err, up)
 			up = s.tree.parent[up]
@@ -119,15 +112,13 @@ func (s *spread) climb(up int) (int, error) {
 			return up, err
 		}
 		if s.before != nil {
-			err = s.before(i)
+			if err := s.before(i); err != nil {
+				o.m.release(o.ctx, p)
+				return up, err
+			}
 		}
-		if err == nil {
-			err = fill(s.data.piece(i), p)
-		}
-		o.m.release(o.ctx, p)
-		if err != nil {
-			return up, err
-		}
+		copy(s.data.piece(i), p.payload)
+		s.stock.put(i, p)
 		i++
 		o.advance(s.have, i)
 	}
@@ -146,7 +137,7 @@ func (s *spread) serve(child, next int) error {
 		if err := o.reach(s.have, i+1); err != nil {
 			return err
 		}
-		if err := o.send(child, stream(streamDown, s.number), uint32(i-next), 0, s.data.piece(i)); err != nil {
+		if err := s.sendChunk(child, i, uint32(i-next)); err != nil {
 			return s.orphans(child, err)
 		}
 	}
@@ -161,6 +152,14 @@ func (s *spread) serve(child, next int) error {
 	}
 	o.m.release(o.ctx, p)
 	return nil
+}
+
+// sendChunk sends a chunk as the message of that index: in the memory in which it came, where nobody else needs that.
+func (s *spread) sendChunk(to, i int, index uint32) error {
+	if p := s.stock.take(i); p != nil {
+		return s.o.forward(p, to, stream(streamDown, s.number), index)
+	}
+	return s.o.send(to, stream(streamDown, s.number), index, 0, s.data.piece(i))
 }
 
 // orphans serves the members below one that is gone.

@@ -48,7 +48,7 @@ func bytesOf[E Element](s []E) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }
 
-// numbersOf is bytes as what they are the memory of. They begin where such numbers may; see aligned.
+// numbersOf is bytes as what they are the memory of. They begin where such numbers may; see isAligned.
 func numbersOf[E Number](b []byte) []E {
 	var e E
 	if len(b) == 0 {
@@ -57,31 +57,23 @@ func numbersOf[E Number](b []byte) []E {
 	return unsafe.Slice((*E)(unsafe.Pointer(&b[0])), len(b)/int(unsafe.Sizeof(e)))
 }
 
-// aligned is b, or a copy of it where numbers could not be used in place: short messages arrive anywhere.
-func aligned(b []byte) []byte {
-	if len(b) == 0 || uintptr(unsafe.Pointer(&b[0]))%8 == 0 {
-		return b
-	}
-	c := make([]uint64, (len(b)+7)/8)
-	of := unsafe.Slice((*byte)(unsafe.Pointer(&c[0])), len(b))
-	copy(of, b)
-	return of
-}
+// isAligned tells whether any numbers may begin where bytes do.
+func isAligned(b []byte) bool { return len(b) == 0 || uintptr(unsafe.Pointer(&b[0]))%8 == 0 }
 
 // A Reduction puts the slices of all members together, number by number. Its order is that of the algorithm, the same each time: so sums of
 // floating-point numbers have the same bits each time, though not those of another algorithm or group.
 type Reduction[E Number] struct {
 	name    string
-	combine func(into, from []E)
+	combine func(to, a, b []E)         // to may be a or b
 	finish  func(all []E, members int) // nil: nothing is left to do
 }
 
 // Sum adds numbers up.
 func Sum[E Number]() Reduction[E] {
-	return Reduction[E]{name: "sum", combine: func(into, from []E) {
-		from = from[:len(into)]
-		for i := range into {
-			into[i] += from[i]
+	return Reduction[E]{name: "sum", combine: func(to, a, b []E) {
+		a, b = a[:len(to)], b[:len(to)]
+		for i := range to {
+			to[i] = a[i] + b[i]
 		}
 	}}
 }
@@ -100,20 +92,20 @@ func Mean[E Number]() Reduction[E] {
 
 // Min takes the smallest; one that is no number stays.
 func Min[E Number]() Reduction[E] {
-	return Reduction[E]{name: "min", combine: func(into, from []E) {
-		from = from[:len(into)]
-		for i := range into {
-			into[i] = min(into[i], from[i])
+	return Reduction[E]{name: "min", combine: func(to, a, b []E) {
+		a, b = a[:len(to)], b[:len(to)]
+		for i := range to {
+			to[i] = min(a[i], b[i])
 		}
 	}}
 }
 
 // Max takes the largest; one that is no number stays.
 func Max[E Number]() Reduction[E] {
-	return Reduction[E]{name: "max", combine: func(into, from []E) {
-		from = from[:len(into)]
-		for i := range into {
-			into[i] = max(into[i], from[i])
+	return Reduction[E]{name: "max", combine: func(to, a, b []E) {
+		a, b = a[:len(to)], b[:len(to)]
+		for i := range to {
+			to[i] = max(a[i], b[i])
 		}
 	}}
 }
@@ -128,10 +120,10 @@ func By[E Number](f func(a, b E) E) func() Reduction[E] {
 	return func() Reduction[E] {
 		r := Reduction[E]{name: name}
 		if f != nil {
-			r.combine = func(into, from []E) {
-				from = from[:len(into)]
-				for i := range into {
-					into[i] = f(into[i], from[i])
+			r.combine = func(to, a, b []E) {
+				a, b = a[:len(to)], b[:len(to)]
+				for i := range to {
+					to[i] = f(a[i], b[i])
 				}
 			}
 		}
@@ -142,7 +134,7 @@ func By[E Number](f func(a, b E) E) func() Reduction[E] {
 // A reducer is a reduction of bytes.
 type reducer struct {
 	hash    uint32
-	combine func(into, from []byte)
+	combine func(to, a, b []byte) // of the same length; to may be a or b
 	finish  func(all []byte, members int)
 }
 
@@ -158,7 +150,7 @@ func newReducer[E Number](by func() Reduction[E]) (*reducer, error) {
 	_, _ = h.Write([]byte(r.name))
 	made := &reducer{
 		hash:    h.Sum32(),
-		combine: func(into, from []byte) { r.combine(numbersOf[E](into), numbersOf[E](aligned(from))) },
+		combine: func(to, a, b []byte) { r.combine(numbersOf[E](to), numbersOf[E](a), numbersOf[E](b)) },
 		finish:  func([]byte, int) {},
 	}
 	if r.finish != nil {

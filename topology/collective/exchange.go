@@ -54,7 +54,7 @@ func (o *op) directReduceScatter(all, mine []byte, by *reducer) error {
 	err := o.exchange(func(rank int) []byte { return o.part(all, rank) }, func(rank int) error {
 		c := o.whole(mine)
 		for i := range c.count() {
-			if err := o.combine(rank, stream(streamPart, rank), c.piece(i), by); err != nil {
+			if err := o.combine(rank, stream(streamPart, rank), c.piece(i), c.piece(i), by); err != nil {
 				return err
 			}
 		}
@@ -84,7 +84,7 @@ func (o *op) doubling(data []byte, by *reducer) error {
 	case place+most < n:
 		twin = order[place+most]
 		for i := range c.count() {
-			if err := o.combine(twin, stream(streamStep, 0), c.piece(i), by); err != nil {
+			if err := o.combine(twin, stream(streamStep, 0), c.piece(i), c.piece(i), by); err != nil {
 				return err
 			}
 		}
@@ -117,12 +117,15 @@ func (o *op) swap(with int, stream uint32, c chunks, by *reducer, other bool) er
 		return nil
 	}, func() error {
 		for i := range c.count() {
-			p, err := o.receive(with, stream)
+			mine := c.piece(i)
+			p, err := o.receiveLike(with, stream, mine)
 			if err != nil {
 				return err
 			}
-			if err = o.reach(sent, i+1); err == nil {
-				err = putTogether(c.piece(i), p, by, other)
+			if err = o.reach(sent, i+1); err == nil && other {
+				by.combine(mine, p.payload, mine)
+			} else if err == nil {
+				by.combine(mine, mine, p.payload)
 			}
 			o.m.release(o.ctx, p)
 			if err != nil {
@@ -131,20 +134,6 @@ func (o *op) swap(with int, stream uint32, c chunks, by *reducer, other bool) er
 		}
 		return nil
 	})
-}
-
-func putTogether(mine []byte, p *packet, by *reducer, other bool) error {
-	if len(mine) != len(p.payload) || !other {
-		if len(mine) == len(p.payload) {
-			by.combine(mine, p.payload)
-			return nil
-		}
-		return fill(mine, p)
-	}
-	theirs := aligned(p.payload)
-	by.combine(theirs, mine)
-	copy(mine, theirs)
-	return nil
 }
 
 // barrier tells members at distances 1, 2, 4 … that it is there, and hears the same of others: of all after the last step (Hensgen, Finkel,
@@ -168,8 +157,8 @@ func (o *op) barrier() error {
 // treeBarrier waits for all below, then for the one above.
 func (o *op) treeBarrier(t *tree) error {
 	one := make([]byte, 8)
-	if err := o.reduce([]tree{*t}, one, &reducer{combine: func(into, from []byte) {
-		binary.LittleEndian.PutUint64(into, binary.LittleEndian.Uint64(into)+binary.LittleEndian.Uint64(from))
+	if err := o.reduce([]tree{*t}, one, &reducer{combine: func(to, a, b []byte) {
+		binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(a)+binary.LittleEndian.Uint64(b))
 	}, finish: func([]byte, int) {}}); err != nil {
 		return err
 	}

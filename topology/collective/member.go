@@ -79,6 +79,16 @@ type packet struct {
 	header
 	payload []byte
 	whole   []byte
+	used    bool // its sender has, or will have, its window back
+	given   bool // its memory is another's
+}
+
+// free gives the memory of a packet back, unless it went on.
+func (p *packet) free() {
+	if whole := p.whole[:cap(p.whole)]; !p.given {
+		pool.Put(&whole)
+	}
+	p.whole, p.payload = nil, nil
 }
 
 func (m *Member) member() *Member { return m }
@@ -164,7 +174,7 @@ func (m *Member) Collective(ctx context.Context, message []byte) error {
 		m.abortLocked(h.seq, f)
 		return nil
 	}
-	return m.dataLocked(ctx, &packet{h, payload, message})
+	return m.dataLocked(ctx, &packet{header: h, payload: payload, whole: message})
 }
 
 // metLocked notes that another member was heard of. One that was started again has nothing of what was under way.
@@ -201,7 +211,13 @@ func (m *Member) dataLocked(ctx context.Context, p *packet) error {
 		m.current.failLocked(m.disagreement(p.from, p.sig, m.current.sig), true)
 		return nil
 	}
-	actor.Keep(ctx)
+	if isAligned(p.whole) {
+		actor.Keep(ctx)
+	} else { // a small one, in memory that it shares
+		own := pool.Get(size)
+		copy(*own, p.whole)
+		p.whole, p.payload = *own, (*own)[headerSize:]
+	}
 	e.parked += size
 	s := m.slotLocked(p.seq, p.from, p.stream)
 	s.queue = append(s.queue, p)
@@ -275,16 +291,22 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	return s, nil
 }
 
-// release gives back a packet that was used: its memory, and window to its sender once that is worth a message.
+// release gives back a packet that was used: its window and its memory.
 func (m *Member) release(ctx context.Context, p *packet) {
-	from, size := p.from, len(p.whole)
-	whole := p.whole[:cap(p.whole)]
-	p.whole, p.payload = nil, nil
-	pool.Put(&whole)
+	m.used(ctx, p)
+	p.free()
+}
+
+// used gives the window of a packet back to its sender, once that is worth a message.
+func (m *Member) used(ctx context.Context, p *packet) {
+	if p.used {
+		return
+	}
+	p.used = true
 	m.mu.Lock()
-	e := &m.edges[from]
-	e.parked -= size
-	e.owed += size
+	e := &m.edges[p.from]
+	e.parked -= len(p.whole)
+	e.owed += len(p.whole)
 	grant := e.owed
 	if grant < grantBytes {
 		m.mu.Unlock()
@@ -292,7 +314,7 @@ func (m *Member) release(ctx context.Context, p *packet) {
 	}
 	e.owed = 0
 	m.mu.Unlock()
-	m.grant(ctx, from, grant)
+	m.grant(ctx, p.from, grant)
 }
 
 // dueLocked takes what is worth giving back to others; nil: nothing. Of what came too late for its operation nobody else thinks.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
-	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
 const (
@@ -339,38 +338,6 @@ func (o *op) heed(peer int, s Status, asks int, idle *int, got *uint64) error {
 		}
 	}
 	return nil
-}
-
-// send sends the next message of a stream to another member, once that one has room. The payload is copied.
-func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) error {
-	size := headerSize + len(payload)
-	m := o.m
-	err := o.wait(to, func() bool {
-		e := &m.edges[to]
-		if e.out > 0 && e.out+size > windowBytes {
-			return false
-		}
-		e.out += size
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	h := header{kind: kindData, flags: flags, from: m.rank, seq: o.seq, stream: stream, index: index, sig: o.sig, instance: m.instance}
-	message := pool.Get(size)
-	h.put(*message)
-	copy((*message)[headerSize:], payload)
-	err = actor.Tell(o.ctx, m.ref(o.ctx, to), Port.Collective, *message)
-	pool.Put(message)
-	if err == nil {
-		m.mu.Lock()
-		m.edges[to].sent++
-		m.mu.Unlock()
-	}
-	if err != nil && isGone(err) && o.ctx.Err() == nil {
-		return &goneError{to, m.plan.name(to), err}
-	}
-	return err
 }
 
 // receive takes the next message of a stream of another member. The caller releases it.

@@ -1,6 +1,6 @@
 package collective
 
-import "github.com/tartrl/tlaunch-go/internal/pool"
+import "fmt"
 
 // A climbing brings the data of all to the root of a tree, chunk by chunk, put together on the way.
 type climbing struct {
@@ -53,40 +53,55 @@ func (c *climbing) run() error {
 	return nil
 }
 
-// chunk puts a chunk together from this member's and those of the members below it, in their order, and sends it on.
+// chunk puts a chunk together from this member's and those of the members below it, in their order, and sends it on: in the memory in which the first
+// of them came.
 func (c *climbing) chunk(i int) error {
 	o, me := c.o, c.o.m.rank
 	mine := c.data.piece(i)
-	up := c.tree.parent[me]
-	into := mine
-	if up >= 0 && len(c.tree.children[me]) > 0 {
-		room := pool.Get(len(mine))
-		defer pool.Put(room)
-		into = *room
-		copy(into, mine)
-	}
-	for _, child := range c.tree.children[me] {
-		if err := o.combine(child, stream(streamUp, c.number), into, c.by); err != nil {
-			return err
-		}
+	up, below := c.tree.parent[me], c.tree.children[me]
+	if up >= 0 && len(below) == 0 {
+		return o.send(up, stream(streamUp, c.number), uint32(i), 0, mine)
 	}
 	if up < 0 {
-		c.by.finish(into, len(c.tree.parent))
+		for _, child := range below {
+			if err := o.combine(child, stream(streamUp, c.number), mine, mine, c.by); err != nil {
+				return err
+			}
+		}
+		c.by.finish(mine, len(c.tree.parent))
 		return nil
 	}
-	return o.send(up, stream(streamUp, c.number), uint32(i), 0, into)
-}
-
-// combine puts the next message of a stream together with what is in into.
-func (o *op) combine(from int, stream uint32, into []byte, by *reducer) error {
-	p, err := o.receive(from, stream)
+	p, err := o.receiveLike(below[0], stream(streamUp, c.number), mine)
 	if err != nil {
 		return err
 	}
-	defer o.m.release(o.ctx, p)
-	if len(p.payload) != len(into) {
-		return fill(into, p)
+	c.by.combine(p.payload, mine, p.payload)
+	for _, child := range below[1:] {
+		if err := o.combine(child, stream(streamUp, c.number), p.payload, p.payload, c.by); err != nil {
+			o.m.release(o.ctx, p)
+			return err
+		}
 	}
-	by.combine(into, p.payload)
+	return o.forward(p, up, stream(streamUp, c.number), uint32(i))
+}
+
+// receiveLike is receive of a message that is as long as what it belongs to.
+func (o *op) receiveLike(from int, stream uint32, like []byte) (*packet, error) {
+	p, err := o.receive(from, stream)
+	if err == nil && len(p.payload) != len(like) {
+		err = fmt.Errorf("%w: %d bytes came where %d belong", ErrLost, len(p.payload), len(like))
+		o.m.release(o.ctx, p)
+	}
+	return p, err
+}
+
+// combine puts the next message of a stream together with what is in with.
+func (o *op) combine(from int, stream uint32, into, with []byte, by *reducer) error {
+	p, err := o.receiveLike(from, stream, into)
+	if err != nil {
+		return err
+	}
+	by.combine(into, with, p.payload)
+	o.m.release(o.ctx, p)
 	return nil
 }

@@ -100,15 +100,12 @@ func (o *op) give(to int, stream uint32, data []byte) error {
 func (o *op) take(from int, stream uint32, data []byte) error {
 	c := o.whole(data)
 	for i := range c.count() {
-		p, err := o.receive(from, stream)
+		p, err := o.receiveLike(from, stream, c.piece(i))
 		if err != nil {
 			return err
 		}
-		err = fill(c.piece(i), p)
+		copy(c.piece(i), p.payload)
 		o.m.release(o.ctx, p)
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -120,9 +117,7 @@ func (o *op) relay(from, to int, stream uint32, n int) error {
 		if err != nil {
 			return err
 		}
-		err = o.send(to, stream, uint32(i), 0, p.payload)
-		o.m.release(o.ctx, p)
-		if err != nil {
+		if err := o.forward(p, to, stream, uint32(i)); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ type pass struct {
 	combines int
 	by       *reducer
 	got      mark // so many chunks have come
+	stock    stock
 }
 
 func (o *op) newPass(order []int, parts []chunks) *pass {
@@ -34,6 +35,8 @@ func (p *pass) run() error {
 		}
 		return nil
 	}
+	p.stock = stock{o: p.o, takers: 1}
+	defer p.stock.empty()
 	return p.o.each(p.send, p.receive)
 }
 
@@ -54,13 +57,21 @@ func (p *pass) send() error {
 			if err := p.o.reach(p.got, index+1-own); err != nil {
 				return err
 			}
-			if err := p.o.send(next, stream(streamRing, 0), uint32(index), 0, part.piece(i)); err != nil {
+			if err := p.sendChunk(next, index, index-own, part.piece(i)); err != nil {
 				return err
 			}
 			index++
 		}
 	}
 	return nil
+}
+
+// sendChunk sends the message of that index, which came as the one of another, unless it is this member's own.
+func (p *pass) sendChunk(to, index, came int, data []byte) error {
+	if q := p.stock.take(came); q != nil {
+		return p.o.forward(q, to, stream(streamRing, 0), uint32(index))
+	}
+	return p.o.send(to, stream(streamRing, 0), uint32(index), 0, data)
 }
 
 func (p *pass) receive() error {
@@ -70,9 +81,12 @@ func (p *pass) receive() error {
 	for step := range p.steps {
 		part := p.part(step + 1)
 		for i := range part.count() {
-			if err := p.one(last, step, part.piece(i)); err != nil {
+			to := part.piece(i)
+			q, err := p.o.receiveLike(last, stream(streamRing, 0), to)
+			if err != nil {
 				return err
 			}
+			p.use(q, step, came, to)
 			came++
 			p.o.advance(p.got, came)
 		}
@@ -80,23 +94,36 @@ func (p *pass) receive() error {
 	return nil
 }
 
-// one receives a chunk. It comes around only after this member's own chunk of that place has gone.
-func (p *pass) one(from, step int, to []byte) error {
-	if step < p.combines {
-		if err := p.o.combine(from, stream(streamRing, 0), to, p.by); err != nil {
-			return err
+// use does with a chunk what the step is for, and lets it go on. It comes around only after this member's own chunk of that place has gone, which
+// is not needed any more: a sum that only passes by does not go through it.
+func (p *pass) use(q *packet, step, index int, to []byte) {
+	goesOn := step+1 < p.steps && !p.stock.isFull()
+	switch {
+	case step >= p.combines:
+		copy(to, q.payload)
+	case !goesOn:
+		p.by.combine(to, to, q.payload)
+		p.finishIn(step, to)
+	default:
+		p.by.combine(q.payload, to, q.payload)
+		if p.finishIn(step, q.payload) {
+			copy(to, q.payload)
 		}
-		if step == p.combines-1 {
-			p.by.finish(to, len(p.order))
-		}
-		return nil
 	}
-	q, err := p.o.receive(from, stream(streamRing, 0))
-	if err != nil {
-		return err
+	if goesOn {
+		p.stock.put(index, q)
+	} else {
+		p.o.m.release(p.o.ctx, q)
 	}
-	defer p.o.m.release(p.o.ctx, q)
-	return fill(to, q)
+}
+
+// finishIn ends the reduction of a chunk, and reports that, where it was the last step to put something together.
+func (p *pass) finishIn(step int, chunk []byte) bool {
+	if step != p.combines-1 {
+		return false
+	}
+	p.by.finish(chunk, len(p.order))
+	return true
 }
 
 // cut is data in n parts of whole numbers of width bytes, as even as can be.

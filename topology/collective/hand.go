@@ -1,0 +1,132 @@
+package collective
+
+import (
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
+
+// How a message goes to another member: its memory goes with it, so that what a member only passes on is never copied.
+
+// send sends the next message of a stream to another member, once that one has room. The payload is copied.
+func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) error {
+	size := headerSize + len(payload)
+	if err := o.await(to, size); err != nil {
+		return err
+	}
+	message := pool.Get(size)
+	copy((*message)[headerSize:], payload)
+	err := o.hand(to, stream, index, flags, *message)
+	if err != nil {
+		pool.Put(message)
+	}
+	return err
+}
+
+// forward sends what has come to another member, as the next message of a stream. The packet is used up, whatever becomes of it.
+func (o *op) forward(p *packet, to int, stream, index uint32) error {
+	defer o.m.release(o.ctx, p) // also where its memory is gone
+	if err := o.await(to, len(p.whole)); err != nil {
+		return err
+	}
+	err := o.hand(to, stream, index, 0, p.whole)
+	if err == nil {
+		p.given = true
+	}
+	return err
+}
+
+// await waits until another member has room for so many bytes, and takes it.
+func (o *op) await(to, size int) error {
+	return o.wait(to, func() bool {
+		e := &o.m.edges[to]
+		if e.out > 0 && e.out+size > windowBytes {
+			return false
+		}
+		e.out += size
+		return true
+	})
+}
+
+// hand writes the header of a message for which there is room, and gives its memory away. After an error it is still the caller's.
+func (o *op) hand(to int, stream, index uint32, flags uint8, message []byte) error {
+	m := o.m
+	h := header{kind: kindData, flags: flags, from: m.rank, seq: o.seq, stream: stream, index: index, sig: o.sig, instance: m.instance}
+	h.put(message)
+	size, restarts := len(message), o.restarts[to]
+	err := actor.Give(o.ctx, m.ref(o.ctx, to), Port.Collective, message)
+	m.mu.Lock()
+	if e := &m.edges[to]; err == nil {
+		e.sent++
+	} else if e.restarts == restarts { // it was not sent, and takes nothing there
+		e.out = max(0, e.out-size)
+	}
+	m.mu.Unlock()
+	if err != nil && isGone(err) && o.ctx.Err() == nil {
+		return &goneError{to, m.plan.name(to), err}
+	}
+	return err
+}
+
+// stockMost is how many chunks a member keeps in the memory in which they came, until it can send them on.
+const stockMost = 8
+
+// A stock is chunks that have come, are in their place, and are to go on: who takes the last of those that it is for sends that memory, the
+// others send copies. Guarded by the member's mu.
+type stock struct {
+	o      *op
+	takers int // of each chunk
+	kept   []stocked
+}
+
+type stocked struct {
+	index, left int
+	packet      *packet
+}
+
+// put keeps a packet, which is not parked any more, or gives its memory back.
+func (s *stock) put(index int, p *packet) {
+	s.o.m.used(s.o.ctx, p)
+	s.o.m.mu.Lock()
+	room := s.takers > 0 && len(s.kept) < stockMost
+	if room {
+		s.kept = append(s.kept, stocked{index, s.takers, p})
+	}
+	s.o.m.mu.Unlock()
+	if !room {
+		p.free()
+	}
+}
+
+// isFull tells whether the next packet would not be kept. Only who puts them may rely on it.
+func (s *stock) isFull() bool {
+	s.o.m.mu.Lock()
+	defer s.o.m.mu.Unlock()
+	return len(s.kept) >= stockMost
+}
+
+// take gives a chunk's packet to the last who takes it; nil to the others, and where it was not kept.
+func (s *stock) take(index int) *packet {
+	s.o.m.mu.Lock()
+	defer s.o.m.mu.Unlock()
+	for i := range s.kept {
+		k := &s.kept[i]
+		if k.index != index {
+			continue
+		}
+		if k.left--; k.left > 0 {
+			return nil
+		}
+		p := k.packet
+		s.kept = append(s.kept[:i], s.kept[i+1:]...)
+		return p
+	}
+	return nil
+}
+
+// empty gives back the memory of what nobody has taken.
+func (s *stock) empty() {
+	for _, k := range s.kept {
+		k.packet.free()
+	}
+	s.kept = nil
+}
