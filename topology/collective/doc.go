@@ -33,6 +33,15 @@
 //
 //	err := collective.AllReduce(ctx, w, w.gradients, collective.Mean, collective.Using(collective.Auto))
 //
+// Of what changes all the time, such as the weights of a network, members read versions. A [Publisher] has the newest, a set of tensors; each
+// [Reader] gets it as fast as it can, from the publisher or from another reader, and reads on while the next one arrives:
+//
+//	weights, err := collective.NewPublisher(ctx, learner, "weights")        // in the Run of one member
+//	number, err := weights.Publish(map[string]tensor.Tensor{"w": tensor.Of(w)})
+//
+//	weights, err := collective.NewReader(ctx, actor, 0, "weights")          // in those of others
+//	v, err := weights.Latest(ctx)
+//
 // # Guarantees
 //
 // The same algorithm, chunk size and members put numbers together in the same order, so that results have the same bits each time; and all
@@ -50,6 +59,13 @@
 // have everything; a [MissingError] says who is missing, at the root for certain. Other operations fail, at all members, with that error.
 // An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
 //
+// Readers see whole versions, ever newer. A version that a newer one has overtaken may be left out, and all before it; what was published last
+// arrives. Publish waits for nobody, and a slow reader holds up only those that read from it. Readers get versions along the tree of the
+// group's shape, or the chain in a net: data crosses to a host once, however many members read there, and these share its memory where they are of one process. Chunks of 128 KiB that
+// are the same as in the version that a reader has are not sent to it. A reader may come and go at any time, and so may those through which others read: these turn to the next one above,
+// and go on with the chunks they have. A host holds the newest version and the one that arrives, beside those that readers keep, and one more for each
+// member below that is slower than they come. Numbers of versions grow at every reader, also when the publisher is started again.
+//
 // # Cancellation
 //
 // The end of a member's context ends the operation for all of them, with an error that wraps [ErrAborted] and the context's; so does one that was over
@@ -57,6 +73,10 @@
 // finds out by asking: a member that has waited for 50 ms asks the other how far it is, and again ever less often.
 //
 // # Limits
+//
+// Readers and publishers are members of a group, not guests of a run. They may be used during operations; a publication needs the node's turn now and then, for
+// microseconds: one whose turn is taken for 5 seconds is left by those who read from it. The publisher finds what has changed by comparing bytes with its
+// last version, so after a start it sends everything again.
 //
 // A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).

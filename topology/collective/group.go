@@ -26,6 +26,10 @@ type Port interface {
 	CollectiveTell(ctx context.Context, r Routed) error
 	// CollectiveRoute passes a [Question] on, and answers back.
 	CollectiveRoute(ctx context.Context, r Routed) (Answer, error)
+	// CollectiveAttach lets another member read a publication from this one.
+	CollectiveAttach(ctx context.Context, a Attach) (Attached, error)
+	// CollectiveLetter takes what another member says about a publication.
+	CollectiveLetter(ctx context.Context, message []byte) error
 }
 
 // A Group is nodes of a program that act together. It is built where the program is: every process builds the same.
@@ -91,8 +95,10 @@ func (g *Group) Shape() *topology.Shape { return g.shape }
 type plan struct {
 	shape *topology.Shape
 
-	mu    sync.Mutex
-	trees map[treeKey][]tree
+	mu        sync.Mutex
+	trees     map[treeKey][]tree
+	published map[publicationKey]*publication // by the members of this process
+	over      map[publicationKey]bool         // those whose publisher has closed
 }
 
 // OpaqueToDigest keeps the plan out of what processes compare.
