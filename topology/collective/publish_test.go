@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,12 +121,26 @@ func TestPublishSendsWhatChanged(t *testing.T) {
 	var got [2]sync.WaitGroup
 	got[0].Add(5)
 	got[1].Add(5)
+	var begun sync.WaitGroup
+	begun.Add(6)
+	stats := make([]func() collective.PublishStats, 6)
 	var mu sync.Mutex
 	received := map[int]uint64{}
 	g.do(func(ctx context.Context, w *worker) error {
 		if w.Rank() == 0 {
 			p, err := collective.NewPublisher(ctx, w, "weights")
 			require.NoError(t, err)
+			stats[0] = p.Stats
+			begun.Done()
+			begun.Wait()
+			require.Eventually(t, func() bool { // each in its place: the first of a host reads from the first of the one before
+				for rank, readers := range []int{2, 2, 1, 0, 0, 0} {
+					if stats[rank]().Readers != readers {
+						return false
+					}
+				}
+				return true
+			}, patience, 10*time.Millisecond)
 			_, err = p.Publish(map[string]tensor.Tensor{"body": tensor.Of(body), "rest": tensor.Of([]int8{1})})
 			require.NoError(t, err)
 			got[0].Wait()
@@ -141,6 +156,8 @@ func TestPublishSendsWhatChanged(t *testing.T) {
 		}
 		r, err := collective.NewReader(ctx, w, 0, "weights")
 		require.NoError(t, err)
+		stats[w.Rank()] = r.Stats
+		begun.Done()
 		number := uint64(0)
 		for i := range got {
 			v, err := r.Next(ctx, number)

@@ -13,6 +13,9 @@ import (
 const (
 	// attachPatience is how long a member takes to answer before it counts as gone: one whose turn is taken for longer is read from no more.
 	attachPatience = 5 * time.Second
+	// nearFirst is how long a new reader asks the nearest member alone, who may be about to begin too: so that those who begin together
+	// find their places before data flows.
+	nearFirst = 200 * time.Millisecond
 	// grantPublished is how many bytes are given back at a time.
 	grantPublished = windowBytes / 4
 	// stillAsks is how often the member above may say that it has sent all it has while something is missing here, and nothing comes, before
@@ -100,18 +103,19 @@ type lead struct {
 
 // follow reads from above until the publication ends.
 func (p *publication) follow() {
+	near := time.Now().Add(nearFirst)
 	to := lead{-1, -1}
 	for p.ctx.Err() == nil {
-		if p.find(to) {
+		if p.find(to, near) {
 			to = p.read()
 		}
 	}
 }
 
 // find goes to a member that can be read from, the nearest unless it is led elsewhere. It is false when the publication has ended.
-func (p *publication) find(to lead) bool {
+func (p *publication) find(to lead, near time.Time) bool {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, askMost) {
-		if p.tryAll(to) {
+		if p.tryAll(to, time.Now().Before(near)) {
 			return true
 		}
 		to = lead{-1, -1}
@@ -123,12 +127,15 @@ func (p *publication) find(to lead) bool {
 	}
 }
 
-func (p *publication) tryAll(to lead) bool {
+func (p *publication) tryAll(to lead, near bool) bool {
 	var avoid []int
 	if to.lost >= 0 {
 		avoid = append(avoid, to.lost)
 	}
 	candidates := p.lineage.candidates(p.m.rank)
+	if near {
+		candidates = candidates[:1]
+	}
 	if to.next >= 0 {
 		candidates = slices.Insert(candidates, 0, to.next)
 	}
