@@ -48,7 +48,7 @@ func Connect(ctx context.Context, i Invitation, opts ...ConnectOption) (*Connect
 	}
 	c := &Connection{grant: g, logger: s.logger, table: actor.NewTable(), where: g.whereabouts()}
 	c.sys = actor.NewSystem(g.bounds.system(actor.Config{
-		Host: g.Credentials.Name, Table: c.table, Locate: c.where.locate, Fate: c.fate, Away: c.away, Logger: s.logger,
+		Host: g.Credentials.Name, Table: c.table, Locate: c.where.locate, Fate: c.fate, Away: c.away, Logger: s.logger, TracerProvider: s.tracer,
 	}))
 	c.endpoint, err = remote.New(g.bounds.endpoint(remote.Config{
 		System: c.sys.Actors(), Credentials: &g.Credentials, Down: c.sys.PeerDown, Logger: s.logger,

@@ -20,6 +20,7 @@ type program struct {
 	err        error // why it cannot be launched
 	localHosts int
 	tls        func(host string) (*tls.Config, error)
+	traced     TraceSetup
 	config     reflect.Type
 	bounds     Bounds
 	build      func(p *Program, config []byte) error

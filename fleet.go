@@ -31,6 +31,7 @@ type fleet struct {
 	sys       *actor.System
 	endpoint  *remote.Endpoint
 	door      *door
+	tracing   tracing
 	where     *whereabouts
 	config    []byte
 	ctx       context.Context // ends when nothing is left of the run
@@ -105,9 +106,13 @@ func (f *fleet) prepare(ctx context.Context, d *program) (err error) {
 	if f.registry, err = f.newRegistry(ctx); err != nil {
 		return err
 	}
+	if f.tracing, err = d.tracing(launcherName); err != nil {
+		return err
+	}
 	f.door = newDoor(f)
 	f.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: "launcher", Table: f.run.table, Locate: f.where.locate, Fate: f.where.fate, Away: f.where.away, Logger: s.logger,
+		TracerProvider: f.tracing.provider,
 	}))
 	cfg := d.bounds.endpoint(remote.Config{
 		System: f.sys.Actors(), Address: launcherAddress(id), Down: f.sys.PeerDown, Dial: f.dial, Expect: f.where.hostAt, Logger: s.logger,
@@ -421,6 +426,9 @@ func (f *fleet) close() {
 		if err := f.sys.Close(ctx); err != nil {
 			log.Debug("closing the actor system", "error", err)
 		}
+	}
+	if err := f.tracing.close(ctx); err != nil {
+		log.Warn("tracing", "error", err)
 	}
 	if f.registry != nil {
 		if err := f.registry.Close(ctx); err != nil {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/cluster"
 	"github.com/tartrl/tlaunch-go/remote"
@@ -53,6 +55,7 @@ type ConnectOption func(*connectSettings)
 type connectSettings struct {
 	consul *ConsulConfig
 	logger *slog.Logger
+	tracer trace.TracerProvider
 }
 
 // FindInConsul takes the addresses of the run's hosts from Consul instead of

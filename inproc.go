@@ -17,6 +17,7 @@ type local struct {
 	sys      *actor.System
 	crews    []*crew
 	commands *commandSite
+	tracing  tracing
 }
 
 func launchInProcess(ctx context.Context, d *program, config []byte, s *settings) (*Run, error) {
@@ -42,16 +43,21 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 	if e.commands, err = prepareHere(ctx, r, s); err != nil {
 		return nil, failedLaunch(d.name, err)
 	}
+	if e.tracing, err = d.tracing(launcherName); err != nil {
+		e.commands.close()
+		return nil, failedLaunch(d.name, err)
+	}
 	st := &stage{stop: func(string) { r.beginEnd(true) }, names: g.names(), commands: e.commands}
 	e.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: "this process", Table: table, Context: withStage(context.Background(), st), Encode: s.encode, Logger: s.logger,
+		TracerProvider: e.tracing.provider,
 	}))
 	again := func(key string) (any, error) { return d.freshValue(config, hosts, table, g.summary, key) }
 	for _, h := range g.usedHosts(hosts) {
 		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })
 		if err != nil {
 			e.commands.close()
-			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
+			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background()), e.tracing.close(ctx)) // no node has been opened: nothing to wait for
 		}
 		c.again, c.logger = again, s.logger
 		e.crews = append(e.crews, c)
@@ -91,6 +97,9 @@ func (e *local) end(ctx context.Context, drain bool) []failure {
 	}
 	if err := e.sys.Close(ctx); err != nil && len(all) == 0 {
 		all = append(all, failure{blame: blameOverdue, err: err})
+	}
+	if err := e.tracing.close(ctx); err != nil {
+		e.run.logger.Warn("tracing", "error", err)
 	}
 	return all
 }

@@ -45,6 +45,7 @@ type worker struct {
 	registry cluster.Registry
 	crew     *crew
 	commands *commandSite
+	tracing  tracing
 	address  string
 	heard    time.Time      // when the launcher's welcome came
 	group    sync.WaitGroup // of goroutines that end with the process's streams
@@ -165,10 +166,15 @@ func (w *worker) open(d *program, st *stage) error {
 		Expect: w.hostAt, Join: w.join,
 	})
 	identify(&cfg, d, w.orders.OwnTLS, w.orders.Credentials, w.orders.Host, w.orders.Incarnation)
+	if w.tracing, err = d.tracing(w.orders.Host); err != nil {
+		l.Close()
+		return err
+	}
 	w.sys = actor.NewSystem(d.bounds.system(actor.Config{
 		Host: hostOf(w.orders.Host), Table: w.table, Locate: w.where.locate, Fate: w.where.fate, Away: w.where.away,
 		Context: withStage(context.Background(), st), Logger: w.logger,
-		Alone: true, // main has not begun here, and no node
+		TracerProvider: w.tracing.provider,
+		Alone:          w.tracing.provider == nil, // main has not begun here, and no node: but who knows what a tracer does
 	}))
 	cfg.System, cfg.Down = w.sys.Actors(), w.sys.PeerDown
 	if w.endpoint, err = remote.New(cfg); err != nil {
@@ -348,7 +354,7 @@ func (w *worker) serve() int {
 func (w *worker) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	for _, f := range []func(context.Context) error{w.sys.Close, w.endpoint.Close, w.registry.Close} {
+	for _, f := range []func(context.Context) error{w.sys.Close, w.endpoint.Close, w.registry.Close, w.tracing.close} {
 		if err := f(ctx); err != nil {
 			w.logger.Debug("closing", "error", err)
 		}

@@ -63,6 +63,11 @@ func TestObserveProgramRuns(t *testing.T) {
 	require.Contains(t, string(out), `tlaunch_node_messages_total{node="exporter/0"} 10`)
 }
 
+// What docs/observe.md shows of traces is what ExampleTraced runs.
+func TestObserveShowsTheExampleOfTraces(t *testing.T) {
+	require.Contains(t, read(t, "../example_traced_test.go"), block(t, read(t, "../docs/observe.md"), "go\n// setUp")[1:])
+}
+
 func TestGuideListsFlags(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), build(t, "./star"), "-help")
 	cmd.Args[0] = "star"
