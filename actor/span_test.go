@@ -56,7 +56,7 @@ func requireParent(t *testing.T, parent trace.SpanContext, s sdktrace.ReadOnlySp
 func attributesOf(s sdktrace.ReadOnlySpan) map[string]string {
 	m := map[string]string{}
 	for _, a := range s.Attributes() {
-		m[string(a.Key)] = a.Value.Emit()
+		m[string(a.Key)] = a.Value.String()
 	}
 	return m
 }
@@ -90,7 +90,6 @@ func traced(t *testing.T, cfg actor.Config, f func(t *testing.T, c *testCluster,
 type hop struct {
 	next actor.Ref[*hop]
 	seen chan trace.SpanContext
-	told chan struct{} // of the last: its last tell is over
 }
 
 func (h *hop) Ask(ctx context.Context, hops int) (int, error) {
