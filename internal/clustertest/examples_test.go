@@ -6,7 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,4 +85,39 @@ func TestProducersOnTwoInventories(t *testing.T) {
 		_, err := os.Stat(h.Home + "/.cache/tlaunch/" + before)
 		require.NoError(t, err, "what ran on %s is the same file", h.Name)
 	}
+}
+
+// What was trained has the same bits on one host and on four, of which only the first has the images.
+func TestSameBitsOnOneHostAndOnFour(t *testing.T) {
+	c := up(t, 4)
+	lines := strings.SplitAfter(read(t, c.inventory), "\n")
+	binary := build(t, "examples/mnist", raceEnabled)
+	data := c.Hosts[0].Home + "/digits"
+	require.NoError(t, os.Mkdir(data, 0o755))
+	const images, side = 1000, 8
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, set := range []string{"train", "t10k"} {
+		pixels, labels := make([]byte, images*side*side), make([]byte, images)
+		for i := range pixels {
+			pixels[i] = byte(r.Uint32())
+		}
+		for i := range labels {
+			labels[i] = pixels[i*side*side] % 10
+		}
+		// The header: the format is that of examples/mnist/idx.go.
+		require.NoError(t, os.WriteFile(filepath.Join(data, set+"-images-idx3-ubyte"), append([]byte{0, 0, 8, 3, 0, 0, images >> 8, images & 255, 0, 0, 0, side, 0, 0, 0, side}, pixels...), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(data, set+"-labels-idx1-ubyte"), append([]byte{0, 0, 8, 1, 0, 0, images >> 8, images & 255}, labels...), 0o600))
+	}
+	weights := map[string]bool{}
+	for _, hosts := range []int{1, 4} {
+		inventory := write(t, fmt.Sprintf("hosts%d", hosts), strings.Join(lines[:hosts], ""))
+		r := launch(t, nil, binary, "-launch", "ssh", "-hosts", inventory, "-ssh-config", c.Config, "-data", data, "-steps", "100", "-batch", "32", "-epochs", "4")
+		require.Zero(t, r.status)
+		found := regexp.MustCompile(`mnist workers=(\d) steps=100 .*weights=(\w+)`).FindStringSubmatch(r.out)
+		require.NotNil(t, found, r.out)
+		require.Equal(t, fmt.Sprint(hosts), found[1])
+		weights[found[2]] = true
+		c.requireClean(t)
+	}
+	require.Len(t, weights, 1)
 }
