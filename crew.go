@@ -22,9 +22,11 @@ type crew struct {
 	ended   func(outcome)                           // told how a node's Start or Run ended; called concurrently
 	again   func(key string) (value any, err error) // of a node, in a program that is built anew
 	logger  *slog.Logger
-	done    []string      // nodes that have run in an earlier process, and are not run again
-	lost    []string      // nodes that were given up before
-	halt    chan struct{} // closed when the crew is told to stop
+	done    []string        // nodes that have run in an earlier process, and are not run again
+	lost    []string        // nodes that were given up before
+	halt    chan struct{}   // closed when the crew is told to stop
+	runs    context.Context // of all Runs
+	endRuns context.CancelCauseFunc
 
 	mu      sync.Mutex // guards these, and the members' actors and lives
 	started bool
@@ -48,6 +50,7 @@ type outcome struct {
 // newCrew makes actors of a host's nodes: messages gather from now on.
 func newCrew(host string, nodes []*node, sys *actor.System, st *stage, ended func(outcome)) (*crew, error) {
 	c := &crew{host: host, sys: sys, stage: st, ended: ended, logger: slog.New(slog.DiscardHandler), halt: make(chan struct{})}
+	c.runs, c.endRuns = context.WithCancelCause(context.Background())
 	for _, n := range nodes {
 		m := &member{node: n, lived: make(chan struct{})}
 		var err error
@@ -90,13 +93,43 @@ func (c *crew) live(m *member, a *actor.Node) {
 		c.dismiss(m, a)
 		return
 	}
-	ctx := context.Background() // nodes have contexts of their own, which stop ends
-	if err := a.Start(ctx); err != nil {
+	if err := a.Start(context.Background()); err != nil { // nodes have contexts of their own, which stop ends
 		report("start", err)
 		return
 	}
 	if m.active() && !slices.Contains(c.done, m.key) {
-		report("run", a.Run(ctx))
+		report("run", a.Run(c.runs))
+	}
+}
+
+// halted notes that the crew ends: nothing is started any more.
+func (c *crew) halted() (started bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopped {
+		close(c.halt)
+	}
+	c.stopped = true
+	return c.started
+}
+
+// finish ends the contexts of all Runs. In an orderly end that comes before
+// the nodes are drained: a method may wait for what nobody will bring any more,
+// and returns when its caller gives up.
+func (c *crew) finish() {
+	c.halted()
+	c.endRuns(actor.ErrStopped)
+}
+
+// settle waits until all Runs have returned, or half of what ctx has is over.
+func (c *crew) settle(ctx context.Context) {
+	if !c.halted() {
+		return
+	}
+	half, cancel := halfOf(ctx)
+	defer cancel()
+	for _, m := range c.members {
+		c.over(half, m)
 	}
 }
 
@@ -115,13 +148,7 @@ func (c *crew) drain(ctx context.Context) {
 // failed, and one that wraps ErrKilled for each node that had not ended when
 // ctx did.
 func (c *crew) stop(ctx context.Context, cause error) []error {
-	c.mu.Lock()
-	if !c.stopped {
-		close(c.halt)
-	}
-	c.stopped = true
-	started := c.started
-	c.mu.Unlock()
+	started := c.halted()
 	for _, m := range c.members {
 		if a, _ := c.now(m); a != nil {
 			a.Interrupt(cause)

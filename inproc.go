@@ -78,6 +78,14 @@ func (e *local) start() error {
 const drainRounds = 16
 
 func (e *local) end(ctx context.Context, drain bool) []failure {
+	if drain {
+		for _, c := range e.crews {
+			c.finish()
+		}
+		for _, c := range e.crews {
+			c.settle(ctx)
+		}
+	}
 	for round := 0; drain && round < drainRounds; round++ {
 		for _, c := range e.crews {
 			c.drain(ctx)

@@ -333,6 +333,8 @@ func (w *worker) serve() int {
 	ctx, cancel := withNotice(context.Background(), order.Notice)
 	defer cancel()
 	if order.Drain {
+		w.crew.finish()
+		w.crew.settle(ctx)
 		w.crew.drain(ctx)
 	}
 	var ended []remoteOutcome
