@@ -55,6 +55,7 @@ func (e *Endpoint) dial(ctx context.Context, p *peer) (*secured, string, error) 
 	if err != nil {
 		return nil, "", unreachable(p.address, err)
 	}
+	boundUnsent(raw)
 	conn, protocol, err := e.security.dial(ctx, raw, p.address)
 	if err != nil {
 		raw.Close()

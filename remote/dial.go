@@ -10,6 +10,10 @@ import (
 // shorter than a handshake may take, so that a peer who does not answer is told apart from one who does not speak.
 const connectPatience = 4 * time.Second
 
+// unsentBytes is how much the kernel holds of a connection's data that it has not sent yet, where it can be told. Over loopback, with 1 MiB
+// messages, no more makes no difference.
+const unsentBytes = 64 << 10
+
 // dialTCP is the default Config.Dial. Keepalive finds peers that vanished while nothing was under way, deadPeers those
 // that vanished in the middle of something.
 func dialTCP(ctx context.Context, address string) (net.Conn, error) {

@@ -279,10 +279,12 @@ func (l *link) writeTo(c *carrier, w *writer) error {
 			}
 			return nil
 		}
+		began := time.Now()
 		size, err := w.writeTo(c.Conn)
 		if err != nil {
 			return err
 		}
+		w.stride.took(time.Since(began))
 		l.p.sentMessages.Add(uint64(w.fresh))
 		l.p.resentMessages.Add(uint64(w.resent))
 		l.p.sentBytes.Add(uint64(size))

@@ -57,6 +57,7 @@ func (e *Endpoint) isClosed() bool {
 
 // take has a connection shake hands in a goroutine of its own.
 func (e *Endpoint) take(conn net.Conn) {
+	boundUnsent(conn)
 	from := hostOf(conn.RemoteAddr())
 	if reason := e.handshakes.take(networkOf(from)); reason != "" {
 		e.tooMany(from, reason, "handshakes")

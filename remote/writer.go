@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	loadBytes   = 256 << 10 // of chunks in one write, and of what is written again
+	loadBytes   = 256 << 10 // of chunks in one write, at most, and of what is written again
 	gatherBytes = 128 << 10 // of frames of one lane in one write
 )
 
@@ -18,6 +18,7 @@ type writer struct {
 	ack    [frameHead + binary.MaxVarintLen64]byte
 	fresh  int // messages that the load completes
 	resent int // messages in it that were written before
+	stride stride
 }
 
 // A taking says what became of an attempt to take something.
@@ -97,7 +98,7 @@ func (o *outbox) takeNewLocked(w *writer) {
 	for which := range o.lanes {
 		o.takeFramesLocked(w, which)
 	}
-	room := loadBytes
+	room := w.stride.bytes()
 	for which := range o.lanes {
 		for room > 0 && o.takeChunkLocked(w, which) {
 			room -= inlineBytes

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,8 @@ type bout struct {
 	stderr      io.Writer
 	receiver    *remote.Credentials // nil: without TLS
 	sender      *remote.Credentials
-	allowed     float64 // where memory is the figure: the budget of the round
+	allowed     map[string]float64 // where it was promised: the budget of the round
+	field       *field             // nil: all is on this machine
 }
 
 // A contestant is one of the two, and what was found of it.
@@ -36,6 +38,10 @@ func newBout(k contest, cfg config, exe string, stderr io.Writer) (*bout, error)
 	b := &bout{contest: k, cfg: cfg, exe: exe, stderr: stderr}
 	for i, who := range []string{ours, k.peer} {
 		b.contestants[i] = &contestant{who: who, figures: map[string][]float64{}}
+	}
+	switch k.kind {
+	case transfer:
+		b.allowed = transferBudget(k.size)
 	}
 	if !k.tls {
 		return b, nil
@@ -54,9 +60,17 @@ func newBout(k contest, cfg config, exe string, stderr io.Writer) (*bout, error)
 	return b, nil
 }
 
-// run lets both run once without counting, then rounds times.
-func (b *bout) run(ctx context.Context, rounds int) error {
-	for round := range rounds + 1 {
+// run lets both run once without counting, then as often as was asked for.
+func (b *bout) run(ctx context.Context) (err error) {
+	if b.onHosts() {
+		if b.field, err = newField(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.field.close()) }()
+	}
+	var first, last int
+	first, last, b.cfg.duration = b.schedule(b.cfg)
+	for round := first; round <= last; round++ {
 		for _, c := range b.contestants {
 			sent, received, err := b.meet(ctx, c.who)
 			if ctx.Err() != nil {
@@ -76,7 +90,7 @@ func (b *bout) run(ctx context.Context, rounds int) error {
 				c.handled = append(c.handled, received.Allocations/sent.Messages)
 			}
 		}
-		fmt.Fprintf(b.stderr, "%s: round %d of %d\n", b.name(), round, rounds)
+		fmt.Fprintf(b.stderr, "%s: round %d of %d\n", b.name(), round, last)
 	}
 	return nil
 }
@@ -85,10 +99,16 @@ func (b *bout) run(ctx context.Context, rounds int) error {
 func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, err error) {
 	a := assignment{Who: who, Kind: b.kind, Size: b.size, Duration: b.cfg.duration}
 	if who == bound {
-		return &outcome{Messages: 1, Figures: map[string]float64{"": b.allowed}}, nil, nil
+		return &outcome{Messages: 1, Figures: maps.Clone(b.allowed)}, nil, nil
 	}
-	if who == alone {
+	switch who {
+	case alone:
 		a.Who, a.Kind = ours, tell
+	case left:
+		a.Who = ours
+	}
+	if b.field != nil {
+		a.Host = b.field.address()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // kills what still runs where something failed
@@ -108,7 +128,13 @@ func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, e
 		return nil, nil, errors.Join(fmt.Errorf("the receiver: %w", err), r.end())
 	}
 	a.Role, a.Address, a.Credentials = sends, at.Address, b.sender
-	sent, err = b.once(ctx, a)
+	beside, err := b.disturb(ctx, who, a)
+	if err == nil {
+		sent, err = b.once(ctx, a)
+	}
+	if err == nil && beside != nil {
+		err = b.calm(beside)
+	}
 	if err != nil {
 		cancel()
 		return nil, nil, errors.Join(fmt.Errorf("the sender: %w", err), r.end())
@@ -120,8 +146,12 @@ func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, e
 	if err := r.out.Decode(received); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("the receiver: %w", err), r.end())
 	}
+	if b.kind == assaulted {
+		sent.Figures[""] = sent.Messages / received.Processor
+	}
 	if measuresMemory(b.kind) {
-		sent.Figures[""], b.allowed = b.held(received.Memory)
+		used, allowed := b.held(received.Memory)
+		sent.Figures[""], b.allowed = used, map[string]float64{"": allowed}
 	}
 	return sent, received, r.end()
 }
@@ -161,9 +191,8 @@ func (b *bout) start(ctx context.Context, a assignment) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, b.exe, "mailbox", childCommand)
+	cmd := b.command(ctx, a.Role)
 	cmd.Stderr = b.stderr
-	cmd.Env = os.Environ()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -175,8 +204,52 @@ func (b *bout) start(ctx context.Context, a assignment) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	if b.field != nil {
+		context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() }) // fails where it has ended
+	}
 	if _, err := in.Write(append(orders, '\n')); err != nil {
 		return nil, errors.Join(err, cmd.Wait())
 	}
 	return &process{cmd, in, json.NewDecoder(out)}, nil
+}
+
+// command is a process in a role, as a host starts it or this one.
+func (b *bout) command(ctx context.Context, role string) *exec.Cmd {
+	if b.field != nil {
+		return b.field.command(role, "mailbox", childCommand)
+	}
+	cmd := exec.CommandContext(ctx, b.exe, "mailbox", childCommand)
+	cmd.Env = os.Environ()
+	return cmd
+}
+
+// disturb starts the hostile process of a contest, where there is one.
+func (b *bout) disturb(ctx context.Context, who string, a assignment) (*process, error) {
+	if b.kind != assaulted || who != ours {
+		return nil, nil
+	}
+	a.Role = disturbs
+	p, err := b.start(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	var begun outcome
+	if err := p.out.Decode(&begun); err != nil {
+		return nil, errors.Join(fmt.Errorf("the hostile process: %w", err), p.end())
+	}
+	return p, nil
+}
+
+// calm ends it, and tells what it has done.
+func (b *bout) calm(p *process) error {
+	if err := p.in.Close(); err != nil {
+		return err
+	}
+	var o outcome
+	told := p.out.Decode(&o)
+	if err := errors.Join(p.end(), told); err != nil {
+		return fmt.Errorf("the hostile process: %w", err)
+	}
+	fmt.Fprintf(b.stderr, "%s: %s\n", b.name(), blowsText(o.Figures))
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/remote"
 )
 
@@ -20,6 +21,7 @@ const (
 	receives = "receives"
 	sends    = "sends"
 	within   = "within" // one process is both
+	disturbs = "disturbs"
 )
 
 // An assignment is what a process is to do; it comes on its standard input, which stays open for as long as a receiver is wanted.
@@ -27,7 +29,8 @@ type assignment struct {
 	Who, Role, Kind string
 	Size            int
 	Duration        time.Duration
-	Address         string              // of the receiver, for a sender
+	Host            string              // where a receiver listens; empty: loopback
+	Address         string              // of the receiver, for the others
 	Credentials     *remote.Credentials // nil: without TLS
 	Profile         string              // file; empty: none
 }
@@ -38,7 +41,8 @@ type outcome struct {
 	Messages    float64
 	Figures     map[string]float64
 	Allocations float64
-	Memory      memory // of a receiver, where that is the figure
+	Processor   float64 // time of a receiver, in seconds
+	Memory      memory  // of a receiver, where that is the figure
 }
 
 // A side is one process of a contestant. The functions that a role has no use for are nil.
@@ -50,6 +54,7 @@ type side struct {
 	handled func(ctx context.Context) (int, error) // waits until all that was sent before is handled, and tells how much that is
 	ask     func(ctx context.Context) error        // one round trip
 	close   func(ctx context.Context) error
+	chest   actor.Ref[*chest] // of ours
 }
 
 // openers make the sides of contestants.
@@ -71,6 +76,9 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	in := json.NewDecoder(stdin)
 	if err := in.Decode(&a); err != nil {
 		return fmt.Errorf("the assignment: %w", err)
+	}
+	if a.Role == disturbs {
+		return besiege(ctx, a, in, stdout)
 	}
 	open := openers[a.Who]
 	if open == nil {
@@ -96,6 +104,12 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	if a.Role == receives {
 		before := allocations()
 		var begin memory
+		var used float64
+		if a.Kind == assaulted {
+			if used, err = processorTime(); err != nil {
+				return err
+			}
+		}
 		if measuresMemory(a.Kind) {
 			if begin, err = readMemory(true); err != nil {
 				return err
@@ -109,6 +123,12 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 			return fmt.Errorf("a receiver is told no more than its assignment: %w", err)
 		}
 		end := outcome{Allocations: allocations() - before}
+		if a.Kind == assaulted {
+			if end.Processor, err = processorTime(); err != nil {
+				return err
+			}
+			end.Processor -= used
+		}
 		if measuresMemory(a.Kind) {
 			if end.Memory, err = readMemory(false); err != nil {
 				return err
@@ -132,11 +152,13 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 }
 
 func (s *side) work(ctx context.Context, a assignment) (*outcome, error) {
-	if a.Kind == idlePeer {
+	switch a.Kind {
+	case idlePeer:
 		return s.crowd(ctx, a)
-	}
-	if a.Kind == call || a.Kind == callLocal {
+	case call, callLocal:
 		return s.roundTrips(ctx, a.Duration)
+	case transfer:
+		return s.transfer(ctx, a)
 	}
 	o, err := s.stream(ctx, a.Duration)
 	if err == nil && a.Kind == payload {

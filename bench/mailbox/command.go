@@ -50,11 +50,18 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 	r := report{rounds: cfg.rounds, before: figures.LoadAverage()}
 	r.machine = figures.Inspect(ctx, figures.ModuleVersion("github.com/asynkron/protoactor-go"), figures.ModuleVersion("google.golang.org/grpc"))
 	for _, k := range cfg.cases {
+		if why := k.cannot(); why != "" {
+			if cfg.named {
+				return fmt.Errorf("%s: %s", k.name(), why)
+			}
+			r.leftOut = append(r.leftOut, k.name()+": "+why)
+			continue
+		}
 		b, err := newBout(k, cfg, exe, stderr)
 		if err != nil {
 			return err
 		}
-		if err := b.run(ctx, cfg.rounds); err != nil {
+		if err := b.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", k.name(), err)
 		}
 		r.bouts = append(r.bouts, b)

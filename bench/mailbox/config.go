@@ -12,8 +12,10 @@ import (
 // config says what is measured.
 type config struct {
 	cases    []contest
+	named    bool // cases were asked for by name
 	rounds   int
 	duration time.Duration // of the sending of one contestant in one round
+	full     bool          // neither rounds nor duration were given: what was promised for a length has it
 	json     bool
 	profiles string // folder for CPU profiles of our processes; empty: none
 }
@@ -31,6 +33,8 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
+	c.full, c.named = true, *names != ""
+	flags.Visit(func(f *flag.Flag) { c.full = c.full && f.Name != "rounds" && f.Name != "duration" })
 	err := c.choose(flags.Args(), *names)
 	if err != nil {
 		fmt.Fprintln(stderr, "bench mailbox:", err)

@@ -13,14 +13,14 @@ func TestFlags(t *testing.T) {
 	var said bytes.Buffer
 	c, err := parse(nil, &said)
 	require.NoError(t, err)
-	require.Equal(t, config{cases: contests, rounds: 5, duration: time.Second}, c)
+	require.Equal(t, config{cases: contests, rounds: 5, duration: time.Second, full: true}, c)
 
 	c, err = parse(strings.Fields("-rounds 7 -duration 50ms -json -profiles p -cases call/16/tls,tell/1024"), &said)
 	require.NoError(t, err)
 	require.Empty(t, said.String())
 	require.Equal(t, []string{"call/16/tls", "tell/1024"}, caseNames(c.cases))
 	c.cases = nil
-	require.Equal(t, config{rounds: 7, duration: 50 * time.Millisecond, json: true, profiles: "p"}, c)
+	require.Equal(t, config{rounds: 7, duration: 50 * time.Millisecond, json: true, profiles: "p", named: true}, c)
 }
 
 func TestMistakesOnTheCommandLine(t *testing.T) {

@@ -1,6 +1,9 @@
 package mailbox
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // The contestants.
 const (
@@ -11,6 +14,7 @@ const (
 	// stockEach is stock whose sender makes a message for each time it sends, as it must where the receiver keeps what it got.
 	stockEach = "protoactor-go, a message each"
 	bound     = "budget" // what was promised, and nobody
+	left      = "tlaunch, left alone"
 )
 
 // The kinds of messages.
@@ -24,16 +28,19 @@ const (
 	tellLocal   = "tell-local"   // within one process
 	callLocal   = "call-local"
 
-	idlePeer     = "idle-peer"     // memory of one process for each of many that have a link to it
-	slowConsumer = "slow-consumer" // memory of one with a node that many tell faster than it can hear
+	transfer     = "transfer"       // a large value while another sender pings, over a link of linkRate: how long a ping takes, and the memory that it costs
+	assaulted    = "tell-assaulted" // tell, while a hostile process sets upon the receiver
+	idlePeer     = "idle-peer"      // memory of one process for each of many that have a link to it
+	slowConsumer = "slow-consumer"  // memory of one with a node that many tell faster than it can hear
 )
 
 // The units of figures.
 const (
-	messagesPerSecond = "msg/s"
-	bytesPerSecond    = "B/s"
-	microseconds      = "µs"
-	bytesHeld         = "B"
+	messagesPerSecond    = "msg/s"
+	bytesPerSecond       = "B/s"
+	messagesPerProcessor = "msg/s of the receiver's processor time"
+	microseconds         = "µs"
+	bytesHeld            = "B"
 )
 
 // A contest is what is compared with whom.
@@ -67,11 +74,20 @@ func (t target) String() string {
 	return fmt.Sprintf("at least %.2f", t.bound)
 }
 
-// The figures of round trips.
+// The figures of contests that have several.
 const (
-	p50 = "p50"
-	p99 = "p99"
+	p50    = "p50"
+	p99    = "p99"
+	growth = "growth" // of the memory of a process, in bytes
 )
+
+// unitOf is the unit of a figure.
+func (k contest) unitOf(figure string) string {
+	if figure == growth {
+		return bytesHeld
+	}
+	return k.unit
+}
 
 func (k contest) name() string {
 	name := fmt.Sprintf("%s/%d", k.kind, k.size)
@@ -83,6 +99,18 @@ func (k contest) name() string {
 
 // local reports whether all is within one process.
 func (k contest) local() bool { return k.kind == tellLocal || k.kind == callLocal }
+
+// onHosts reports whether the processes are on hosts of their own, with a link of linkRate between them.
+func (k contest) onHosts() bool { return k.kind == transfer }
+
+// schedule is how often a contest is held: rounds from the first, which counts unless it is 0, to the last, and for how long in each. What was
+// promised for a length goes on for that, once, unless lengths were asked for.
+func (k contest) schedule(cfg config) (first, last int, d time.Duration) {
+	if k.kind == slowConsumer && cfg.full {
+		return 1, 1, time.Minute
+	}
+	return 0, cfg.rounds, cfg.duration
+}
 
 func least(bound float64) []target { return []target{{bound: bound}} }
 
@@ -105,6 +133,8 @@ var (
 		{tellLocal, 16, false, stock, messagesPerSecond, least(2)},
 		{tellLocal, 16, false, stockEach, messagesPerSecond, least(2)},
 		{callLocal, 16, false, stock, microseconds, []target{{p50, 0, true}, {p99, 0, true}}},
+		{transfer, 1 << 30, false, bound, microseconds, []target{{p99, 1, true}, {growth, 1, true}}},
+		{assaulted, 1 << 10, false, left, messagesPerProcessor, least(0.8)},
 		{idlePeer, 0, false, bound, bytesHeld, []target{{bound: 1, most: true}}},
 		{slowConsumer, 4 << 10, false, bound, bytesHeld, []target{{bound: 1.1, most: true}}},
 	}

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +19,10 @@ import (
 
 // Every case runs, with processes of its own, and nothing is lost on the way.
 func TestAllCasesRun(t *testing.T) {
+	cases := raced
+	if cases == "" {
+		cases = strings.Join(caseNames(slices.DeleteFunc(slices.Clone(contests), contest.onHosts)), ",")
+	}
 	var out, errs bytes.Buffer
 	profiles := t.TempDir()
 	status := Command(t.Context(), []string{"-rounds", "1", "-duration", "5ms", "-json", "-cases", cases, "-profiles", profiles}, strings.NewReader(""), &out, &errs)
@@ -45,6 +53,42 @@ func TestAllCasesRun(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(profiles, "*.pprof"))
 	require.NoError(t, err)
 	require.Contains(t, files, filepath.Join(profiles, "tls-payload-65536-receives.pprof"))
+}
+
+// A large value comes whole, beside pings; here over loopback, and small.
+func TestTransfer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		_, err := readMemory(false)
+		require.Error(t, err, "it is measured there only")
+		return
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	k := contest{transfer, 5 << 20, false, bound, microseconds, []target{{p99, 1, true}, {growth, 1, true}}}
+	b, err := newBout(k, config{rounds: 1, duration: time.Millisecond}, exe, io.Discard)
+	require.NoError(t, err)
+	sent, _, err := b.meet(t.Context(), ours)
+	require.NoError(t, err)
+	require.Positive(t, sent.Figures[p99])
+	require.Greater(t, sent.Figures[growth], float64(5<<20))
+	promised, _, err := b.meet(t.Context(), bound)
+	require.NoError(t, err)
+	require.Equal(t, map[string]float64{p99: 8000, growth: 13 << 20}, promised.Figures)
+}
+
+// What was promised for a length goes on for as long, once, unless somebody has said how long and how often.
+func TestLongContests(t *testing.T) {
+	for _, full := range []bool{true, false} {
+		cfg := config{rounds: 5, duration: time.Second, full: full}
+		for _, k := range contests {
+			first, last, d := k.schedule(cfg)
+			if full && k.kind == slowConsumer {
+				require.Equal(t, []any{1, 1, time.Minute}, []any{first, last, d})
+			} else {
+				require.Equal(t, []any{0, 5, time.Second}, []any{first, last, d})
+			}
+		}
+	}
 }
 
 func TestAProcessWithoutAnAssignmentFails(t *testing.T) {

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,15 +67,16 @@ func openOurs(_ context.Context, a assignment) (*side, error) {
 		keys[i] = fmt.Sprintf("sink/%d", i)
 		sinks[i] = actor.NewRef[*sink](table, keys[i])
 	}
+	large := actor.NewRef[*chest](table, "chest/0")
 	sys := actor.NewSystem(actor.Config{Table: table, Locate: func(string) (string, error) { return a.Address, nil }})
-	s := &side{close: sys.Close}
+	s := &side{close: sys.Close, chest: large}
 	if a.Role != within {
 		if err := s.connect(sys, a); err != nil {
 			return nil, errors.Join(err, sys.Close(context.Background()))
 		}
 	}
 	if a.Role != sends {
-		values := map[string]any{"foreign/0": &foreign{}}
+		values := map[string]any{"foreign/0": &foreign{}, "chest/0": &chest{}}
 		for _, k := range keys {
 			values[k] = &sink{}
 		}
@@ -95,10 +97,13 @@ func openOurs(_ context.Context, a assignment) (*side, error) {
 // connect gives the system its way to other processes.
 func (s *side) connect(sys *actor.System, a assignment) error {
 	cfg := remote.Config{System: sys.Actors(), Address: "sender", Credentials: a.Credentials, InsecurePlaintext: a.Credentials == nil}
+	if a.Kind == transfer {
+		cfg.MaxMessage = a.Size + 1<<10 // with what is around it
+	}
 	var l net.Listener
 	if a.Role == receives {
 		var err error
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if l, err = net.Listen("tcp", net.JoinHostPort(cmp.Or(a.Host, "127.0.0.1"), "0")); err != nil {
 			return err
 		}
 		cfg.Address = l.Addr().String()
@@ -125,6 +130,9 @@ func (s *side) connect(sys *actor.System, a assignment) error {
 // sender says how messages are sent.
 func (s *side) sender(a assignment, sinks []actor.Ref[*sink], reflected actor.Ref[putter]) {
 	data := make([]byte, a.Size)
+	if a.Kind == transfer {
+		data = data[:pingSize]
+	}
 	s.senders = 1
 	s.send = func(ctx context.Context, i int) error { return actor.Tell(ctx, sinks[i], (*sink).Put, data) }
 	s.handled = func(ctx context.Context) (int, error) {

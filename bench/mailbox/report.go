@@ -17,6 +17,7 @@ type report struct {
 	before, after string // load averages
 	rounds        int
 	bouts         []*bout
+	leftOut       []string // cases, and why
 }
 
 // row is a comparison, as programs read it. Ours over theirs is the ratio.
@@ -47,7 +48,7 @@ func (b *bout) rows() []row {
 		ours, theirs := b.contestants[0], b.contestants[1]
 		mine, peer := figures.SpreadOf(ours.figures[t.figure]), figures.SpreadOf(theirs.figures[t.figure])
 		r := row{
-			Bench: "mailbox", Case: b.kind, Size: b.size, TLS: b.tls, Figure: t.figure, Unit: b.unit,
+			Bench: "mailbox", Case: b.kind, Size: b.size, TLS: b.tls, Figure: t.figure, Unit: b.unitOf(t.figure),
 			Value: digits(mine.Median), Min: digits(mine.Min), Max: digits(mine.Max), Sender: digits(figures.SpreadOf(ours.sent).Median),
 			Peer: b.peer, PeerValue: digits(peer.Median), PeerMin: digits(peer.Min), PeerMax: digits(peer.Max),
 			Ratio: figures.Rounded(mine.Median / peer.Median), promise: t,
@@ -98,6 +99,9 @@ func (r report) writeTable(w io.Writer) error {
 	for line := range strings.Lines(rows.String()) {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
+	for _, line := range r.leftOut {
+		b.WriteString("left out: " + line + "\n")
+	}
 	b.WriteString("\n" + r.machine.Describe(r.before, r.after))
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -124,6 +128,8 @@ func inUnit(median, low, high float64, unit string) string {
 	switch unit {
 	case messagesPerSecond:
 		scale, digits, unit = 1e6, 3, "M msg/s"
+	case messagesPerProcessor:
+		scale, digits, unit = 1e6, 3, "M msg a processor second"
 	case bytesPerSecond:
 		scale, digits, unit = 1e9, 2, "GB/s"
 	case bytesHeld:

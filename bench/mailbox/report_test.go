@@ -13,7 +13,7 @@ import (
 func sampleReport() report {
 	return report{
 		machine: figures.Machine{System: "S", Processor: "P", Processors: 2, Commit: "c", Versions: []string{"go1.26"}},
-		before:  "0.10", after: "0.20", rounds: 3,
+		before:  "0.10", after: "0.20", rounds: 3, leftOut: []string{"transfer/1: it needs what is not here"},
 		bouts: []*bout{
 			{contest: contests[0], contestants: [2]*contestant{
 				{who: ours, figures: map[string][]float64{"": {4e6, 6e6, 5e6}}, sent: []float64{1, 1, 1.5}, handled: []float64{0.5, 0.5, 0.5}},
@@ -41,6 +41,7 @@ case            bytes  tls  tlaunch                         beside it           
 tell            16          5.000 (4.000 to 6.000) M msg/s  protoactor-go  0.500 (0.400 to 0.500) M msg/s  10.00        at least 10.00: met     1.00                 0.50
 payload         65536  yes  1.00 (1.00 to 1.00) GB/s        tcp            2.00 (2.00 to 2.00) GB/s        0.50         at least 0.80: not met  2.00                 3.00
 call-local p50  16          1.2 (1.2 to 1.2) µs             protoactor-go  2.5 (2.5 to 2.5) µs             0.50                                 3.00                 0.00
+left out: transfer/1: it needs what is not here
 
 machine: P, 2 processors, S
 load averages: 0.10 before, 0.20 after; 0.00 would be an idle machine
