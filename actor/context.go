@@ -285,6 +285,26 @@ func HostOf(ctx context.Context) string {
 	return ""
 }
 
+// InMethod reports whether ctx is that of a method of a node, or of its Start.
+func InMethod(ctx context.Context) bool { return invocationOf(ctx) != nil }
+
+// Stopped reports whether the node of ctx is stopped: nothing reaches it any more.
+func Stopped(ctx context.Context) bool {
+	n := nodeOf(ctx)
+	if n == nil {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.phase == stopped
+}
+
+// RunReturned reports whether the Run of the node of ctx has returned; false for one that has none.
+func RunReturned(ctx context.Context) bool {
+	n := nodeOf(ctx)
+	return n != nil && n.returned.Load()
+}
+
 // SystemOf is the system in which the node of ctx lives; nil elsewhere.
 func SystemOf(ctx context.Context) *System {
 	if n := nodeOf(ctx); n != nil {

@@ -58,6 +58,7 @@ type Node struct {
 	group    sync.WaitGroup // of workers and Run
 
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
+	returned  atomic.Bool // its Run has
 	failures  failures
 	crowded   atomic.Bool // there are senders: whoever begins a message lets them in
 	stuck     atomic.Bool // a link has waited for room in vain, and found none since
@@ -154,6 +155,8 @@ func (n *Node) Run(ctx context.Context) error {
 	n.group.Add(1)
 	n.mu.Unlock()
 	defer n.group.Done()
+	n.returned.Store(false)
+	defer n.returned.Store(true)
 	return n.live(ctx, r.Run)
 }
 

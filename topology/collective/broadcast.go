@@ -13,6 +13,8 @@ const (
 	streamUp                // chunks towards the root
 	streamRing
 	streamPart // chunks that concern one member
+	streamReport
+	streamVerdict
 	streamStep
 )
 

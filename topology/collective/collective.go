@@ -2,6 +2,7 @@ package collective
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -24,6 +25,9 @@ type options struct {
 	algo    Algorithm
 	chunk   int
 	explain func(Forecast) // nil: nobody asks
+
+	leaveOut bool
+	leaves   []int
 }
 
 // Using sets the algorithm. The default is [ByShape]; [Auto] measures and chooses.
@@ -42,6 +46,10 @@ type request struct {
 	elem  elemKind
 	by    *reducer
 	opts  []Option
+
+	inPlace []byte // what the operation changes and would need again
+	places  []byte // where it puts something of each member
+	wrong   error  // what is wrong with this member's slices, or other arguments
 }
 
 // operate does an operation by f, with the trees of its algorithm.
@@ -54,16 +62,8 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	for _, opt := range r.opts {
 		opt(&set)
 	}
-	members := m.plan.shape.Len()
-	switch {
-	case set.chunk != 0 && (set.chunk < 8 || set.chunk > MaxChunk || set.chunk%8 != 0):
-		return fmt.Errorf("%w: chunks of %d bytes: a multiple of 8 from 8 to %d is needed", ErrArgument, set.chunk, MaxChunk)
-	case set.algo >= algorithms:
-		return fmt.Errorf("%w: algorithm %d", ErrArgument, set.algo)
-	case r.root < -1 || r.root >= members:
-		return fmt.Errorf("%w: root %d is no member: there are %d, from %s to %s", ErrArgument, r.root, members, m.plan.name(0), m.plan.name(members-1))
-	case int64(r.total) > MaxSize:
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, r.total, MaxSize)
+	if err := m.check(&r, &set); err != nil {
+		return m.refuse(ctx, r.kind, err)
 	}
 	root := r.root
 	if root < 0 {
@@ -73,19 +73,57 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	if err != nil {
 		return err
 	}
-	trees, err := m.plan.treesFor(algo, root)
-	if err != nil {
-		return err
-	}
-	sig := signature{op: r.kind, algo: algo, elem: r.elem, root: uint32(root), size: uint64(r.size), chunk: uint32(chunk)}
+	t := &task{m: m, algo: algo, root: r.root, leaves: set.leaves, run: f,
+		sig: signature{op: r.kind, algo: algo, elem: r.elem, size: uint64(r.size), chunk: uint32(chunk)}}
 	if r.by != nil {
-		sig.reduce = r.by.hash
+		t.sig.reduce = r.by.hash
 	}
-	o, err := m.begin(ctx, sig)
-	if err != nil {
-		return err
+	if !set.leaveOut || r.kind == opBroadcast {
+		return t.try(ctx, nil)
 	}
-	return o.end(f(o, algo, trees))
+	if r.kind == opReduce && r.root != m.rank {
+		r.inPlace = nil
+	}
+	backup := slices.Clone(r.inPlace)
+	if r.kind == opGather && r.root != m.rank {
+		r.places = nil
+	}
+	return t.repeat(ctx, func(gone []int) {
+		copy(r.inPlace, backup)
+		each := len(r.places) / m.plan.shape.Len()
+		for _, rank := range gone {
+			clear(r.places[rank*each : (rank+1)*each])
+		}
+	})
+}
+
+// check says what is wrong with what the operation was called with.
+func (m *Member) check(r *request, set *options) error {
+	members := m.plan.shape.Len()
+	switch {
+	case r.wrong != nil:
+		return r.wrong
+	case set.chunk != 0 && (set.chunk < 8 || set.chunk > MaxChunk || set.chunk%8 != 0):
+		return fmt.Errorf("%w: chunks of %d bytes: a multiple of 8 from 8 to %d is needed", ErrArgument, set.chunk, MaxChunk)
+	case set.algo >= algorithms:
+		return fmt.Errorf("%w: algorithm %d", ErrArgument, set.algo)
+	case r.root < -1 || r.root >= members:
+		return fmt.Errorf("%w: root %d is no member: there are %d, from %s to %s", ErrArgument, r.root, members, m.plan.name(0), m.plan.name(members-1))
+	case int64(r.total) > MaxSize:
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, r.total, MaxSize)
+	case set.leaveOut && r.kind == opStream:
+		return fmt.Errorf("%w: a Stream cannot be done again: LeaveOut is not for it", ErrArgument)
+	}
+	return m.plan.checkLeaves(set.leaves)
+}
+
+// refuse counts an operation that this member has called wrongly, and ends it for the others: they cannot know, and wait for it.
+func (m *Member) refuse(ctx context.Context, kind opKind, err error) error {
+	o, begun := m.beginFailed(ctx, signature{op: kind}, err)
+	if begun != nil {
+		return begun
+	}
+	return o.end(nil)
 }
 
 // Broadcast brings the root's data to all members, into slices of the same length. It returns when all below the member in the tree have it:
@@ -93,31 +131,25 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 // the root among them, get a [MissingError].
 func Broadcast[E Element](ctx context.Context, n Node, root int, data []E, opts ...Option) error {
 	b := bytesOf(data)
-	return operate(ctx, n, request{opBroadcast, root, len(b), len(b), kindOf[E](), nil, opts}, func(o *op, _ Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opBroadcast, root: root, size: len(b), total: len(b), elem: kindOf[E](), opts: opts}, func(o *op, _ Algorithm, trees []tree) error {
 		return o.broadcast(trees, b)
 	})
 }
 
 // Reduce puts the data of all members together at the root, in place. Elsewhere data stays as it is.
 func Reduce[E Number](ctx context.Context, n Node, root int, data []E, by func() Reduction[E], opts ...Option) error {
-	r, err := newReducer(by)
-	if err != nil {
-		return err
-	}
+	r, wrong := newReducer(by)
 	b := bytesOf(data)
-	return operate(ctx, n, request{opReduce, root, len(b), len(b), kindOf[E](), r, opts}, func(o *op, _ Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opReduce, root: root, size: len(b), total: len(b), elem: kindOf[E](), by: r, opts: opts, wrong: wrong, inPlace: b}, func(o *op, _ Algorithm, trees []tree) error {
 		return o.reduce(trees, b, r)
 	})
 }
 
 // AllReduce puts the data of all members together, in place, at all of them: with the same bits.
 func AllReduce[E Number](ctx context.Context, n Node, data []E, by func() Reduction[E], opts ...Option) error {
-	r, err := newReducer(by)
-	if err != nil {
-		return err
-	}
+	r, wrong := newReducer(by)
 	b := bytesOf(data)
-	return operate(ctx, n, request{opAllReduce, -1, len(b), len(b), kindOf[E](), r, opts}, func(o *op, algo Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opAllReduce, root: -1, size: len(b), total: len(b), elem: kindOf[E](), by: r, opts: opts, wrong: wrong, inPlace: b}, func(o *op, algo Algorithm, trees []tree) error {
 		switch algo {
 		case Ring:
 			var e E
@@ -131,22 +163,18 @@ func AllReduce[E Number](ctx context.Context, n Node, data []E, by func() Reduct
 
 // Gather brings each member's data, of the same length, to the root: into its place of all, by rank. Elsewhere all is not looked at.
 func Gather[E Element](ctx context.Context, n Node, root int, mine, all []E, opts ...Option) error {
-	if err := fitsAll(n, root, "all", mine, all); err != nil {
-		return err
-	}
+	wrong := fitsAll(n, root, "all", mine, all)
 	b := bytesOf(mine)
-	return operate(ctx, n, request{opGather, root, len(b), len(bytesOf(all)), kindOf[E](), nil, opts}, func(o *op, _ Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opGather, root: root, size: len(b), total: len(bytesOf(all)), elem: kindOf[E](), opts: opts, wrong: wrong, places: bytesOf(all)}, func(o *op, _ Algorithm, trees []tree) error {
 		return o.gather(&trees[0], b, bytesOf(all))
 	})
 }
 
 // Scatter brings each member its part of the root's data, by rank. Elsewhere all is not looked at.
 func Scatter[E Element](ctx context.Context, n Node, root int, all, mine []E, opts ...Option) error {
-	if err := fitsAll(n, root, "all", mine, all); err != nil {
-		return err
-	}
+	wrong := fitsAll(n, root, "all", mine, all)
 	b := bytesOf(mine)
-	return operate(ctx, n, request{opScatter, root, len(b), len(bytesOf(all)), kindOf[E](), nil, opts}, func(o *op, _ Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opScatter, root: root, size: len(b), total: len(bytesOf(all)), elem: kindOf[E](), opts: opts, wrong: wrong}, func(o *op, _ Algorithm, trees []tree) error {
 		return o.scatter(&trees[0], bytesOf(all), b)
 	})
 }
@@ -165,11 +193,9 @@ func fitsAll[E Element](n Node, root int, name string, mine, all []E) error {
 
 // AllGather brings each member's data, of the same length, to all: into its place of all, by rank.
 func AllGather[E Element](ctx context.Context, n Node, mine, all []E, opts ...Option) error {
-	if err := fitsAll(n, -1, "all", mine, all); err != nil {
-		return err
-	}
+	wrong := fitsAll(n, -1, "all", mine, all)
 	b, a := bytesOf(mine), bytesOf(all)
-	return operate(ctx, n, request{opAllGather, -1, len(b), len(a), kindOf[E](), nil, opts}, func(o *op, algo Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opAllGather, root: -1, size: len(b), total: len(a), elem: kindOf[E](), opts: opts, wrong: wrong, places: a}, func(o *op, algo Algorithm, trees []tree) error {
 		copy(o.part(a, o.m.rank), b)
 		switch algo {
 		case Ring:
@@ -186,15 +212,10 @@ func AllGather[E Element](ctx context.Context, n Node, mine, all []E, opts ...Op
 
 // ReduceScatter puts the data of all members together, and leaves each its part of the result in mine, by rank. all stays as it is.
 func ReduceScatter[E Number](ctx context.Context, n Node, all, mine []E, by func() Reduction[E], opts ...Option) error {
-	if err := fitsAll(n, -1, "all", mine, all); err != nil {
-		return err
-	}
 	r, err := newReducer(by)
-	if err != nil {
-		return err
-	}
+	wrong := errors.Join(err, fitsAll(n, -1, "all", mine, all))
 	b, a := bytesOf(mine), bytesOf(all)
-	return operate(ctx, n, request{opReduceScatter, -1, len(b), len(a), kindOf[E](), r, opts}, func(o *op, algo Algorithm, trees []tree) error {
+	return operate(ctx, n, request{kind: opReduceScatter, root: -1, size: len(b), total: len(a), elem: kindOf[E](), by: r, opts: opts, wrong: wrong}, func(o *op, algo Algorithm, trees []tree) error {
 		if algo == Direct {
 			return o.directReduceScatter(a, b, r)
 		}
@@ -213,11 +234,12 @@ func ReduceScatter[E Number](ctx context.Context, n Node, all, mine []E, by func
 
 // AllToAll sends each member its part of out, and receives one from each into its place of in, by rank. All parts are of the same length.
 func AllToAll[E Element](ctx context.Context, n Node, out, in []E, opts ...Option) error {
+	var wrong error
 	if m := n.member(); m != nil && m.plan != nil && (len(out) != len(in) || len(out)%m.plan.shape.Len() != 0) {
-		return fmt.Errorf("%w: out has %d elements and in %d: both need the same multiple of %d", ErrArgument, len(out), len(in), m.plan.shape.Len())
+		wrong = fmt.Errorf("%w: out has %d elements and in %d: both need the same multiple of %d", ErrArgument, len(out), len(in), m.plan.shape.Len())
 	}
 	b := bytesOf(out)
-	return operate(ctx, n, request{opAllToAll, -1, len(b), len(b), kindOf[E](), nil, opts}, func(o *op, _ Algorithm, _ []tree) error {
+	return operate(ctx, n, request{kind: opAllToAll, root: -1, size: len(b), total: len(b), elem: kindOf[E](), opts: opts, wrong: wrong, places: bytesOf(in)}, func(o *op, _ Algorithm, _ []tree) error {
 		return o.allToAll(b, bytesOf(in))
 	})
 }

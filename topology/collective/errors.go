@@ -84,9 +84,12 @@ const (
 	failedLost
 	failedCanceled
 	failedDeadline
+	failedArgument
+	failedTooLarge
 )
 
-var failureKinds = map[failureKind]error{failedLost: ErrLost, failedCanceled: context.Canceled, failedDeadline: context.DeadlineExceeded}
+var failureKinds = map[failureKind]error{failedLost: ErrLost, failedCanceled: context.Canceled, failedDeadline: context.DeadlineExceeded,
+	failedArgument: ErrArgument, failedTooLarge: ErrTooLarge}
 
 // newFailure describes err, which ended the operation at a member.
 func newFailure(by string, err error) *failure {
@@ -144,13 +147,16 @@ func (e *goneError) Unwrap() []error { return []error{ErrMissing, e.err} }
 
 // isGone tells whether an error of a message says that its receiver is not there.
 func isGone(err error) bool {
-	for _, gone := range []error{actor.ErrPeerGone, actor.ErrUnreachable, actor.ErrStopped, actor.ErrNoNode, errReplaced} {
+	for _, gone := range []error{actor.ErrPeerGone, actor.ErrUnreachable, actor.ErrStopped, actor.ErrNoNode, errReplaced, errOver} {
 		if errors.Is(err, gone) {
 			return true
 		}
 	}
 	return false
 }
+
+// errOver: the member will take part in nothing any more.
+var errOver = errors.New("collective: its Run has returned")
 
 // errReplaced: the node was started again since it was heard of last, and knows nothing of what was.
 var errReplaced = errors.New("collective: started again")

@@ -9,7 +9,7 @@ import (
 // exchange sends each member its part of out, and receives one from each into use, in the order of the ring: at any time everyone sends to
 // another and receives from another.
 func (o *op) exchange(out func(rank int) []byte, use func(rank int) error) error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	n, place := len(order), slices.Index(order, o.m.rank)
 	return o.each(func() error {
 		for step := 1; step < n; step++ {
@@ -28,6 +28,14 @@ func (o *op) exchange(out func(rank int) []byte, use func(rank int) error) error
 		return nil
 	})
 }
+
+// tour is all members that take part, host by host.
+func (o *op) tour() []int {
+	return slices.DeleteFunc(o.m.plan.tour(0), func(rank int) bool { return slices.Contains(o.gone, rank) })
+}
+
+// members is how many take part.
+func (o *op) members() int { return o.m.plan.shape.Len() - len(o.gone) }
 
 // part is the place of a member in data that has one for each.
 func (o *op) part(data []byte, rank int) []byte {
@@ -61,7 +69,7 @@ func (o *op) directReduceScatter(all, mine []byte, by *reducer) error {
 		return nil
 	})
 	if err == nil {
-		by.finish(mine, o.m.plan.shape.Len())
+		by.finish(mine, o.members())
 	}
 	return err
 }
@@ -69,7 +77,7 @@ func (o *op) directReduceScatter(all, mine []byte, by *reducer) error {
 // doubling exchanges everything with members at distances 1, 2, 4 …; those beyond the largest power of two give theirs to another first,
 // and get the result from it.
 func (o *op) doubling(data []byte, by *reducer) error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	n, place := len(order), slices.Index(order, o.m.rank)
 	most := 1 << (bits.Len(uint(n)) - 1)
 	c := o.whole(data)
@@ -139,7 +147,7 @@ func (o *op) swap(with int, stream uint32, c chunks, by *reducer, other bool) er
 // barrier tells members at distances 1, 2, 4 … that it is there, and hears the same of others: of all after the last step (Hensgen, Finkel,
 // Manber 1988).
 func (o *op) barrier() error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	n, place := len(order), slices.Index(order, o.m.rank)
 	for step, far := 0, 1; far < n; step, far = step+1, 2*far {
 		if err := o.send(order[(place+far)%n], stream(streamStep, step), 0, 0, nil); err != nil {

@@ -62,7 +62,7 @@ func (o *op) hand(to int, stream, index uint32, flags uint8, message []byte) err
 	}
 	m.mu.Unlock()
 	if err != nil && isGone(err) && o.ctx.Err() == nil {
-		return &goneError{to, m.plan.name(to), err}
+		return o.goneFor(to, err)
 	}
 	return err
 }

@@ -85,6 +85,7 @@ type signature struct {
 	chunk   uint32
 	reduce  uint32 // of the reduction's name
 	members uint32 // how many there are
+	set     uint32 // of who is a leaf, and who is left out
 }
 
 func (s *signature) put(b []byte) {
@@ -97,6 +98,7 @@ func (s *signature) put(b []byte) {
 	binary.LittleEndian.PutUint32(b[16:], s.chunk)
 	binary.LittleEndian.PutUint32(b[20:], s.reduce)
 	binary.LittleEndian.PutUint32(b[24:], s.members)
+	binary.LittleEndian.PutUint32(b[28:], s.set)
 }
 
 func readSignature(b []byte) signature {
@@ -104,6 +106,7 @@ func readSignature(b []byte) signature {
 		op: opKind(b[0]), algo: Algorithm(b[1]), elem: elemKind(b[2]), big: b[3] == 1,
 		root: binary.LittleEndian.Uint32(b[4:]), size: binary.LittleEndian.Uint64(b[8:]),
 		chunk: binary.LittleEndian.Uint32(b[16:]), reduce: binary.LittleEndian.Uint32(b[20:]), members: binary.LittleEndian.Uint32(b[24:]),
+		set: binary.LittleEndian.Uint32(b[28:]),
 	}
 }
 
@@ -113,8 +116,8 @@ func (s signature) text() string {
 	if s.big {
 		order = "big"
 	}
-	return fmt.Sprintf("%v of %d bytes of %v, root %d of %d, %v in chunks of %d, reduction %08x, %s endian",
-		s.op, s.size, s.elem, s.root, s.members, s.algo, s.chunk, s.reduce, order)
+	return fmt.Sprintf("%v of %d bytes of %v, root %d of %d, %v in chunks of %d, reduction %08x, leaves and left out %08x, %s endian",
+		s.op, s.size, s.elem, s.root, s.members, s.algo, s.chunk, s.reduce, s.set, order)
 }
 
 var bigEndian = func() bool {
@@ -136,9 +139,10 @@ const (
 	opAllToAll
 	opBarrier
 	opMeasure
+	opAgree
 )
 
 func (k opKind) String() string {
-	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "Measure", "?"}
+	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "Measure", "agreement", "?"}
 	return names[min(int(k), len(names)-1)]
 }

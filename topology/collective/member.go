@@ -37,18 +37,21 @@ type Member struct {
 	refs     []actor.Ref[Port]
 	edges    []edge // by rank
 	seq      uint64 // of the operation that is under way, or was last
-	current  *op
-	slots    map[slotKey]*slot
-	past     map[uint64]past     // how operations ended
-	aborts   map[uint64]*failure // of operations that others have ended, and this one has not come to
-	heard    []uint64            // messages to all that have come, the last ones
-	auto     auto
-	bell     chan struct{} // closed when something has changed; nil: nobody waits
+
+	inMethods bool // it has done operations in methods of the node: it may be in more when its Run has returned
+	current   *op
+	slots     map[slotKey]*slot
+	past      map[uint64]past     // how operations ended
+	aborts    map[uint64]*failure // of operations that others have ended, and this one has not come to
+	heard     []uint64            // messages to all that have come, the last ones
+	auto      auto
+	bell      chan struct{} // closed when something has changed; nil: nobody waits
 }
 
 type past struct {
 	sig     signature
 	failure *failure // nil: it was done
+	verdict []byte   // of an agreement
 }
 
 // An edge is what this member knows of its exchange with another.
@@ -60,6 +63,8 @@ type edge struct {
 	restarts int    // of the other, since it was first heard of
 	got      uint64 // messages with data that have come
 	sent     uint64 // and that have gone there
+	lost     uint64 // so many of them are known to be lost with their link
+	away     bool   // it was found to be gone, and has not been heard of since
 }
 
 type slotKey struct {
@@ -183,7 +188,20 @@ func (m *Member) metLocked(rank int, instance uint64) {
 	if e.instance != 0 && e.instance != instance {
 		*e = edge{parked: e.parked, restarts: e.restarts + 1}
 	}
-	e.instance = instance
+	e.instance, e.away = instance, false
+}
+
+// recover gives window back for messages that were lost with their link, so that nobody will. The other says, behind sent of them, that it has got fewer,
+// and for how many bytes it has not given window back; twice, since one method may pass another.
+func (e *edge) recover(sent uint64, s *Status, suspected *uint64) {
+	lost := sent - e.lost - min(s.Got, sent-e.lost)
+	if lost == 0 || lost != *suspected || e.sent != sent {
+		*suspected = lost
+		return
+	}
+	*suspected = 0
+	e.lost += lost
+	e.out = min(e.out, s.Held)
 }
 
 func (m *Member) abortLocked(seq uint64, f *failure) {
@@ -252,6 +270,9 @@ type Status struct {
 	Sig      [32]byte  // where it has come there
 	Failure  []failure // one, where it has failed there
 	Sent     uint64    // messages with data to the one who asks, in all operations
+	Got      uint64    // and that have come from there
+	Held     int       // bytes of these for which it has no window back yet
+	Verdict  []byte    // where it has done an agreement
 }
 
 const (
@@ -260,6 +281,7 @@ const (
 	whereDone   = "done"
 	whereFailed = "failed"
 	whereLong   = "long ago" // it does not know any more
+	whereOver   = "over"     // it has not come there, and its Run has returned
 )
 
 // CollectiveAsk tells another member how far this one has come. It is called by members alone.
@@ -275,9 +297,10 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	m.readyLocked()
 	m.metLocked(p.From, p.Instance)
 	seq := p.Seq
-	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: m.edges[p.From].sent}
+	e := &m.edges[p.From]
+	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed}
 	if was, ok := m.past[seq]; ok {
-		s.Where = whereDone
+		s.Where, s.Verdict = whereDone, was.verdict
 		was.sig.put(s.Sig[:])
 		if was.failure != nil {
 			s.Where, s.Failure = whereFailed, append(s.Failure, *was.failure)
@@ -287,6 +310,8 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 		m.current.sig.put(s.Sig[:])
 	} else if seq <= m.seq {
 		s.Where = whereLong
+	} else if !m.inMethods && actor.RunReturned(ctx) {
+		s.Where = whereOver
 	}
 	return s, nil
 }

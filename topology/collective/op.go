@@ -33,16 +33,23 @@ type op struct {
 	seq      uint64
 	sig      signature
 	restarts []int // of the others, when it began
+	gone     []int // members without whom it was begun
 
 	// Guarded by m.mu.
 	err     error         // why it failed
 	tell    bool          // the others are to be told
 	marks   []int         // see mark
 	missing map[int]error // members without whom it was done; nil errors where another has noticed
+	verdict []byte        // of an agreement
 }
 
 // begin makes the next operation of a member the one under way.
 func (m *Member) begin(ctx context.Context, sig signature) (*op, error) {
+	return m.beginFailed(ctx, sig, nil)
+}
+
+// beginFailed begins an operation that has failed with an error, unless that is nil.
+func (m *Member) beginFailed(ctx context.Context, sig signature, failed error) (*op, error) {
 	if err := m.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -53,12 +60,16 @@ func (m *Member) begin(ctx context.Context, sig signature) (*op, error) {
 		return nil, fmt.Errorf("%w: %s is in a %s", ErrBusy, m.plan.name(m.rank), m.current.sig.op)
 	}
 	m.seq++
+	m.inMethods = m.inMethods || actor.InMethod(ctx)
 	sig.members, sig.big = uint32(m.plan.shape.Len()), bigEndian
 	o := &op{m: m, ctx: ctx, seq: m.seq, sig: sig}
 	for rank := range m.edges {
 		o.restarts = append(o.restarts, m.edges[rank].restarts)
 	}
 	m.current = o
+	if failed != nil {
+		o.failLocked(failed, true)
+	}
 	if err := ctx.Err(); err != nil {
 		o.failLocked(err, true)
 	}
@@ -109,7 +120,7 @@ func (o *op) end(err error) error {
 		o.fail(err)
 	}
 	m.mu.Lock()
-	was := past{sig: o.sig}
+	was := past{sig: o.sig, verdict: o.verdict}
 	err = o.err
 	if err != nil {
 		was.failure = newFailure(m.plan.name(m.rank), err)
@@ -128,7 +139,7 @@ func (o *op) end(err error) error {
 		}
 		delete(m.slots, k)
 	}
-	tell, missing := o.tell, o.missingLocked()
+	tell, missing := o.tell && !actor.Stopped(o.ctx), o.missingLocked() // a node that ends is left out: it does not end the operation
 	due := m.dueLocked()
 	m.mu.Unlock()
 	m.grantAll(o.ctx, due)
@@ -253,7 +264,7 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 	}
 	m.mu.Unlock()
 	pause := askAfter
-	timer := time.NewTimer(pause)
+	timer := time.NewTimer(o.firstAsk(peer))
 	defer timer.Stop()
 	var asked *actor.Future[Status]
 	var answer <-chan struct{}
@@ -262,7 +273,7 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 			asked.Cancel()
 		}
 	}()
-	idle, got := 0, uint64(0)
+	a := inquest{asks: asks}
 	for {
 		m.mu.Lock()
 		switch {
@@ -285,19 +296,20 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 			return o.ctx.Err()
 		case <-timer.C:
 			if peer >= 0 {
+				a.sent = o.sentTo(peer)
 				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, Probe{o.seq, m.rank, m.instance})
 				answer = asked.Done()
 			}
 		case <-answer:
 			status, err := asked.Wait(o.ctx)
 			if err == nil {
-				err = o.heed(peer, status, asks, &idle, &got)
+				err = o.heed(peer, &status, &a)
 			}
 			switch {
 			case o.ctx.Err() != nil:
 				return o.ctx.Err()
 			case isGone(err):
-				return &goneError{peer, m.plan.name(peer), err}
+				return o.goneFor(peer, err)
 			case err != nil:
 				return err
 			}
@@ -308,32 +320,74 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 	}
 }
 
+// An inquest is what a member that waits for another has found out about it so far.
+type inquest struct {
+	asks      int    // how often it may say that it is through, see waitUnless
+	idle      int    // how often it has
+	got       uint64 // messages of it that had come by then
+	sent      uint64 // messages that had gone to it when it was asked last
+	suspected uint64 // of these, so many seem to be lost
+}
+
+// firstAsk is how long a member waits for another before it asks: one that was found to be gone at once.
+func (o *op) firstAsk(peer int) time.Duration {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	if peer >= 0 && o.m.edges[peer].away {
+		return 0
+	}
+	return askAfter
+}
+
+func (o *op) sentTo(peer int) uint64 {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	return o.m.edges[peer].sent
+}
+
+// goneFor is the error that says that another member is gone.
+func (o *op) goneFor(peer int, err error) error {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.m.edges[peer].away = true
+	return &goneError{peer, o.m.plan.name(peer), err}
+}
+
 // heed draws the conclusions from how far another member is.
-func (o *op) heed(peer int, s Status, asks int, idle *int, got *uint64) error {
+func (o *op) heed(peer int, s *Status, a *inquest) error {
 	m := o.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.metLocked(peer, s.Instance)
-	if m.edges[peer].restarts != o.restarts[peer] {
+	e := &m.edges[peer]
+	if e.restarts != o.restarts[peer] {
 		return errReplaced
 	}
+	if s.Where == whereFailed && len(s.Failure) > 0 {
+		return s.Failure[0].err()
+	}
 	sig := readSignature(s.Sig[:])
-	if (s.Where == whereAt || s.Where == whereDone || s.Where == whereFailed) && sig != o.sig {
+	if (s.Where == whereAt || s.Where == whereDone) && sig != o.sig {
 		return m.disagreement(peer, sig, o.sig)
 	}
-	if m.edges[peer].got != *got {
-		*idle, *got = 0, m.edges[peer].got
+	e.recover(a.sent, s, &a.suspected)
+	if e.got != a.got {
+		a.idle, a.got = 0, e.got
 	}
 	switch s.Where {
-	case whereFailed:
-		if len(s.Failure) > 0 {
-			return s.Failure[0].err()
-		}
+	case whereOver:
+		return errOver
 	case whereDone, whereLong:
-		if s.Sent > *got {
+		if len(s.Verdict) > 0 && o.verdict == nil {
+			o.verdict = s.Verdict
+			m.ringLocked()
+			return nil
+		}
+		asks := a.asks
+		if s.Sent > a.got {
 			asks = lateAsks
 		}
-		if *idle++; *idle >= asks {
+		if a.idle++; a.idle >= asks {
 			return fmt.Errorf("%w: %s has done its part of operation %d, and this waits for something of it", ErrLost, m.plan.name(peer), o.seq)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,46 +38,49 @@ func put[E collective.Number](seed uint64, members, n int, f func(a, b E) E) []E
 	return all
 }
 
-// Every operation by every algorithm, for 1 to 9 members, with lengths around those of the chunks.
+// Every operation by every algorithm, for 1 to 9 members, with lengths around those of the chunks, while now and then a message is late.
 func TestOperations(t *testing.T) {
-	const chunk = 32 // eight float32
 	kinds := []topology.Kind{topology.Star(), topology.Tree(2), topology.Chain(), topology.Ring(), topology.Net()}
 	for members := 1; members <= 9; members++ {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
-			kind := kinds[members%len(kinds)]
-			g := newTeam(t, actor.Config{Encode: members%2 == 0}, kind, members, max(1, members*2/3))
-			for algo := range algorithms {
-				for _, n := range []int{0, 1, 7, 8, 9, 40 + members} {
-					seed := rand.Uint64()
-					opts := []collective.Option{collective.Using(collective.Algorithm(algo)), collective.Chunk(chunk)}
-					name := fmt.Sprintf("%v %v of %d, seed %d", kind, collective.Algorithm(algo), n, seed)
-					root := int(seed % uint64(members))
-					g.do(func(ctx context.Context, w *worker) error { return moves(ctx, w, members, n, root, seed, opts) })
-					g.do(func(ctx context.Context, w *worker) error {
-						return reductions[float32](ctx, w, members, n, root, seed, opts)
-					})
-					if n == 9 {
-						switch algo % 3 {
-						case 0:
-							g.do(func(ctx context.Context, w *worker) error {
-								return reductions[int64](ctx, w, members, n, root, seed, opts)
-							})
-						case 1:
-							g.do(func(ctx context.Context, w *worker) error {
-								return reductions[float64](ctx, w, members, n, root, seed, opts)
-							})
-						case 2:
-							g.do(func(ctx context.Context, w *worker) error {
-								return reductions[int32](ctx, w, members, n, root, seed, opts)
-							})
-						}
-					}
-					if t.Failed() {
-						t.Fatal(name)
-					}
+			kind, hosts := kinds[members%len(kinds)], max(1, members*2/3)
+			cfg := actor.Config{Encode: members%2 == 0}
+			synctest.Test(t, func(t *testing.T) {
+				g := newTeam(t, cfg, kind, members, hosts)
+				g.delay(rand.Uint64())
+				for algo := range collective.Auto {
+					everyLength(t, g, kind, algo)
 				}
-			}
+			})
+			everyLength(t, newTeam(t, cfg, kind, members, hosts), kind, collective.Auto) // which measures in real time
 		})
+	}
+}
+
+// everyLength does every operation by an algorithm.
+func everyLength(t *testing.T, g *team, kind topology.Kind, algo collective.Algorithm) {
+	const chunk = 32 // eight float32
+	members := len(g.workers)
+	opts := []collective.Option{collective.Using(algo), collective.Chunk(chunk)}
+	for _, n := range []int{0, 1, 7, 8, 9, 40 + members} {
+		seed := rand.Uint64()
+		root := int(seed % uint64(members))
+		g.do(func(ctx context.Context, w *worker) error { return moves(ctx, w, members, n, root, seed, opts) })
+		g.do(func(ctx context.Context, w *worker) error {
+			if err := reductions[float32](ctx, w, members, n, root, seed, opts); err != nil || n != 9 {
+				return err
+			}
+			switch algo % 3 {
+			case 0:
+				return reductions[int64](ctx, w, members, n, root, seed, opts)
+			case 1:
+				return reductions[float64](ctx, w, members, n, root, seed, opts)
+			}
+			return reductions[int32](ctx, w, members, n, root, seed, opts)
+		})
+		if t.Failed() {
+			t.Fatalf("%v %v of %d, seed %d", kind, algo, n, seed)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func (c *climbing) chunk(i int) error {
 				return err
 			}
 		}
-		c.by.finish(mine, len(c.tree.parent))
+		c.by.finish(mine, o.members())
 		return nil
 	}
 	p, err := o.receiveLike(below[0], stream(streamUp, c.number), mine)

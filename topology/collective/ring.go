@@ -140,7 +140,7 @@ func (o *op) cut(data []byte, n, width int) []chunks {
 // slots is data in parts of the same size, one for each member, in an order.
 func (o *op) slots(data []byte, order []int) []chunks {
 	parts := make([]chunks, len(order))
-	each := len(data) / len(order)
+	each := len(data) / o.m.plan.shape.Len()
 	for i, rank := range order {
 		parts[i] = o.whole(data[rank*each : (rank+1)*each])
 	}
@@ -149,7 +149,7 @@ func (o *op) slots(data []byte, order []int) []chunks {
 
 // ringAllReduce first puts each part together on its way around, then brings it around whole (Patarasuk, Yuan 2009).
 func (o *op) ringAllReduce(data []byte, width int, by *reducer) error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	n := len(order)
 	p := o.newPass(order, o.cut(data, n, width))
 	p.steps, p.combines, p.by = 2*(n-1), n-1, by
@@ -158,7 +158,7 @@ func (o *op) ringAllReduce(data []byte, width int, by *reducer) error {
 
 // ringReduceScatter leaves each member the part that is its own, put together, in its place of data.
 func (o *op) ringReduceScatter(data []byte, by *reducer) error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	p := o.newPass(order, o.slots(data, order))
 	p.steps, p.combines, p.shift, p.by = len(order)-1, len(order)-1, -1, by
 	return p.run()
@@ -166,7 +166,7 @@ func (o *op) ringReduceScatter(data []byte, by *reducer) error {
 
 // ringAllGather brings the part of each member, which is in its place of data there, to all.
 func (o *op) ringAllGather(data []byte) error {
-	order := o.m.plan.tour(0)
+	order := o.tour()
 	p := o.newPass(order, o.slots(data, order))
 	p.steps = len(order) - 1
 	return p.run()

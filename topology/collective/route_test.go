@@ -83,8 +83,7 @@ func newNotedTeam(t *testing.T, kind topology.Kind, n, hosts int) (*team, *notes
 
 // as runs f as one member.
 func (g *team) as(rank int, f func(ctx context.Context, w *worker)) {
-	g.workers[rank].do = func(ctx context.Context) error { f(ctx, g.workers[rank]); return nil }
-	require.NoError(g.t, g.nodes[rank].Run(g.t.Context()))
+	require.NoError(g.t, g.runAs(rank, func(ctx context.Context) error { f(ctx, g.workers[rank]); return nil }))
 }
 
 var shapes = []topology.Kind{topology.Star(), topology.Tree(2), topology.Chain(), topology.Ring(), topology.Net()}

@@ -15,11 +15,12 @@ const streamKept = 4
 // cannot write, or is gone, ends it for all; of two trees it takes one. A Read or Write under way is waited for, whatever the context says: give ones
 // that can be interrupted.
 func Stream(ctx context.Context, n Node, root int, from io.Reader, to io.Writer, opts ...Option) (int64, error) {
+	var wrong error
 	if m := n.member(); m != nil && m.plan != nil && (m.rank == root && from == nil || m.rank != root && to == nil) {
-		return 0, fmt.Errorf("%w: the root needs a reader, and all others a writer", ErrArgument)
+		wrong = fmt.Errorf("%w: the root needs a reader, and all others a writer", ErrArgument)
 	}
 	var moved int64
-	err := operate(ctx, n, request{kind: opStream, root: root, elem: elemByte, opts: opts}, func(o *op, _ Algorithm, trees []tree) error {
+	err := operate(ctx, n, request{kind: opStream, root: root, elem: elemByte, opts: opts, wrong: wrong}, func(o *op, _ Algorithm, trees []tree) error {
 		f := &flow{o: o, tree: &trees[0], made: o.newMark()}
 		return f.run(from, to, &moved)
 	})
