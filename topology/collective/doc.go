@@ -55,9 +55,28 @@
 // Members that come to the same place with different operations, lengths, types, roots or options hear of it, and who they are
 // ([DisagreeError]); nobody waits for ever. Members that had all they waited for may be through with the operation by then.
 //
-// A member that has ended is left out of a Broadcast: those below it are served by the one above it, from the chunk on that they had, and
-// have everything; a [MissingError] says who is missing, at the root for certain. Other operations fail, at all members, with that error.
-// An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
+// # Members that end
+//
+// What an operation does when a member has ended, cannot be reached, or will not come as its Run has returned. Error is a [MissingError] with the names.
+//
+//	                    by itself                             with LeaveOut
+//	Broadcast           left out: those below are served by   the same
+//	                    the one above, from the chunk on
+//	                    that they had; error at the root and
+//	                    where it was noticed, data whole
+//	Stream              ends for all, error                   refused: what was read is gone
+//	Gather, AllGather,  ends for all, error                   the parts of the others, zeros in its place
+//	AllToAll
+//	Scatter             ends for all, error                   the others have their parts
+//	Reduce, AllReduce,  ends for all, error                   of exactly those who are not named, all chunks of the
+//	ReduceScatter                                             same ones, [Mean] by as many, the same bits at all
+//	Barrier             ends for all, error                   the others have come
+//
+// With [LeaveOut] all that are left get the same error, naming the same members, or a failure for other reasons. Without the root of an operation that has one
+// there is no result. Members that had all they waited for before another ended may be through by themselves, without LeaveOut: a member
+// that only gives to a Gather, say. An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
+//
+// A member that is slower than the others can be made a leaf ([Leaf]): then nobody gets data through it.
 //
 // Readers see whole versions, ever newer. A version that a newer one has overtaken may be left out, and all before it; what was published last
 // arrives. Publish waits for nobody, and a slow reader holds up only those that read from it. Readers get versions along the tree of the
@@ -69,7 +88,7 @@
 // # Cancellation
 //
 // The end of a member's context ends the operation for all of them, with an error that wraps [ErrAborted] and the context's; so does one that was over
-// before, since operations are counted: the next is the same for all. Who cannot be told
+// before, since operations are counted: the next is the same for all. So does a mistake that only one member can see, such as the length of its slice. Who cannot be told
 // finds out by asking: a member that has waited for 50 ms asks the other how far it is, and again ever less often.
 //
 // # Limits
@@ -80,7 +99,8 @@
 //
 // A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
-// A member that never comes to an operation, as its Run has returned before, is waited for until a context ends.
+// A member that never comes to an operation, while its Run goes on, is waited for until a context ends. One that has done operations in methods is waited for
+// when its Run has returned, too.
 // A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
