@@ -86,6 +86,17 @@ type route struct {
 
 func (r route) Post(_ context.Context, p actor.Parcel) error { return r.PostNow(p) }
 
+func (r route) Stamp(target, label string) actor.Stamp { return stamp{r, target, label} }
+
+type stamp struct {
+	route
+	target, label string
+}
+
+func (s stamp) Post(ctx context.Context, body []byte) error {
+	return s.route.Post(ctx, actor.Parcel{Target: s.target, Label: s.label, Body: body})
+}
+
 func (r route) PostNow(p actor.Parcel) error {
 	p.Head, p.Body = slices.Clone(p.Head), slices.Clone(p.Body)
 	return r.give(r.to, parcel{p: &p})

@@ -94,9 +94,6 @@ func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) er
 
 // sendTell sends a message that nobody waits for to another process.
 func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argument, along *traced) error {
-	if s.ctx.Err() != nil {
-		return md.refused(t, context.Cause(s.ctx))
-	}
 	carrier, err := s.carrier()
 	if err != nil {
 		return md.refused(t, err)
@@ -115,9 +112,13 @@ func (s *System) sendTell(ctx context.Context, t *target, md *method, arg argume
 			if full != nil {
 				return s.overloaded(t, full)
 			}
-			err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Head: head, Traced: len(head), Body: data, Room: arg.room}, func() proto.Message {
-				return &wire.Call{Method: md.name, Signature: md.hash, Argument: data, Trace: head}
-			})
+			if head == nil && arg.room == nil {
+				err = s.postTell(ctx, w, md, data)
+			} else {
+				err = s.carry(ctx, w, Parcel{Target: t.key, Label: md.tell, Head: head, Traced: len(head), Body: data, Room: arg.room}, func() proto.Message {
+					return &wire.Call{Method: md.name, Signature: md.hash, Argument: data, Trace: head}
+				})
+			}
 			if err == nil {
 				return nil
 			}

@@ -37,6 +37,8 @@ type Route interface {
 	Post(ctx context.Context, p Parcel) error
 	// PostNow is [Transport.SendNow] for a parcel, with the errors of Post.
 	PostNow(p Parcel) error
+	// Stamp prepares for many parcels with this target and label, and without head.
+	Stamp(target, label string) Stamp
 }
 
 // A Name is one string that a transport was told once and gives with each parcel. What the inlet knows of it stays with it.

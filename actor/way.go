@@ -17,6 +17,7 @@ type way struct {
 	carrier Transport
 	route   Route // nil: the transport carries no parcels
 	window  *window
+	stamps  stamps // of the route
 }
 
 // wayTo finds the way to a node of another process. Where the node is may change, so that is asked each time.

@@ -94,7 +94,7 @@ func TestOutboxAndReaderAgainstAnOracle(t *testing.T) {
 	var w writer
 	var wire bytes.Buffer
 	want := map[string][]string{} // by lane and receiver
-	written := 0
+	written, stampedOnes := 0, 0
 	write := func() {
 		require.Equal(t, taken, o.take(&w))
 		written += w.fresh
@@ -112,9 +112,12 @@ func TestOutboxAndReaderAgainstAnOracle(t *testing.T) {
 		lane := r.IntN(2)
 		key := fmt.Sprint(lane, it.to)
 		want[key] = append(want[key], expected(&it))
-		if lane == urgentLane {
+		switch {
+		case lane == urgentLane:
 			require.NoError(t, o.putNow(lane, &it))
-		} else {
+		case it.parcel && len(it.head) == 0 && o.putStamped(stampOf(&it), it.data):
+			stampedOnes++
+		default:
 			require.NoError(t, o.put(t.Context(), &it))
 		}
 		if it.parcel {
@@ -124,6 +127,7 @@ func TestOutboxAndReaderAgainstAnOracle(t *testing.T) {
 			write()
 		}
 	}
+	require.NotZero(t, stampedOnes)
 	o.drain(ErrClosed)
 	for !o.left {
 		messages, bytes := o.depth()

@@ -77,7 +77,7 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 		return err
 	}
 	line := lineOf(it)
-	if len(o.lines[line]) == 0 && o.lanes[dataLane].hasRoom(it, o.limit) {
+	if len(o.lines[line]) == 0 && o.lanes[dataLane].hasRoom(it.size, isLarge(it), o.limit) {
 		o.pushLocked(dataLane, it)
 		o.mu.Unlock()
 		return nil
@@ -95,7 +95,7 @@ func (o *outbox) putNow(which int, it *item) error {
 	if err := o.endLocked(); err != nil {
 		return err
 	}
-	if !o.lanes[which].hasRoom(it, o.urgent) {
+	if !o.lanes[which].hasRoom(it.size, isLarge(it), o.urgent) {
 		return ErrFull
 	}
 	o.pushLocked(which, it)
@@ -174,14 +174,14 @@ func (o *outbox) depth() (messages, bytes int) {
 // that has used it all up.
 const sharesOfSmall = 8
 
-// hasRoom reports whether a message may be added to a lane of this bound. One that is larger than the bound may where it is the only large
+// hasRoom reports whether a message of a size may be added to a lane of this bound. One that is larger than the bound may where it is the only large
 // one, so that what is held is at most the bound and one message.
-func (l *outlane) hasRoom(it *item, limit int) bool {
+func (l *outlane) hasRoom(size int, large bool, limit int) bool {
 	small, most := l.bytes-l.bulk, limit-limit/sharesOfSmall
-	if isLarge(it) {
-		return l.bulk == 0 || l.bytes+it.size <= limit && l.bulk+it.size <= most
+	if large {
+		return l.bulk == 0 || l.bytes+size <= limit && l.bulk+size <= most
 	}
-	return small == 0 || small+min(l.bulk, most)+it.size <= limit
+	return small == 0 || small+min(l.bulk, most)+size <= limit
 }
 
 // isLarge reports whether a message goes in chunks.
@@ -211,7 +211,7 @@ func (o *outbox) pushLocked(which int, it *item) {
 func (o *outbox) admitLocked() {
 	l := &o.lanes[dataLane]
 	for line := range o.lines {
-		o.callLocked(line, func(it *item) bool { return l.hasRoom(it, o.limit) }, func(it *item) { o.pushLocked(dataLane, it) })
+		o.callLocked(line, func(it *item) bool { return l.hasRoom(it.size, isLarge(it), o.limit) }, func(it *item) { o.pushLocked(dataLane, it) })
 	}
 }
 
@@ -240,18 +240,7 @@ func (l *outlane) place(it *item, urgent bool) {
 		b, body = append(b, body...), nil
 	}
 	setHead(b, at, it.kind()|laneBit(urgent), len(body))
-	p.filled(b)
-	if e := l.queue.last(); e != nil && e.page == p && e.body == nil {
-		e.to = len(b)
-	} else {
-		l.queue.push(entry{page: p, from: at, to: len(b)})
-		p.refs++
-	}
-	e := l.queue.last()
-	e.frames++
-	e.messages++
-	e.bytes += it.size
-	l.added += uint64(len(b) - at)
+	e := l.stand(p, at, b, it.size)
 	switch {
 	case body == nil && it.room != nil:
 		pool.Put(it.room)
@@ -260,6 +249,24 @@ func (l *outlane) place(it *item, urgent bool) {
 		e.body, e.room = k.data, k.room
 		l.added += uint64(len(body))
 	}
+}
+
+// stand queues the frame of a message, of a size, that was written to a page: b, from at.
+func (l *outlane) stand(p *page, at int, b []byte, size int) *entry {
+	p.filled(b)
+	e := l.queue.last()
+	if e != nil && e.page == p && e.body == nil {
+		e.to = len(b)
+	} else {
+		l.queue.push(entry{page: p, from: at, to: len(b)})
+		p.refs++
+		e = l.queue.last()
+	}
+	e.frames++
+	e.messages++
+	e.bytes += size
+	l.added += uint64(len(b) - at)
+	return e
 }
 
 const (
