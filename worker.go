@@ -410,7 +410,8 @@ func (w *worker) obey() {
 }
 
 // hushed keeps warnings of the links back while the run ends: that hosts go
-// away is then what was asked for.
+// away is then what was asked for. One host hears of the end before another,
+// so warnings are held back for a moment, in which that may turn out.
 type hushed struct {
 	slog.Handler
 	when *atomic.Bool
@@ -418,6 +419,24 @@ type hushed struct {
 
 func (h *hushed) Enabled(ctx context.Context, l slog.Level) bool {
 	return (l > slog.LevelWarn || !h.when.Load()) && h.Handler.Enabled(ctx, l)
+}
+
+// hushFor is longer than the order to end takes from the first host to the last.
+const hushFor = time.Second
+
+// Handle passes a record on, a warning when the moment is over. It is lost where
+// the process ends before.
+func (h *hushed) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level != slog.LevelWarn {
+		return h.Handler.Handle(ctx, r)
+	}
+	r = r.Clone()
+	time.AfterFunc(hushFor, func() {
+		if !h.when.Load() {
+			_ = h.Handler.Handle(ctx, r) // nobody is left to be told
+		}
+	})
+	return nil
 }
 
 func (h *hushed) WithAttrs(attrs []slog.Attr) slog.Handler {
