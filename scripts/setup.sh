@@ -35,7 +35,8 @@ fish fish
 # What others use to reach many hosts; only the benchmarks need it.
 peers="pdsh pdsh
 clush clustershell
-mpirun openmpi-bin"
+mpirun openmpi-bin
+/usr/share/doc/libopenmpi-dev libopenmpi-dev"
 
 # packages LIST installs those of a list that are missing.
 packages() {

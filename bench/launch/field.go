@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tartrl/tlaunch-go/bench/reach"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 	"github.com/tartrl/tlaunch-go/bootstrap/sshconn"
 )
@@ -61,7 +61,7 @@ func openField(cfg config) (_ *field, err error) {
 	}
 	if f.peersSSH == "" {
 		f.peersSSH = filepath.Join(f.dir, "ssh_config")
-		text, err := clientConfig(inv, cfg.sshConfig)
+		text, err := reach.ClientConfig(inv, cfg.sshConfig)
 		if err != nil {
 			return nil, err
 		}
@@ -74,37 +74,6 @@ func openField(cfg config) (_ *field, err error) {
 
 // close removes what was made.
 func (f *field) close() error { return errors.Join(f.down(), os.RemoveAll(f.dir)) }
-
-// clientConfig gives peers the hosts of an inventory by name; what it does not say is as in the configuration that we use.
-func clientConfig(inv *inventory.Inventory, base string) (string, error) {
-	var b strings.Builder
-	for _, h := range inv.Hosts {
-		if h.Address == h.Name && h.User == "" && h.Port == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "Host %s\n", h.Name)
-		if h.Address != h.Name {
-			fmt.Fprintf(&b, "  HostName %s\n", h.Address)
-		}
-		if h.User != "" {
-			fmt.Fprintf(&b, "  User %s\n", h.User)
-		}
-		if h.Port != 0 {
-			fmt.Fprintf(&b, "  Port %d\n", h.Port)
-		}
-	}
-	b.WriteString("Host *\n")
-	if base == "" {
-		b.WriteString("  Include ~/.ssh/config /etc/ssh/ssh_config\n")
-		return b.String(), nil
-	}
-	full, err := filepath.Abs(base)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(&b, "  Include %s\n", full)
-	return b.String(), nil
-}
 
 // visit runs a shell command on every host, at once, and returns the key exchange of the connection to the first.
 func (f *field) visit(ctx context.Context, command string) (kex string, err error) {

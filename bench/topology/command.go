@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/tartrl/tlaunch-go"
@@ -30,27 +31,33 @@ func Command(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	return 0
 }
 
-// measure runs the members and reports what the first of them tells.
-func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) (err error) {
-	where, options, down, err := field(&cfg)
-	if err != nil {
-		return err
+// measure runs the members, and the peers, for each number of hosts, and reports what was found.
+func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
+	r := report{cfg: cfg, before: figures.LoadAverage()}
+	versions := []string{}
+	for _, name := range cfg.peers {
+		switch name {
+		case glooName:
+			versions = append(versions, "torch "+figures.FirstLine(ctx, python, "-c", "import torch; print(torch.__version__)"))
+		case mpiDefault:
+			versions = append(versions, figures.FirstLine(ctx, mpirun, "--version"))
+		}
 	}
-	defer func() { err = errors.Join(err, down()) }()
-	r := report{cfg: cfg, where: where, before: figures.LoadAverage()}
-	r.machine = figures.Inspect(ctx)
-	var heard listener
-	run, err := everyone.Launch(ctx, cfg.program, append(options, tlaunch.OnRecord(heard.record))...)
-	if err != nil {
-		return err
-	}
-	if err := run.Wait(ctx); err != nil {
-		return errors.Join(err, run.Stop(context.WithoutCancel(ctx)))
-	}
-	if r.outcomes, err = heard.all(); err != nil {
-		return err
+	r.machine = figures.Inspect(ctx, versions...)
+	for _, n := range cfg.counts {
+		cfg.hosts = n
+		b, err := measureOn(ctx, cfg, stderr)
+		if err != nil {
+			return err
+		}
+		r.bouts = append(r.bouts, b)
 	}
 	r.after = figures.LoadAverage()
+	if cfg.plot != "" {
+		if err := os.WriteFile(cfg.plot, []byte(r.draw()), 0o644); err != nil {
+			return err
+		}
+	}
 	table := stdout
 	if cfg.json {
 		table = stderr
@@ -59,6 +66,29 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) (err err
 		}
 	}
 	return r.writeTable(table)
+}
+
+// measureOn is one number of hosts.
+func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err error) {
+	f, err := openField(&cfg)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	b.hosts, b.where, b.rate = cfg.hosts, f.where, cfg.rate
+	var heard listener
+	run, err := everyone.Launch(ctx, cfg.program, append(f.options, tlaunch.OnRecord(heard.record))...)
+	if err != nil {
+		return b, err
+	}
+	if err := run.Wait(ctx); err != nil {
+		return b, errors.Join(err, run.Stop(context.WithoutCancel(ctx)))
+	}
+	if b.outcomes, err = heard.all(); err != nil {
+		return b, err
+	}
+	b.feats, err = f.feats(ctx, cfg, stderr)
+	return b, err
 }
 
 // listener gathers the outcomes that are told.

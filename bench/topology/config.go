@@ -14,12 +14,16 @@ import (
 
 // config says what is measured, and where.
 type config struct {
+	counts    []int  // of hosts, one after the other
 	hosts     int    // to bring up in network namespaces, or local processes
 	rate      string // of their links
 	local     bool   // processes of this machine, by loopback
 	inventory string // file; instead of hosts
 	sshConfig string
 	json      bool
+	explain   bool
+	plot      string
+	peers     []string
 	program   programConfig
 }
 
@@ -46,7 +50,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("bench topology", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&c.hosts, "hosts", 8, "`N` hosts to bring up in network namespaces (as root), or with -local processes")
+	counts := flags.String("hosts", "8", "`N` hosts to bring up in network namespaces (as root), or with -local processes; a list, such as 2,4,8, is measured one after the other")
 	flags.StringVar(&c.rate, "rate", "1gbit", "`RATE` of their links as tc writes it; empty: no limit")
 	flags.BoolVar(&c.local, "local", false, "take processes of this machine and loopback instead; no root")
 	flags.StringVar(&c.inventory, "inventory", "", "take the hosts of this `FILE` instead; no root")
@@ -55,24 +59,33 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&c.program.Rounds, "rounds", 5, "`N` rounds that count, after one that does not")
 	flags.IntVar(&c.program.Chunk, "chunk", 0, "`BYTES` of a chunk; 0: the default")
 	flags.StringVar(&c.program.Profiles, "profiles", "", "write a CPU profile of each host's process into this `FOLDER` of the host")
+	flags.BoolVar(&c.explain, "explain", false, "print what auto expects of each way to do an operation, and what it takes")
+	flags.StringVar(&c.plot, "plot", "", "draw the times into this `FILE`, as SVG: over the sizes, and over the numbers of hosts")
+	peers := flags.String("peers", "all", "`LIST` of programs to measure on the same hosts: "+strings.Join(peerNames, ", ")+"; all: those that are installed; none")
 	operations := flags.String("ops", "broadcast,all-reduce", "`LIST` of operations: "+strings.Join(operationNames(), ", "))
-	names := flags.String("algorithms", "chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces")
+	names := flags.String("algorithms", "auto,chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces")
 	sizes := flags.String("sizes", "64MiB", "`LIST` of sizes, such as 1KiB,64MiB: of one member's data")
 	err := flags.Parse(args)
 	if err == nil {
-		if err = c.check(flags.Args(), *operations, *names, *sizes); err != nil {
+		if err = c.check(flags.Args(), *counts, *operations, *names, *sizes, *peers); err != nil {
 			fmt.Fprintln(stderr, "bench topology:", err)
 		}
 	}
 	return c, err
 }
 
-func (c *config) check(args []string, operations, names, sizes string) error {
+func (c *config) check(args []string, counts, operations, names, sizes, peers string) (err error) {
+	for text := range strings.SplitSeq(counts, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 2 {
+			return fmt.Errorf("-hosts %s: each must be at least 2", counts)
+		}
+		c.counts = append(c.counts, n)
+	}
+	c.hosts = c.counts[0]
 	switch {
 	case len(args) > 0:
 		return fmt.Errorf("%q is no flag", args[0])
-	case c.hosts < 2:
-		return errors.New("-hosts must be at least 2")
 	case c.program.Rounds < 1:
 		return errors.New("-rounds must be at least 1")
 	case c.local && c.inventory != "":
@@ -97,7 +110,8 @@ func (c *config) check(args []string, operations, names, sizes string) error {
 		}
 		c.program.Sizes = append(c.program.Sizes, n)
 	}
-	return nil
+	c.peers, err = peersOf(peers)
+	return err
 }
 
 func sortedNames() []string {

@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,18 +9,24 @@ import (
 )
 
 // bringUp brings hosts up in network namespaces.
-func bringUp(cfg config) (where string, options []tlaunch.Option, down func() error, err error) {
+func (f *field) bringUp(cfg config) error {
 	n, err := netns.Up(cfg.hosts, netns.Config{Rate: cfg.rate})
 	if err != nil {
-		return "", nil, nil, err
+		return err
 	}
+	f.down = n.Close // also where what follows fails
 	inv, err := tlaunch.ParseInventory("hosts", strings.NewReader(n.Inventory()))
 	if err != nil {
-		return "", nil, nil, errors.Join(err, n.Close())
+		return err
 	}
-	where = fmt.Sprintf("%d hosts in network namespaces of this machine", cfg.hosts)
+	f.where = fmt.Sprintf("%d hosts in network namespaces of this machine", cfg.hosts)
 	if cfg.rate != "" {
-		where += ", links of " + cfg.rate
+		f.where += ", links of " + cfg.rate
 	}
-	return where, []tlaunch.Option{tlaunch.SSH(inv), tlaunch.WithSSH(tlaunch.SSHConfig{ConfigFile: n.ClientConfig})}, n.Close, nil
+	for _, h := range n.Hosts {
+		f.names = append(f.names, h.Name)
+	}
+	f.ssh, f.network, f.device = n.ClientConfig, fmt.Sprintf("%s/24", n.Gateway), "eth0"
+	f.options = []tlaunch.Option{tlaunch.SSH(inv), tlaunch.WithSSH(tlaunch.SSHConfig{ConfigFile: n.ClientConfig})}
+	return nil
 }

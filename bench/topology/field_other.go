@@ -2,12 +2,8 @@
 
 package topology
 
-import (
-	"errors"
+import "errors"
 
-	"github.com/tartrl/tlaunch-go"
-)
-
-func bringUp(config) (string, []tlaunch.Option, func() error, error) {
-	return "", nil, nil, errors.New("hosts in network namespaces need Linux: give -inventory FILE, or -local")
+func (*field) bringUp(config) error {
+	return errors.New("hosts in network namespaces need Linux: give -inventory FILE, or -local")
 }

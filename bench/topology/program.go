@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/bench/figures"
+	"github.com/tartrl/tlaunch-go/internal/cputime"
 	"github.com/tartrl/tlaunch-go/topology"
 	"github.com/tartrl/tlaunch-go/topology/collective"
 )
@@ -37,14 +41,22 @@ type outcome struct {
 	Algorithm string
 	Size      int
 	Seconds   []float64 // of the slowest member, by round
-	Goodput   float64   // bytes per second of a plain TCP stream from the first member to the second, before
-	Wrong     int       // results that were not what they should be: of a member in a round
+	// Seconds of all members' processors, by round; and how busy those of the busiest host were meanwhile, 0 to 1.
+	Processors []float64
+	Busy       float64
+	Expected   float64 // seconds
+	Taken      string  // what auto takes
+	Forecast   string  // why, for people
+	Link       string  // of the first member's host
+	Goodput    float64 // bytes per second of a plain TCP stream from the first member to the second, before
+	Wrong      int     // results that were not what they should be: of a member in a round
 }
 
 // said is the message of the records that carry an outcome.
 const said = "measured"
 
 func (m *member) Run(ctx context.Context) error {
+	link := linkText()
 	if m.cfg.Profiles != "" {
 		f, err := os.Create(filepath.Join(m.cfg.Profiles, fmt.Sprintf("member-%d.pprof", m.Rank())))
 		if err != nil {
@@ -63,7 +75,7 @@ func (m *member) Run(ctx context.Context) error {
 				return err
 			}
 			for _, algorithm := range m.cfg.Algorithms {
-				o := outcome{Operation: name, Algorithm: algorithm, Size: size, Goodput: goodput}
+				o := outcome{Operation: name, Algorithm: algorithm, Size: size, Goodput: goodput, Link: link}
 				if err := m.measure(ctx, &o); err != nil {
 					return err
 				}
@@ -88,6 +100,15 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 	in := make([]float32, op.elements(o.Size/4, members))
 	out := make([]float32, op.results(o.Size/4, members))
 	opts := []collective.Option{collective.Using(algorithms[o.Algorithm]), collective.Chunk(m.cfg.Chunk)}
+	if m.Rank() == 0 {
+		opts = append(opts, collective.Explain(func(f collective.Forecast) {
+			o.Expected, o.Forecast = f.Chosen.Time.Seconds(), f.String()
+			if algorithms[o.Algorithm] == collective.Auto {
+				o.Taken = fmt.Sprintf("%s, %s", strings.ToLower(f.Chosen.Algorithm.String()), sizeText(f.Chosen.Chunk))
+			}
+		}))
+	}
+	ticks := make([]figures.Processors, members)
 	for round := range m.cfg.Rounds + 1 {
 		for i := range in {
 			in[i] = value(round, m.Rank(), i)
@@ -95,28 +116,73 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 		if err := collective.Barrier(ctx, m); err != nil {
 			return err
 		}
-		began := time.Now()
+		before, used, began := figures.ProcessorsNow(), cputime.Used(), time.Now()
 		result, err := op.do(ctx, m, in, out, opts)
 		if err != nil {
 			return err
 		}
-		mine := []int64{int64(time.Since(began)), 0}
-		if op.wrong(check{round: round, rank: m.Rank(), members: members}, result) {
-			mine[1] = 1
-		}
-		all := make([]int64, 2*members)
-		if err := collective.AllGather(ctx, m, mine, all); err != nil {
+		mine := share{took: time.Since(began), used: cputime.Used() - used}
+		after := figures.ProcessorsNow()
+		mine.busy, mine.all = after.Busy-before.Busy, after.All-before.All
+		mine.wrong = op.wrong(check{round: round, rank: m.Rank(), members: members}, result)
+		all := make([]int64, shareLen*members)
+		if err := collective.AllGather(ctx, m, mine.pack(), all); err != nil {
 			return err
 		}
-		if round == 0 {
-			continue
+		if round > 0 {
+			o.add(all, ticks)
 		}
-		slowest := int64(0)
-		for rank := range members {
-			slowest = max(slowest, all[2*rank])
-			o.Wrong += int(all[2*rank+1])
-		}
-		o.Seconds = append(o.Seconds, time.Duration(slowest).Seconds())
+	}
+	for _, t := range ticks {
+		o.Busy = max(o.Busy, t.Since(figures.Processors{}))
 	}
 	return nil
+}
+
+// A share is what one member has found in one round.
+type share struct {
+	took, used time.Duration
+	busy, all  int64 // ticks of its host's processors
+	wrong      bool
+}
+
+const shareLen = 5
+
+func (s share) pack() []int64 {
+	wrong := int64(0)
+	if s.wrong {
+		wrong = 1
+	}
+	return []int64{int64(s.took), int64(s.used), s.busy, s.all, wrong}
+}
+
+// add adds a round, of which all members have told.
+func (o *outcome) add(all []int64, ticks []figures.Processors) {
+	slowest, used := int64(0), int64(0)
+	for rank := range ticks {
+		s := all[rank*shareLen : (rank+1)*shareLen]
+		slowest, used = max(slowest, s[0]), used+s[1]
+		ticks[rank].Busy += s[2]
+		ticks[rank].All += s[3]
+		o.Wrong += int(s[4])
+	}
+	o.Seconds = append(o.Seconds, time.Duration(slowest).Seconds())
+	o.Processors = append(o.Processors, time.Duration(used).Seconds())
+}
+
+// linkText is what figures depend on of a host: its first network device that is no loopback, and its kernel.
+func linkText() string {
+	text := "loopback"
+	if all, err := net.Interfaces(); err == nil {
+		for _, i := range all {
+			if i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagUp != 0 {
+				text = fmt.Sprintf("%s, MTU %d", i.Name, i.MTU)
+				break
+			}
+		}
+	}
+	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		text += ", kernel " + strings.TrimSpace(string(kernel))
+	}
+	return text
 }

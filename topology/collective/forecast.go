@@ -58,7 +58,7 @@ func chunkSizes(given int) (sizes []int) {
 	if given > 0 {
 		return []int{given}
 	}
-	for whole := MaxChunk + headerSize; whole >= 8<<10; whole /= 2 {
+	for whole := MaxChunk + headerSize; whole >= 16<<10; whole /= 2 {
 		sizes = append(sizes, whole-headerSize)
 	}
 	return sizes

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/internal/cputime"
 )
 
 // How links are measured. The first members of hosts do it, each with those of the hosts at distances 1, 2, 4 … in the tour, as many of a machine
@@ -89,7 +91,7 @@ func marks() (machine, process int64) {
 
 // small measures latencies, and what messages cost processors.
 func (p *probe) small() error {
-	work, messages := processorTime(), p.messages()
+	work, messages := cputime.Used(), p.messages()
 	err := p.each(func(round, to, from, number int) error {
 		var parts []func() error
 		if to >= 0 {
@@ -108,14 +110,14 @@ func (p *probe) small() error {
 		}
 		return p.o.eachOrNone(parts)
 	})
-	p.finding.smallWork, p.finding.smallMessages = int64(processorTime()-work), p.messages()-messages
+	p.finding.smallWork, p.finding.smallMessages = int64(cputime.Used()-work), p.messages()-messages
 	return err
 }
 
 // large measures rates, and what bytes cost processors.
 func (p *probe) large() error {
 	p.meets = 0
-	work := processorTime()
+	work := cputime.Used()
 	err := p.each(func(round, to, from, number int) error {
 		var sent, got int64
 		var parts []func() error
@@ -138,7 +140,7 @@ func (p *probe) large() error {
 		p.bytes += sent + got
 		return err
 	})
-	took := int64(processorTime() - work)
+	took := int64(cputime.Used() - work)
 	if p.finding.smallMessages > 0 { // those that only begin a stream do not count
 		took -= p.finding.smallWork / p.finding.smallMessages * p.meets
 	}

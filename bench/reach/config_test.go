@@ -1,4 +1,4 @@
-package launch
+package reach
 
 import (
 	"path/filepath"
@@ -13,7 +13,7 @@ import (
 func TestPeersReachTheHostsOfAnInventory(t *testing.T) {
 	inv, err := inventory.Parse("hosts", strings.NewReader("alias\na ada@10.0.0.1:2222\nb 10.0.0.2\n"))
 	require.NoError(t, err)
-	text, err := clientConfig(inv, "")
+	text, err := ClientConfig(inv, "")
 	require.NoError(t, err)
 	require.Equal(t, `Host a
   HostName 10.0.0.1
@@ -27,7 +27,7 @@ Host *
 
 	full, err := filepath.Abs("mine")
 	require.NoError(t, err)
-	text, err = clientConfig(&inventory.Inventory{}, "mine")
+	text, err = ClientConfig(&inventory.Inventory{}, "mine")
 	require.NoError(t, err)
 	require.Equal(t, "Host *\n  Include "+full+"\n", text)
 }

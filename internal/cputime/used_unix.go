@@ -1,14 +1,14 @@
 //go:build unix
 
-package collective
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// processorTime is what this process has had of processors so far; 0 where the system does not say.
-func processorTime() time.Duration {
+// Used is the processor time of this process so far, of user and kernel; 0 where the system does not say.
+func Used() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return 0

@@ -1,12 +1,12 @@
-package collective
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// processorTime is what this process has had of processors so far; 0 where the system does not say.
-func processorTime() time.Duration {
+// Used is the processor time of this process so far, of user and kernel; 0 where the system does not say.
+func Used() time.Duration {
 	self, err := syscall.GetCurrentProcess()
 	if err != nil {
 		return 0
