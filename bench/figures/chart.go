@@ -36,7 +36,7 @@ const (
 )
 
 // colours can be told apart by people who do not see all (Okabe, Ito 2008).
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c6d31"}
+var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c6d31", "#7b3294", "#b30000"}
 
 // Draw is charts beside each other, columns in a row, as an SVG that stands by itself on a light ground of its own. Lines of one name have one
 // colour in all.
@@ -47,14 +47,15 @@ func Draw(columns int, charts []Chart) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="Helvetica, Arial, sans-serif" font-size="12" role="img">`+"\n", wide, high, wide, high)
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%.0f" rx="10" fill="#ffffff"/>`+"\n", wide, high)
-	colour := map[string]string{}
+	colour, used := map[string]string{}, 0
 	for _, c := range charts {
 		for _, l := range c.Lines {
-			if colour[l.Name] == "" {
-				colour[l.Name] = colours[len(colour)%len(colours)]
-			}
-			if l.Bound {
+			switch {
+			case l.Bound:
 				colour[l.Name] = "#7a7a7a"
+			case colour[l.Name] == "":
+				colour[l.Name] = colours[used%len(colours)]
+				used++
 			}
 		}
 	}
