@@ -75,7 +75,7 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 		return b, err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	b.hosts, b.where, b.rate = cfg.hosts, f.where, cfg.rate
+	b.hosts, b.where, b.rate, b.tls = cfg.hosts, f.where, cfg.rate, !cfg.program.Bare
 	var heard listener
 	run, err := everyone.Launch(ctx, cfg.program, append(f.options, tlaunch.OnRecord(heard.record))...)
 	if err != nil {

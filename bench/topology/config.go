@@ -35,6 +35,7 @@ type programConfig struct {
 	Chunk      int
 	Rounds     int
 	Profiles   string
+	Bare       bool // without TLS
 }
 
 // algorithms are those that can be asked for, by name.
@@ -59,6 +60,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&c.program.Rounds, "rounds", 5, "`N` rounds that count, after one that does not")
 	flags.IntVar(&c.program.Chunk, "chunk", 0, "`BYTES` of a chunk; 0: the default")
 	flags.StringVar(&c.program.Profiles, "profiles", "", "write a CPU profile of each host's process into this `FOLDER` of the host")
+	tls := flags.Bool("tls", true, "encrypt, as all runs do; with -tls=false members talk to each other in plain text, at the first address of each host")
 	flags.BoolVar(&c.explain, "explain", false, "print what auto expects of each way to do an operation, and what it takes")
 	flags.StringVar(&c.plot, "plot", "", "draw the times into this `FILE`, as SVG: over the sizes, and over the numbers of hosts")
 	peers := flags.String("peers", "all", "`LIST` of programs to measure on the same hosts: "+strings.Join(peerNames, ", ")+"; all: those that are installed; none")
@@ -66,6 +68,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	names := flags.String("algorithms", "auto,chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces")
 	sizes := flags.String("sizes", "64MiB", "`LIST` of sizes, such as 1KiB,64MiB: of one member's data")
 	err := flags.Parse(args)
+	c.program.Bare = !*tls
 	if err == nil {
 		if err = c.check(flags.Args(), *counts, *operations, *names, *sizes, *peers); err != nil {
 			fmt.Fprintln(stderr, "bench topology:", err)

@@ -38,14 +38,14 @@ func TestCommandLine(t *testing.T) {
 	require.Zero(t, Command(t.Context(), []string{"-help"}, nil, &out, &out))
 	c, err := parse(strings.Fields("-sizes 1KiB,2MiB,16 -algorithms Chain,ring -ops barrier"), &out)
 	require.NoError(t, err)
-	require.Equal(t, programConfig{[]string{"barrier"}, []string{"chain", "ring"}, []int{1024, 2 << 20, 16}, 0, 5, ""}, c.program)
+	require.Equal(t, programConfig{[]string{"barrier"}, []string{"chain", "ring"}, []int{1024, 2 << 20, 16}, 0, 5, "", false}, c.program)
 }
 
 // Every operation between three processes: what the table and the lines of JSON say.
 func TestMeasure(t *testing.T) {
 	var out, errs bytes.Buffer
 	plot := filepath.Join(t.TempDir(), "times.svg")
-	args := "-local -hosts 3 -rounds 1 -sizes 24KiB -algorithms ring,auto -peers none -explain -json -plot "+plot+" -ops " + strings.Join(operationNames(), ",")
+	args := "-local -hosts 3 -rounds 1 -sizes 24KiB -algorithms ring,auto -peers none -explain -json -plot " + plot + " -ops " + strings.Join(operationNames(), ",")
 	require.Zero(t, Command(t.Context(), strings.Fields(args), nil, &out, &errs), &errs)
 	d := json.NewDecoder(&out)
 	for _, name := range operationNames() {
@@ -69,6 +69,18 @@ func TestMeasure(t *testing.T) {
 	drawn, err := os.ReadFile(plot)
 	require.NoError(t, err)
 	require.Contains(t, string(drawn), "broadcast, 3 hosts")
+}
+
+// Without TLS all is as with it.
+func TestBare(t *testing.T) {
+	var out, errs bytes.Buffer
+	require.Zero(t, Command(t.Context(), strings.Fields("-local -hosts 3 -rounds 1 -sizes 24KiB -algorithms auto -peers none -json -tls=false"), nil, &out, &errs), &errs)
+	var r row
+	require.NoError(t, json.NewDecoder(&out).Decode(&r))
+	require.False(t, r.TLS)
+	require.Zero(t, r.Wrong)
+	require.Equal(t, "broadcast", r.Operation)
+	require.Contains(t, errs.String(), "ours without TLS")
 }
 
 // Peers stand beside ours in the table, in the lines of JSON and in the picture.

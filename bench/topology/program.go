@@ -56,7 +56,6 @@ type outcome struct {
 const said = "measured"
 
 func (m *member) Run(ctx context.Context) error {
-	link := linkText()
 	if m.cfg.Profiles != "" {
 		f, err := os.Create(filepath.Join(m.cfg.Profiles, fmt.Sprintf("member-%d.pprof", m.Rank())))
 		if err != nil {
@@ -68,6 +67,10 @@ func (m *member) Run(ctx context.Context) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	if m.cfg.Bare {
+		return m.bare(ctx)
+	}
+	link := linkText()
 	for _, size := range m.cfg.Sizes {
 		for _, name := range m.cfg.Operations {
 			goodput, err := m.goodput(ctx)

@@ -24,6 +24,7 @@ type bout struct {
 	where    string
 	hosts    int
 	rate     string
+	tls      bool
 	outcomes []outcome
 	feats    []feat // of peers
 }
@@ -77,7 +78,7 @@ func (b bout) newRow(operation string, size int, seconds, processors []float64, 
 func (b bout) rows() (all []row) {
 	for _, o := range b.outcomes {
 		r := b.newRow(o.Operation, o.Size, o.Seconds, o.Processors, o.Goodput)
-		r.Algorithm, r.TLS, r.Wrong, r.target = o.Algorithm, true, o.Wrong, operations[o.Operation].target
+		r.Algorithm, r.TLS, r.Wrong, r.target = o.Algorithm, b.tls, o.Wrong, operations[o.Operation].target
 		r.Expected, r.Taken, r.Busy = o.Expected, o.Taken, figures.Rounded(o.Busy)
 		if best := b.best(o); o.Taken != "" && best > 0 {
 			r.Best = figures.Rounded(r.Seconds / best)
@@ -149,7 +150,7 @@ func (r report) writeTable(w io.Writer) error {
 
 func (b bout) writeTable(w *strings.Builder, cfg config) error {
 	var rows strings.Builder
-	fmt.Fprintf(w, "\ntopology: %s, ours with TLS, peers without; the slowest member's time, of %d rounds\n\n", b.where, cfg.program.Rounds)
+	fmt.Fprintf(w, "\ntopology: %s, ours %s TLS, peers without; the slowest member's time, of %d rounds\n\n", b.where, map[bool]string{true: "with", false: "without"}[b.tls], cfg.program.Rounds)
 	t := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "operation\tbytes\talgorithm\tmedian s\tmin\tp95\tbound s\tratio\ttarget\texpected s\tto best\tbus MB/s\tCPU s/GiB\tbusy\twrong\ttaken")
 	for _, group := range b.groups() {
