@@ -220,20 +220,23 @@ func tell(ctx context.Context, t *target, m *method, arg argument) error {
 		return err
 	}
 	along := sys.depart(ctx, t, m, trace.SpanKindProducer)
-	err = sys.tellWaiting(ctx, t, m, arg, along)
+	inv := invocationOf(ctx)
+	if inv != nil {
+		if _, ok := ctx.Deadline(); ok {
+			inv = nil
+		}
+	}
+	if inv == nil {
+		err = sys.tell(ctx, t, m, arg, along)
+	} else {
+		err = sys.tellPatiently(ctx, inv, t, m, arg, along)
+	}
 	along.sent(err)
 	return err
 }
 
-// tellWaiting tells, waiting for room as long as a tell may.
-func (sys *System) tellWaiting(ctx context.Context, t *target, m *method, arg argument, along *traced) error {
-	inv := invocationOf(ctx)
-	if inv == nil {
-		return sys.tell(ctx, t, m, arg, along)
-	}
-	if _, ok := ctx.Deadline(); ok {
-		return sys.tell(ctx, t, m, arg, along)
-	}
+// tellPatiently tells for a method without a deadline, which waits for as long as that may.
+func (sys *System) tellPatiently(ctx context.Context, inv *invocation, t *target, m *method, arg argument, along *traced) error {
 	err := sys.tell(noPatience, t, m, arg, along) // mostly there is room, and a timer costs more than all else
 	if !errors.Is(err, errNoPatience) {
 		return err

@@ -36,19 +36,26 @@ var noContext = context.Background()
 // depart gives what a message that is sent under ctx takes along. Without a tracer, and a trace in ctx, that is nothing: most messages cost no
 // more than the look.
 func (s *System) depart(ctx context.Context, t *target, m *method, kind trace.SpanKind) *traced {
-	if s.tracer == nil {
-		if isBare(ctx) {
-			return nil
-		}
-		sc := trace.SpanContextFromContext(ctx)
-		if !sc.IsValid() {
-			return nil
-		}
-		return &traced{sender: sc}
+	if s.tracer != nil {
+		_, span := s.startSpan(ctx, kind, t.key, m)
+		return &traced{sender: span.SpanContext(), sending: span}
 	}
-	_, span := s.startSpan(ctx, kind, t.key, m)
-	return &traced{sender: span.SpanContext(), sending: span}
+	if isBare(ctx) {
+		return nil
+	}
+	span := trace.SpanFromContext(ctx)
+	if span == noSpan {
+		return nil
+	}
+	sc := span.SpanContext()
+	if !sc.IsValid() {
+		return nil
+	}
+	return &traced{sender: sc}
 }
+
+// noSpan is that of a context without one.
+var noSpan = trace.SpanFromContext(context.Background())
 
 // sent ends the sender's span; t may be nil.
 func (t *traced) sent(err error) {
@@ -77,9 +84,9 @@ func inherited(ctx context.Context) *traced {
 	return &traced{ctx: trace.ContextWithSpan(noContext, span)}
 }
 
-// arrived is who waits for m, with room for the span that m is to have where there is a tracer.
-func (s *System) arrived(m *message) *asker {
-	if s.tracer == nil || m.trace != nil || m.method != nil && m.method.recv == nil { // the last is our own
+// arrived is who waits for m, with room for the span that m is to have. It is called where there is a tracer.
+func (m *message) arrived() *asker {
+	if m.trace != nil || m.method != nil && m.method.recv == nil { // the last is our own
 		return m.asker
 	}
 	a := *m.asker

@@ -267,7 +267,10 @@ func (w *worker) run() (done bool) {
 	for w.next < len(w.messages) {
 		m := &w.messages[w.next]
 		w.inv = &w.batch[w.next]
-		who := w.node.sys.arrived(m)
+		who := m.asker
+		if w.node.sys.tracer != nil {
+			who = m.arrived()
+		}
 		w.inv.turn, w.inv.number = w.turnFor(who), w.first+uint64(w.next)
 		w.inv.begin()
 		if !w.grip.begin() {
@@ -275,7 +278,9 @@ func (w *worker) run() (done bool) {
 		}
 		w.next++
 		w.m = *m
-		w.m.asker = who
+		if who != m.asker {
+			w.m.asker = who
+		}
 		if w.blind > 1 {
 			w.blind--
 		} else if w.node.crowded.Load() {
