@@ -43,7 +43,8 @@ type Member struct {
 	slots     map[slotKey]*slot
 	past      map[uint64]past     // how operations ended
 	aborts    map[uint64]*failure // of operations that others have ended, and this one has not come to
-	heard     []uint64            // messages to all that have come, the last ones
+	told      uint64              // messages to all that this one has sent
+	heard     map[int]*tally      // those that have come, by who has sent them
 	auto      auto
 	bell      chan struct{} // closed when something has changed; nil: nobody waits
 }
@@ -122,7 +123,7 @@ func (m *Member) readyLocked() {
 	m.instance = rand.Uint64() | 1
 	n := m.plan.shape.Len()
 	m.refs, m.edges = make([]actor.Ref[Port], n), make([]edge, n)
-	m.slots, m.past, m.aborts = map[slotKey]*slot{}, map[uint64]past{}, map[uint64]*failure{}
+	m.slots, m.past, m.aborts, m.heard = map[slotKey]*slot{}, map[uint64]past{}, map[uint64]*failure{}, map[int]*tally{}
 }
 
 // ref is the way to another member; ctx is the node's.

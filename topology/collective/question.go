@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ type Question[T, A, R any] struct{ name string }
 //
 // Members whose type is not a T, which may be an interface, have no result and pass on those of others.
 func NewQuestion[T, A, R any](method func(T, context.Context, A) (R, error), merge func(a, b R) R) *Question[T, A, R] {
-	return newQuestion(symbol(method, merge), method, func(_ context.Context, _ *Member, all []R) (R, error) {
+	return newQuestion(merge, method, func(_ context.Context, _ *Member, all []R) (R, error) {
 		whole := all[0]
 		for _, r := range all[1:] {
 			whole = merge(whole, r)
@@ -33,7 +32,7 @@ func NewQuestion[T, A, R any](method func(T, context.Context, A) (R, error), mer
 // NewQuestionBy is [NewQuestion] where results are put together by a method of the members that have others below them: it is given the member's
 // own result, if it has one, and theirs, as far as there are any. A member that is not an M passes on what it gets: it may have one result only.
 func NewQuestionBy[T, M, A, R any](method func(T, context.Context, A) (R, error), merge func(M, context.Context, []R) (R, error)) *Question[T, A, R] {
-	return newQuestion(symbol(method, merge), method, func(ctx context.Context, m *Member, all []R) (R, error) {
+	return newQuestion(merge, method, func(ctx context.Context, m *Member, all []R) (R, error) {
 		node, ok := m.self.(M)
 		switch {
 		case ok:
@@ -46,8 +45,8 @@ func NewQuestionBy[T, M, A, R any](method func(T, context.Context, A) (R, error)
 	})
 }
 
-func newQuestion[T, A, R any](name string, method func(T, context.Context, A) (R, error), merge func(ctx context.Context, m *Member, all []R) (R, error)) *Question[T, A, R] {
-	register(name, &handler{
+func newQuestion[T, A, R any](by any, method func(T, context.Context, A) (R, error), merge func(ctx context.Context, m *Member, all []R) (R, error)) *Question[T, A, R] {
+	name := register(&handler{
 		ask: func(ctx context.Context, m *Member, arg []byte) ([]byte, bool, error) {
 			node, ok := m.self.(T)
 			if !ok {
@@ -77,7 +76,7 @@ func newQuestion[T, A, R any](name string, method func(T, context.Context, A) (R
 			}
 			return actor.Encode(whole)
 		},
-	})
+	}, method, by)
 	return &Question[T, A, R]{name}
 }
 
@@ -158,10 +157,8 @@ func (q *Question[T, A, R]) Ask(ctx context.Context, n Node, arg A, opts ...AskO
 	if needed == 0 && set.wait > 0 {
 		needed = min(1, others)
 	}
-	m.mu.Lock()
-	m.readyLocked()
-	m.mu.Unlock()
-	r := Routed{ID: rand.Uint64(), Name: q.name, Root: m.rank, Wait: int64(set.wait), Arg: data}
+	r := m.route(q.name, data)
+	r.Wait = int64(set.wait)
 	handlers.Lock()
 	h := handlers.byName[q.name]
 	handlers.Unlock()

@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/tartrl/tlaunch-go/actor"
 )
 
 // A Routed is a message to all members of a group, as members pass it on.
 type Routed struct {
-	ID   uint64 // of the message: nobody acts on it twice
+	From uint64 // instance of who sent it
+	ID   uint64 // counted by that one: nobody acts on it twice
 	Name string // of the Notice or Question
 	Root int    // who sent it: it goes down the tree from there
 	Wait int64  // a question's: nanoseconds until the answer must be there; 0: any time
@@ -49,8 +50,7 @@ type Notice[T, A any] struct{ name string }
 //
 // Members whose type is not a T, which may be an interface, take no part and pass it on.
 func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A] {
-	name := symbol(method)
-	register(name, &handler{tell: func(ctx context.Context, m *Member, arg []byte) error {
+	name := register(&handler{tell: func(ctx context.Context, m *Member, arg []byte) error {
 		node, ok := m.self.(T)
 		if !ok {
 			return nil
@@ -60,7 +60,7 @@ func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A]
 			return err
 		}
 		return method(node, ctx, a)
-	}})
+	}}, method)
 	return &Notice[T, A]{name}
 }
 
@@ -72,10 +72,16 @@ func (k *Notice[T, A]) Tell(ctx context.Context, n Node, arg A) error {
 	if err != nil {
 		return err
 	}
+	return m.passOn(ctx, m.route(k.name, data))
+}
+
+// route makes the next message to all.
+func (m *Member) route(name string, arg []byte) Routed {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.readyLocked()
-	m.mu.Unlock()
-	return m.passOn(ctx, Routed{ID: rand.Uint64(), Name: k.name, Root: m.rank, Arg: data})
+	m.told++
+	return Routed{From: m.instance, ID: m.told, Name: name, Root: m.rank, Arg: arg}
 }
 
 // routable checks what every routed message needs.
@@ -133,20 +139,20 @@ func (m *Member) routed(ctx context.Context, r Routed) (*handler, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.readyLocked()
-	if slices.Contains(m.heard, r.ID) {
-		return nil, nil
+	t := m.heard[r.Root]
+	if t == nil {
+		t = &tally{}
+		m.heard[r.Root] = t
 	}
-	if m.heard = append(m.heard, r.ID); len(m.heard) > heardKept {
-		m.heard = slices.Delete(m.heard, 0, 1)
+	if !t.first(r.From, r.ID) {
+		return nil, nil
 	}
 	return h, nil
 }
 
-// heardKept is of how many messages a member knows that it has had them.
-const heardKept = 64
-
 // A handler is what a notice or a question does at a member.
 type handler struct {
+	of    []unsafe.Pointer // the functions it was made of
 	tell  func(ctx context.Context, m *Member, arg []byte) error
 	ask   func(ctx context.Context, m *Member, arg []byte) (value []byte, part bool, err error)
 	merge func(ctx context.Context, m *Member, values [][]byte) ([]byte, error)
@@ -158,13 +164,32 @@ var handlers struct {
 	byName map[string]*handler
 }
 
-func register(name string, h *handler) {
+// register makes a handler known by the name of its functions, and returns that. Functions of one name may be several: the same literal with other
+// variables around it. They are numbered in the order in which they come, which is the same in all processes for package-level variables.
+func register(h *handler, functions ...any) (name string) {
+	for _, f := range functions {
+		h.of = append(h.of, identity(f))
+	}
+	first := symbol(functions...)
 	handlers.Lock()
 	defer handlers.Unlock()
 	if handlers.byName == nil {
 		handlers.byName = map[string]*handler{}
 	}
-	handlers.byName[name] = h
+	name = first
+	for i := 2; ; i++ {
+		before := handlers.byName[name]
+		if before == nil || slices.Equal(before.of, h.of) {
+			handlers.byName[name] = h
+			return name
+		}
+		name = fmt.Sprintf("%s#%d", first, i)
+	}
+}
+
+// identity tells functions of one name apart: a function value points to its code and the variables around it.
+func identity(f any) unsafe.Pointer {
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(&f))[1]
 }
 
 // symbol is the name of functions, which is the same in all processes of an executable.

@@ -248,3 +248,35 @@ func TestLinks(t *testing.T) {
 		require.False(t, ok)
 	})
 }
+
+// above makes a question of a literal, which has one name whatever is around it.
+func above(n int) *collective.Question[*worker, int, int] {
+	return collective.NewQuestion((*worker).Rank2, func(a, b int) int {
+		if a > n || b > n {
+			return max(a, b)
+		}
+		return min(a, b)
+	})
+}
+
+// Rank2 is the member's rank, and a number.
+func (w *worker) Rank2(_ context.Context, n int) (int, error) { return w.Rank() + n, nil }
+
+var above0, above9 = above(0), above(9)
+
+// Two questions of one literal with other variables around it are two.
+func TestQuestionsOfOneLiteral(t *testing.T) {
+	g := newTeam(t, actor.Config{}, topology.Chain(), 3, 3)
+	g.do(func(ctx context.Context, w *worker) error {
+		if w.Rank() > 0 {
+			return nil
+		}
+		largest, err := above0.Ask(ctx, w, 1)
+		require.NoError(t, err)
+		require.Equal(t, 3, largest.Value)
+		smallest, err := above9.Ask(ctx, w, 1)
+		require.NoError(t, err)
+		require.Equal(t, 2, smallest.Value)
+		return nil
+	})
+}
