@@ -288,7 +288,7 @@ func HostOf(ctx context.Context) string {
 // InMethod reports whether ctx is that of a method of a node, or of its Start.
 func InMethod(ctx context.Context) bool { return invocationOf(ctx) != nil }
 
-// Stopped reports whether the node of ctx is stopped: nothing reaches it any more.
+// Stopped reports whether the node of ctx is stopped, or another has its place: nothing reaches it any more.
 func Stopped(ctx context.Context) bool {
 	n := nodeOf(ctx)
 	if n == nil {
@@ -296,7 +296,7 @@ func Stopped(ctx context.Context) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.phase == stopped
+	return n.phase == stopped || n.gone != nil
 }
 
 // RunReturned reports whether the Run of the node of ctx has returned; false for one that has none.

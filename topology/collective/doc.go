@@ -101,7 +101,8 @@
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
 // A member that never comes to an operation, while its Run goes on, is waited for until a context ends. One that has done operations in methods is waited for
 // when its Run has returned, too.
-// A member that was started again counts its operations from 1, and the others theirs from where they are: they do not find together.
+// A member that was started again is missing in the operations that others have come to. Its own first one fails with a [MissingError] that names itself, as soon as one
+// of them tells it; the next is then the one after all these: so it finds together with others that, like it, go on after such an error.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
 // The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members. What is expected of links that others

@@ -158,5 +158,8 @@ func isGone(err error) bool {
 // errOver: the member will take part in nothing any more.
 var errOver = errors.New("collective: its Run has returned")
 
+// errRejoins: the member itself was started again.
+var errRejoins = errors.New("collective: it was started again, and takes part from a later operation on")
+
 // errReplaced: the node was started again since it was heard of last, and knows nothing of what was.
 var errReplaced = errors.New("collective: started again")

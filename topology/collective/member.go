@@ -38,7 +38,9 @@ type Member struct {
 	edges    []edge // by rank
 	seq      uint64 // of the operation that is under way, or was last
 
-	inMethods bool // it has done operations in methods of the node: it may be in more when its Run has returned
+	rejoins   bool   // it was started again, and does not know how far the others are
+	joined    uint64 // the first operation that it is in, where it was started again
+	inMethods bool   // it has done operations in methods of the node: it may be in more when its Run has returned
 	current   *op
 	slots     map[slotKey]*slot
 	past      map[uint64]past     // how operations ended
@@ -183,10 +185,12 @@ func (m *Member) Collective(ctx context.Context, message []byte) error {
 	return m.dataLocked(ctx, &packet{header: h, payload: payload, whole: message})
 }
 
-// metLocked notes that another member was heard of. One that was started again has nothing of what was under way.
+// metLocked notes that another member was heard of. One that was started again has nothing of what was under way, and what came of the one before it is
+// nobody's.
 func (m *Member) metLocked(rank int, instance uint64) {
 	e := &m.edges[rank]
-	if e.instance != 0 && e.instance != instance {
+	if e.instance != 0 && e.instance != instance || e.instance == 0 && e.away {
+		m.dropLocked(func(k slotKey) bool { return k.from == rank })
 		*e = edge{parked: e.parked, restarts: e.restarts + 1}
 	}
 	e.instance, e.away = instance, false
@@ -220,10 +224,10 @@ func (m *Member) dataLocked(ctx context.Context, p *packet) error {
 	size := len(p.whole)
 	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
 	switch {
-	case done:
+	case done, m.current != nil && p.seq == m.seq && e.restarts != m.current.restarts[p.from]:
 		e.owed += size
 		return nil
-	case p.seq-m.seq >= aheadMost || e.parked > 2*windowBytes:
+	case p.seq-m.seq >= aheadMost && !m.rejoins || e.parked > 2*windowBytes:
 		return fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq, m.seq, e.parked)
 	case p.seq == m.seq && p.sig != m.current.sig:
 		e.owed += size
@@ -257,11 +261,26 @@ func (m *Member) slotLocked(seq uint64, from int, stream uint32) *slot {
 	return s
 }
 
+// dropLocked drops what has come on some streams; it takes window no longer.
+func (m *Member) dropLocked(which func(slotKey) bool) {
+	for k, s := range m.slots {
+		if !which(k) {
+			continue
+		}
+		for _, p := range s.queue {
+			m.edges[k.from].parked -= len(p.whole)
+			m.edges[k.from].owed += len(p.whole)
+		}
+		delete(m.slots, k)
+	}
+}
+
 // A Probe is how a member asks another how far that one has come with an operation.
 type Probe struct {
 	Seq      uint64
 	From     int    // its rank
 	Instance uint64 // of it
+	Another  bool   // it has known another one in the place of the one it asks
 }
 
 // A Status is how far a member has come with an operation.
@@ -274,6 +293,8 @@ type Status struct {
 	Got      uint64    // and that have come from there
 	Held     int       // bytes of these for which it has no window back yet
 	Verdict  []byte    // where it has done an agreement
+	Newest   uint64    // operation to which it has come
+	Another  bool      // it has known another one in the place of the one who asks
 }
 
 const (
@@ -283,6 +304,7 @@ const (
 	whereFailed = "failed"
 	whereLong   = "long ago" // it does not know any more
 	whereOver   = "over"     // it has not come there, and its Run has returned
+	whereNotIn  = "not in"   // it was started again since, and joins later
 )
 
 // CollectiveAsk tells another member how far this one has come. It is called by members alone.
@@ -299,7 +321,11 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	m.metLocked(p.From, p.Instance)
 	seq := p.Seq
 	e := &m.edges[p.From]
-	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed}
+	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed,
+		Newest: m.seq, Another: e.restarts > 0}
+	if p.Another {
+		m.rejoinLocked()
+	}
 	if was, ok := m.past[seq]; ok {
 		s.Where, s.Verdict = whereDone, was.verdict
 		was.sig.put(s.Sig[:])
@@ -309,6 +335,8 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	} else if m.current != nil && seq == m.seq {
 		s.Where = whereAt
 		m.current.sig.put(s.Sig[:])
+	} else if seq < m.joined {
+		s.Where = whereNotIn
 	} else if seq <= m.seq {
 		s.Where = whereLong
 	} else if !m.inMethods && actor.RunReturned(ctx) {

@@ -53,6 +53,9 @@ func (m *Member) beginFailed(ctx context.Context, sig signature, failed error) (
 	if err := m.usable(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.readyLocked()
@@ -95,7 +98,7 @@ func (m *Member) usable(ctx context.Context) error {
 	}
 	// Whatever the others send comes through the node's own mailbox.
 	own := m.ownRef(ctx)
-	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{0, m.rank, m.instance})
+	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{0, m.rank, m.instance, false})
 	if errors.Is(err, actor.ErrDeadlock) {
 		return fmt.Errorf("%w: nothing could arrive at %s: call it from Run, or add the node with Concurrent(2)", ErrTurn, self)
 	}
@@ -129,16 +132,7 @@ func (o *op) end(err error) error {
 	m.past[o.seq] = was
 	delete(m.past, o.seq-pastKept)
 	delete(m.aborts, o.seq)
-	for k, s := range m.slots {
-		if k.seq > o.seq {
-			continue
-		}
-		for _, p := range s.queue {
-			m.edges[k.from].parked -= len(p.whole)
-			m.edges[k.from].owed += len(p.whole)
-		}
-		delete(m.slots, k)
-	}
+	m.dropLocked(func(k slotKey) bool { return k.seq <= o.seq })
 	tell, missing := o.tell && !actor.Stopped(o.ctx), o.missingLocked() // a node that ends is left out: it does not end the operation
 	due := m.dueLocked()
 	m.mu.Unlock()
@@ -296,8 +290,7 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 			return o.ctx.Err()
 		case <-timer.C:
 			if peer >= 0 {
-				a.sent = o.sentTo(peer)
-				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, Probe{o.seq, m.rank, m.instance})
+				asked = actor.Go(o.ctx, m.ref(o.ctx, peer), Port.CollectiveAsk, o.probe(peer, &a))
 				answer = asked.Done()
 			}
 		case <-answer:
@@ -339,10 +332,13 @@ func (o *op) firstAsk(peer int) time.Duration {
 	return askAfter
 }
 
-func (o *op) sentTo(peer int) uint64 {
+// probe is the next question for another member.
+func (o *op) probe(peer int, a *inquest) Probe {
 	o.m.mu.Lock()
 	defer o.m.mu.Unlock()
-	return o.m.edges[peer].sent
+	e := &o.m.edges[peer]
+	a.sent = e.sent
+	return Probe{o.seq, o.m.rank, o.m.instance, e.restarts > 0}
 }
 
 // goneFor is the error that says that another member is gone.
@@ -363,7 +359,11 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 	if e.restarts != o.restarts[peer] {
 		return errReplaced
 	}
-	if s.Where == whereFailed && len(s.Failure) > 0 {
+	switch {
+	case s.Another && m.joined == 0:
+		m.rejoinLocked()
+		return o.err
+	case s.Where == whereFailed && len(s.Failure) > 0:
 		return s.Failure[0].err()
 	}
 	sig := readSignature(s.Sig[:])
@@ -375,6 +375,8 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 		a.idle, a.got = 0, e.got
 	}
 	switch s.Where {
+	case whereNotIn:
+		return errReplaced
 	case whereOver:
 		return errOver
 	case whereDone, whereLong:
