@@ -53,8 +53,8 @@ type CommandNode struct{ _ byte }
 // ends when all of these have ended, and an exit status other than 0 is a
 // failure, a [*CommandError]. Nodes of other kinds need another label.
 //
-// Standard input is at its end; lines of standard output and error are the
-// node's. When the run ends, the process group of the command gets SIGTERM and,
+// Standard input is at its end, and lines of standard output and error are the
+// node's, unless it was given [Talk]. When the run ends, the process group of the command gets SIGTERM and,
 // after the notice, SIGKILL. What a command has started ends with it.
 //
 // Of the host's environment it has PATH, HOME, USER, LANG, TMPDIR and what the
@@ -73,7 +73,7 @@ func AddCommand(p *Program, label string, c Command, opts ...NodeOption) actor.R
 	for _, mistake := range c.mistakes() {
 		p.fail("node %s: %s", n.key, mistake)
 	}
-	n.value = &commandNode{command: c}
+	n.value = &commandNode{c, n.talker}
 	if n.ownProcess() {
 		p.fail("node %s is a command, which is a process of its own: leave OwnProcess out, and bound it with Command.Limits", n.key)
 	}
@@ -121,9 +121,17 @@ type CommandError struct {
 	Code   int    // its exit status; 128 + n when signal n ended it
 	Signal string // the name of that signal, as in "SIGKILL"; empty: it exited
 	Memory bool   // the signal was the kernel's, for want of memory, as far as that can be known
+	Talk   string // why the [Talker] had given up before the command ended; empty: it had not
 }
 
 func (e *CommandError) Error() string {
+	if e.Talk != "" {
+		return e.status() + ", after " + e.Talk
+	}
+	return e.status()
+}
+
+func (e *CommandError) status() string {
 	switch {
 	case e.Memory:
 		return "killed for want of memory"
@@ -134,7 +142,10 @@ func (e *CommandError) Error() string {
 }
 
 // commandNode is the value of a node that is a command.
-type commandNode struct{ command Command }
+type commandNode struct {
+	command Command
+	talker  Talker // nil: nobody speaks with it
+}
 
 var _ actor.Runner = (*commandNode)(nil)
 

@@ -239,13 +239,20 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	if script := limits.script(); script != "" {
 		path, args = "/bin/sh", append([]string{"-c", script, ready.path}, args...) // the shell becomes the command
 	}
-	c, err := child.Start(child.Spec{
+	spec := child.Spec{
 		Path: path, Args: args, Dir: ready.dir, Marks: marks, Stdout: out, Stderr: errs,
 		Env: slices.Concat(s.env, limits.variables(), place.variables(group), ready.devices, n.command.variables(), marks),
-	})
+	}
+	talk, err := newTalk(n.talker, &spec)
+	var c *child.Child
+	if err == nil {
+		c, err = child.Start(spec)
+	}
 	if err != nil {
+		talk.abandon()
 		return errors.Join(fmt.Errorf("start %s in %s: %w", ready.path, ready.dir, err), out.Close(), errs.Close())
 	}
+	talk.begin(ctx)
 	s.mu.Lock()
 	s.lives[place.node.key] = c
 	doomed := s.doomed[place.node.key]
@@ -259,11 +266,16 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 	delete(s.lives, place.node.key)
 	memory = memory && status.Signal == "SIGKILL" && !s.doomed[place.node.key]
 	s.mu.Unlock()
+	talked, first := talk.end()
 	closed := errors.Join(out.Close(), errs.Close())
 	if status.Code == 0 {
-		return closed
+		return errors.Join(talked, closed)
 	}
-	return &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal, Memory: memory} // which says more than that its last line was lost
+	failure := &CommandError{Node: place.node.key, Code: status.Code, Signal: status.Signal, Memory: memory}
+	if first { // the command may have failed for that
+		failure.Talk = talked.Error()
+	}
+	return failure // which says more than that its last line was lost
 }
 
 // awaitCommand waits for a command's end, or for that of ctx, and then asks it to end. It says whether the kernel has killed for

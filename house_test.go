@@ -57,7 +57,7 @@ var house = []room{
 	{path: "cluster/roll.go", never: []string{"github.com/asynkron/..."}, pure: true},
 	{path: "metrics", may: []string{"actor", "remote"}},
 	{path: "cmd", may: []string{".", "bootstrap"}},
-	{path: "examples", may: []string{".", "actor", "topology", "metrics", "tensor"}},
+	{path: "examples", may: []string{".", "actor", "topology", "metrics", "tensor", "transmit"}},
 	{path: "bench", may: []string{".", "actor", "remote", "cluster", "bootstrap", "topology", "transmit", "tensor"}},
 	// What several rooms share and nobody outside sees; it knows none of them.
 	{path: "internal"},

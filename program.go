@@ -53,6 +53,7 @@ type node struct {
 	batches                []batch
 	policy                 policy
 	ownPolicy              bool // it was given in Add
+	talker                 Talker
 }
 
 // batch is a method that takes many calls at once, and which values have it.
@@ -110,6 +111,7 @@ type nodeOptions struct {
 	ownProcess           bool
 	limits               Limits
 	policies             []Policy
+	talker               Talker
 }
 
 // On places a node: on a [Host], on the host of a name ("host1"), or on one
@@ -319,7 +321,7 @@ func (p *Program) add(label string, opts []NodeOption) *node {
 	if !validLabel(label) {
 		p.fail("label %q is not [a-z0-9][a-z0-9._-]* of at most 64 characters; Named gives a node any other name", label)
 	}
-	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, bytes: o.bytes, batches: o.batches}
+	n := &node{label: label, index: p.counts[label], concurrent: max(o.concurrent, 1), capacity: o.capacity, bytes: o.bytes, batches: o.batches, talker: o.talker}
 	n.policy, n.ownPolicy = newPolicy(o.policies), len(o.policies) > 0
 	n.key = fmt.Sprintf("%s/%d", label, n.index)
 	n.name = o.name
@@ -359,6 +361,7 @@ func (d *program) newGraph(config []byte, hosts []Host, table *actor.Table) (*gr
 		p.fail("it has no nodes")
 	}
 	p.settlePolicies()
+	p.settleTalkers()
 	g := newGraph(p)
 	if err := errors.Join(append(p.errs, g.errs...)...); err != nil {
 		return nil, &ProgramError{Program: d.name, Err: err}

@@ -44,6 +44,23 @@ func fields(b []byte, each func(field) error) error {
 	return nil
 }
 
+// fixed64s calls each with the numbers of a repeated field, packed or not.
+func (f field) fixed64s(each func(uint64)) error {
+	switch f.kind {
+	case protowire.Fixed64Type:
+		each(f.varint)
+	case protowire.BytesType:
+		for rest := f.bytes; len(rest) > 0; rest = rest[8:] {
+			v, n := protowire.ConsumeFixed64(rest)
+			if n < 0 {
+				return malformed(n)
+			}
+			each(v)
+		}
+	}
+	return nil
+}
+
 func malformed(n int) error {
 	return fmt.Errorf("%w: not a message of transmit.proto: %w", ErrType, protowire.ParseError(n))
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -119,6 +120,21 @@ func TestMessagesAreThoseOfTheSchema(t *testing.T) {
 	rBack, err := decodeReadRequest(r.encode(nil))
 	require.NoError(t, err)
 	require.Equal(t, r, rBack)
+	for _, a := range []answer{
+		{id: 3, fault: &Fault{1, "why"}}, {id: 300, write: wr.encode(nil)}, {read: []byte{}}, {id: 1, changed: 7}, {id: 1},
+		{id: 2, value: &valueReply{[]byte("v"), 9}}, {id: 2, value: &valueReply{}},
+	} {
+		same("Answer", a.encode(nil))
+	}
+	numbers := protowire.AppendBytes(appendTag(appendText(nil, 1, "t"), 2, protowire.BytesType), make([]byte, 16))
+	numbers = protowire.AppendBytes(appendTag(numbers, 3, protowire.BytesType), make([]byte, 8))
+	for number, content := range map[protowire.Number][]byte{2: w.encode(nil), 3: r.encode(nil), 4: appendFlag(numbers, 4, true), 5: valueAsk(valueTake, "n", "v")} {
+		b := protowire.AppendBytes(appendTag(appendUint(nil, 1, 5), number, protowire.BytesType), content)
+		same("Ask", b)
+		a, err := decodeAsk(b)
+		require.NoError(t, err)
+		require.Equal(t, uint64(5), a.id)
+	}
 	rr := &readReply{samples: []table.Sample{{Key: 5, Priority: 1, Probability: 0.1, Times: 3, Size: 1000, Steps: [][]byte{step, packed}}}}
 	same("ReadReply", rr.encode())
 	rrBack, err := decodeReadReply(rr.encode())

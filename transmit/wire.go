@@ -170,11 +170,11 @@ func (r *writeRequest) window(b []byte) (w window, err error) {
 	return w, err
 }
 
-func (f *Fault) append(b []byte) []byte {
+func (f *Fault) append(b []byte, number protowire.Number) []byte {
 	if f == nil {
 		return b
 	}
-	return appendMessage(b, 1, func(b []byte) []byte { return appendText(appendUint(b, 1, f.Code), 2, f.Text) })
+	return appendMessage(b, number, func(b []byte) []byte { return appendText(appendUint(b, 1, f.Code), 2, f.Text) })
 }
 
 func decodeFault(b []byte) (*Fault, error) {
@@ -192,7 +192,7 @@ func decodeFault(b []byte) (*Fault, error) {
 }
 
 func (r *writeReply) encode(b []byte) []byte {
-	b = r.fault.append(b)
+	b = r.fault.append(b, 1)
 	if len(r.keys) > 0 {
 		b = protowire.AppendVarint(appendTag(b, 2, protowire.BytesType), uint64(8*len(r.keys)))
 		for _, k := range r.keys {
@@ -208,16 +208,8 @@ func decodeWriteReply(b []byte) (*writeReply, error) {
 		switch {
 		case f.number == 1 && f.kind == protowire.BytesType:
 			r.fault, err = decodeFault(f.bytes)
-		case f.number == 2 && f.kind == protowire.Fixed64Type:
-			r.keys = append(r.keys, f.varint)
-		case f.number == 2 && f.kind == protowire.BytesType:
-			for rest := f.bytes; len(rest) > 0; rest = rest[8:] {
-				k, n := protowire.ConsumeFixed64(rest)
-				if n < 0 {
-					return malformed(n)
-				}
-				r.keys = append(r.keys, k)
-			}
+		case f.number == 2:
+			err = f.fixed64s(func(k uint64) { r.keys = append(r.keys, k) })
 		}
 		return err
 	})
@@ -274,7 +266,7 @@ func (r *readReply) encode() []byte {
 	for i := range r.samples {
 		size += 1 + protowire.SizeBytes(sampleSize(&r.samples[i]))
 	}
-	b := r.fault.append(make([]byte, 0, size))
+	b := r.fault.append(make([]byte, 0, size), 1)
 	for i := range r.samples {
 		s := &r.samples[i]
 		b = protowire.AppendVarint(appendTag(b, 2, protowire.BytesType), uint64(sampleSize(s)))

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// A Spec says what to run. Standard input is at its end from the start.
+// A Spec says what to run.
 type Spec struct {
 	Path   string    // of the executable; a relative one counts from Dir
 	Args   []string  // without the name of the program
@@ -28,6 +28,7 @@ type Spec struct {
 	Dir    string    // the working directory; empty: this process's
 	Stdout io.Writer // takes what is printed, in pieces of any size, from one goroutine; required
 	Stderr io.Writer // the same
+	Stdin  *os.File  // what it reads, which stays the caller's; nil: standard input is at its end from the start
 }
 
 // A Status is how the head of a family ended.
@@ -79,6 +80,9 @@ func Start(s Spec) (*Child, error) {
 		c.pipes, far[i] = append(c.pipes, near), w
 	}
 	c.cmd.Stdout, c.cmd.Stderr = far[0], far[1]
+	if s.Stdin != nil { // a nil *os.File would not be nil there
+		c.cmd.Stdin = s.Stdin
+	}
 	started := make(chan error)
 	go c.live(started, []io.Writer{s.Stdout, s.Stderr}) // ends with the family; Wait waits for it
 	if err := <-started; err != nil {

@@ -1,0 +1,103 @@
+package tlaunch
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/tartrl/tlaunch-go/internal/child"
+)
+
+// A Talker speaks with a command over its standard input and output. As a part
+// of the program it is searched for refs, and is a value that every process
+// makes alike; see [Talk].
+type Talker interface {
+	// Talk reads what the command writes until the end, which comes at the latest when the command has ended, and writes
+	// what the command reads; ctx is the node's. When it returns, the command's standard input is at its end, and what
+	// the command still writes is thrown away. An error is the node's failure, also where the command exits with 0.
+	Talk(ctx context.Context, conn io.ReadWriter) error
+}
+
+// Talk has t speak with a command over its standard input and output, in the
+// process of its host. Such a command says what is for people on standard error.
+func Talk(t Talker) NodeOption { return func(o *nodeOptions) { o.talker = t } }
+
+// settleTalkers refuses talkers of nodes that are no commands.
+func (p *Program) settleTalkers() {
+	for _, n := range p.nodes {
+		if _, ok := commandOf(n); n.talker != nil && !ok {
+			p.fail("node %s is no command: Talk is for those", n.key)
+		}
+	}
+}
+
+// A talk is what is said between a [Talker] and its command. A nil talk is none.
+type talk struct {
+	talker Talker
+	input  *os.File // what the command reads
+	own    *os.File // the other end of it
+	heard  *io.PipeReader
+	said   *io.PipeWriter // what the command writes goes there
+	over   chan struct{}  // closed when the talker has returned err
+	err    error
+}
+
+// newTalk makes the streams of a command that has a talker.
+func newTalk(t Talker, spec *child.Spec) (*talk, error) {
+	if t == nil {
+		return nil, nil
+	}
+	input, own, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	k := &talk{talker: t, input: input, own: own, over: make(chan struct{})}
+	k.heard, k.said = io.Pipe()
+	spec.Stdin, spec.Stdout = input, k.said
+	return k, nil
+}
+
+// conn is the talker's end.
+type conn struct {
+	io.Reader
+	io.Writer
+}
+
+// begin lets the talker talk, once the command runs; end waits for it.
+func (k *talk) begin(ctx context.Context) {
+	if k == nil {
+		return
+	}
+	_ = k.input.Close() // the command has its own
+	go func() {
+		defer close(k.over)
+		k.err = k.talker.Talk(ctx, conn{k.heard, k.own})
+		_ = k.own.Close()   // the talker has heard of what could not be written
+		_ = k.heard.Close() // the command's output is read and thrown away from now on
+	}()
+}
+
+// end waits for the talker when its command has ended. It says how the talk
+// went, and whether that was over before the command was.
+func (k *talk) end() (err error, first bool) {
+	if k == nil {
+		return nil, false
+	}
+	select {
+	case <-k.over:
+		first = k.err != nil
+	default:
+	}
+	_ = k.said.Close()
+	<-k.over
+	return k.err, first
+}
+
+// abandon closes the streams of a command that was not started.
+func (k *talk) abandon() {
+	if k == nil {
+		return
+	}
+	_ = k.input.Close()
+	_ = k.own.Close()
+}
