@@ -35,6 +35,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	info.pulse.used.Store(true)
 	from := hostOf(caller.Addr)
 	l := e.newLink(stream)
+	l.network = networkOf(from)
 
 	welcomed := make(chan error, 1)
 	var decided atomic.Bool // by whoever is first: the greeter, to go ahead, or the deadline, to give up
@@ -50,6 +51,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	case err = <-welcomed:
 	case <-deadline.C:
 		if decided.CompareAndSwap(false, true) {
+			e.strikes.add(networkOf(from))
 			e.turnedAway(from, errHandshake)
 			return status.Error(codes.DeadlineExceeded, "no ConnectRequest in time")
 		}
@@ -126,6 +128,7 @@ func (e *Endpoint) notWelcome(from string, err error) error {
 	case status.Code(err) == codes.Canceled, errors.Is(err, context.Canceled):
 		return err // the peer has gone
 	}
+	e.strikes.add(networkOf(from))
 	e.turnedAway(from, err)
 	switch {
 	case errors.Is(err, ErrRefused):

@@ -57,6 +57,7 @@ func (f *flow) Stop(*protoactor.PID)                   {}
 func victimConfig() Config {
 	return Config{
 		InsecurePlaintext: true, MaxMessage: 1 << 20, MaxConnections: 64, MaxConnectionsPerAddress: 48, MaxHandshakes: 32, HandshakeTimeout: time.Second,
+		MaxStrikes: 1 << 20, // all come from here
 	}
 }
 
@@ -267,6 +268,22 @@ func ownAssaults() []assault {
 	all = append(all, assault{"hello: the victim's own address", RefusedIdentity, 1, func(t *testing.T, v *victim) {
 		untilHungUp(t, v.dial(t), with(func(h *hello) { h.address = v.e.cfg.Address }))
 	}})
+	for name, change := range map[string]func(h *linkHello){
+		"a connection that was there before": func(h *linkHello) {},
+		"it has got what was never sent":     func(h *linkHello) { h.try, h.received = 9, 1<<40 },
+	} {
+		all = append(all, assault{"hello: " + name, RefusedHandshake, 1, func(t *testing.T, v *victim) {
+			h := evil
+			h.link = linkHello{id: rand.Uint64(), try: 5}
+			c := v.dial(t)
+			require.NoError(t, writeHello(c, h.append(nil)))
+			_, err := readHello(c)
+			require.NoError(t, err)
+			h.link.begun = true
+			change(&h.link)
+			untilHungUp(t, v.dial(t), saidHello(h.append(nil)))
+		}})
+	}
 	for _, name := range slices.Sorted(maps.Keys(spoiltFrames)) {
 		all = append(all, frames(name, BadFrame, spoiltFrames[name]))
 	}
@@ -277,6 +294,7 @@ func ownAssaults() []assault {
 	cut.data = []byte{0x0a, 0xff}
 	return append(all,
 		frames("a large message beyond all bounds", TooLarge, huge(1<<62)),
+		frames("an acknowledgement of what was not sent", BadFrame, frameOf(frameAck, 100)),
 		frames("one beyond the limit", TooLarge, huge(1<<20+1)),
 		frames("several that are too much together", TooLarge, huge(1<<19+1)),
 		assault{"frames: large messages announced, and nothing sent", "", 0, func(t *testing.T, v *victim) {

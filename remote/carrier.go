@@ -12,10 +12,12 @@ type carrier struct {
 	*secured
 	waits atomic.Int64 // since when the reader waits, by the connection's pulse; delivering while it does not
 	heard atomic.Bool  // something came, after the handshake
+	since time.Time    // it was taken
+	moved uint64       // frames, of both sides, that had arrived by then: see outbox.moved
 }
 
-func newCarrier(conn *secured) *carrier {
-	c := &carrier{secured: conn}
+func newCarrier(conn *secured, moved uint64) *carrier {
+	c := &carrier{secured: conn, since: time.Now(), moved: moved}
 	c.waits.Store(delivering)
 	return c
 }
@@ -30,6 +32,27 @@ func (c *carrier) silent(heartbeat time.Duration) bool {
 	return since != delivering && pulse.now()-time.Duration(max(since, pulse.last.Load())) >= 2*heartbeat
 }
 
+// A carrierUse is of what use a carrier was.
+type carrierUse int
+
+const (
+	useless carrierUse = iota // nothing came on it
+	weak                      // something came, but neither side is any further, and it did not last
+	fruitful
+)
+
+// useUntil is of what use a carrier was that is lost now, when so many frames have arrived. One that has lasted for as long as the longest pause between two tries
+// does no harm, even where there was nothing to say.
+func (c *carrier) useUntil(now time.Time, moved uint64) carrierUse {
+	switch {
+	case !c.heard.Load():
+		return useless
+	case moved == c.moved && now.Sub(c.since) < lastBackoff:
+		return weak
+	}
+	return fruitful
+}
+
 // A carriage is which carrier a link has. Reader and writer each work on one at a time; while both are halted, what came and what went stands still.
 type carriage struct {
 	mu       sync.Mutex
@@ -41,7 +64,8 @@ type carriage struct {
 	tries    uint64        // the number of the youngest carrier that was tried or taken: none before it is taken any more
 	since    time.Time     // when the last carrier was lost on which something came
 	why      error         // the last was lost
-	fruitful bool          // something came on it
+	network  string        // from which it had come; empty: it was dialled
+	of       carrierUse    // it was
 }
 
 func (c *carriage) changedLocked() {
@@ -101,9 +125,10 @@ func (l *link) halt(at **carrier, why error) {
 func (l *link) lose(c *carrier, why error) {
 	l.mu.Lock()
 	if l.now == c {
-		l.now, l.why, l.fruitful = nil, why, c.heard.Load()
-		if l.fruitful {
-			l.since = time.Now()
+		now := time.Now()
+		l.now, l.why, l.network, l.of = nil, why, c.network, c.useUntil(now, l.out.moved())
+		if l.of != useless {
+			l.since = now
 		}
 		l.out.carry(false)
 		l.changedLocked()
@@ -152,7 +177,7 @@ func (l *link) install(conn *secured, try uint64) bool {
 	if l.ctx.Err() != nil || l.tries != try || l.now != nil {
 		return false
 	}
-	l.now = newCarrier(conn)
+	l.now = newCarrier(conn, l.out.moved())
 	l.installs++
 	l.out.carry(true)
 	l.changedLocked()

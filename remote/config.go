@@ -85,6 +85,10 @@ type Config struct {
 	// buffers until it is through or HandshakeTimeout is over. Zero means 512; negative is an error.
 	MaxHandshakes int
 
+	// MaxStrikes is how many callers from one address may be turned away, or end their links by what they say, before its connections are hung
+	// up on as they come; links that are up go on. Sixteen are forgiven each second. Zero means 64; negative is an error.
+	MaxStrikes int
+
 	// HandshakeTimeout bounds everything between the start of a dial and the peer's welcome, and the same time on the
 	// accepting side. Zero means 5 s; negative is an error.
 	HandshakeTimeout time.Duration
@@ -133,6 +137,7 @@ func (c Config) validate() (Config, error) {
 	require(c.MaxConnections >= 0, "Config.MaxConnections is negative")
 	require(c.MaxConnectionsPerAddress >= 0, "Config.MaxConnectionsPerAddress is negative")
 	require(c.MaxHandshakes >= 0, "Config.MaxHandshakes is negative")
+	require(c.MaxStrikes >= 0, "Config.MaxStrikes is negative")
 	require(c.HandshakeTimeout >= 0, "Config.HandshakeTimeout is negative")
 	require(c.Heartbeat >= 0, "Config.Heartbeat is negative")
 	require(c.Outage >= 0, "Config.Outage is negative")
@@ -142,6 +147,7 @@ func (c Config) validate() (Config, error) {
 	setDefault(&c.MaxConnections, 8192)
 	setDefault(&c.MaxConnectionsPerAddress, max(1, c.MaxConnections/2))
 	setDefault(&c.MaxHandshakes, 512)
+	setDefault(&c.MaxStrikes, 64)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.Heartbeat, 5*time.Second)
 	setDefault(&c.Outage, 30*time.Second)

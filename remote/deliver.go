@@ -9,8 +9,9 @@ import (
 	pb "github.com/asynkron/protoactor-go/remote"
 )
 
-// deliverBatch gives each sound envelope of b to its process. It is called by the reader of one link at a time.
-func (e *Endpoint) deliverBatch(p *peer, b *pb.MessageBatch) {
+// deliverBatch gives each sound envelope of b to its process, and returns how many bytes the others have. It is called by the reader of one
+// link at a time.
+func (e *Endpoint) deliverBatch(p *peer, b *pb.MessageBatch) (rubbish int) {
 	p.receivedMessages.Add(uint64(len(b.GetEnvelopes())))
 	for i := range b.GetEnvelopes() {
 		d, reason := open(b, i, p.address, e.cfg.Address)
@@ -20,7 +21,11 @@ func (e *Endpoint) deliverBatch(p *peer, b *pb.MessageBatch) {
 		if reason != "" {
 			e.dropped(p, reason, 1)
 		}
+		if reason.meaningless() {
+			rubbish += len(b.Envelopes[i].GetMessageData())
+		}
 	}
+	return rubbish
 }
 
 // deliver gives one message to its process, whose panic is its own affair.

@@ -45,23 +45,25 @@ type Endpoint struct {
 
 	handshakes  *places // of those under way that others have begun
 	connections *places // of those that were accepted
+	strikes     *strikes
 	refusals    tally
 	forgotten   traffic // of peers whose records are gone
 	said        notices
 
-	mu        sync.Mutex
-	closed    bool
-	torn      bool           // nothing is left that links could need
-	unsaid    atomic.Int64   // messages lost since closed
-	running   sync.WaitGroup // every goroutine; added to only under mu while not closed, or for links that drain while not torn
-	listeners map[net.Listener]struct{}
-	peers     map[string]*peer
-	crowd     int // with as many peers, idle ones are forgotten
-	links     map[*link]struct{}
-	waiting   []*link // for their callers to bring another connection, longest first
-	fenced    fences
-	idle      chan struct{} // closed once closed is set and links is empty
-	finished  chan struct{} // closed when Close has nothing left to wait for
+	mu         sync.Mutex
+	closed     bool
+	torn       bool           // nothing is left that links could need
+	unsaid     atomic.Int64   // messages lost since closed
+	running    sync.WaitGroup // every goroutine; added to only under mu while not closed, or for links that drain while not torn
+	listeners  map[net.Listener]struct{}
+	peers      map[string]*peer
+	crowd      int // with as many peers, idle ones are forgotten
+	links      map[*link]struct{}
+	waiting    []adrift       // for their callers to bring another connection, longest first
+	adriftFrom map[string]int // how many of them, by where their callers had come from
+	fenced     fences
+	idle       chan struct{} // closed once closed is set and links is empty
+	finished   chan struct{} // closed when Close has nothing left to wait for
 }
 
 // New makes an endpoint and starts it. It listens to nothing until Serve is called, but can send.
@@ -79,6 +81,8 @@ func New(cfg Config) (*Endpoint, error) {
 		incoming:    newHandover(),
 		handshakes:  newPlaces(cfg.MaxHandshakes, max(1, cfg.MaxHandshakes/2)),
 		connections: newPlaces(cfg.MaxConnections, cfg.MaxConnectionsPerAddress),
+		strikes:     newStrikes(cfg.MaxStrikes),
+		adriftFrom:  map[string]int{},
 		listeners:   map[net.Listener]struct{}{},
 		peers:       map[string]*peer{}, crowd: idlePeers,
 		links:    map[*link]struct{}{},

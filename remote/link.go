@@ -136,6 +136,9 @@ func (l *link) read() {
 				err = nil
 			case status.Code(err) == codes.ResourceExhausted: // gRPC's word for a message above the limit, which ends the stream
 				l.e.dropped(l.p, TooLarge, 1)
+				if l.network != "" {
+					l.e.strikes.add(l.network)
+				}
 			}
 			l.finish(err)
 			return
@@ -160,7 +163,9 @@ func (l *link) handle(raw []byte) bool {
 	}
 	switch m := m.MessageType.(type) {
 	case *pb.RemoteMessage_MessageBatch:
-		l.e.deliverBatch(l.p, m.MessageBatch)
+		if rubbish := l.e.deliverBatch(l.p, m.MessageBatch); rubbish > 0 {
+			l.wasted(rubbish)
+		}
 	case *pb.RemoteMessage_DisconnectRequest:
 		return false
 	default:

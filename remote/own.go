@@ -116,9 +116,10 @@ func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	}
 	conn.Close()
 	switch {
-	case errors.Is(err, errAlias), errors.Is(err, ErrClosed), errors.Is(err, errForgotten), errors.Is(err, errStale), e.dialing.Err() != nil:
+	case errors.Is(err, errAlias), errors.Is(err, ErrClosed), errors.Is(err, errForgotten), e.dialing.Err() != nil:
 		return
 	}
+	e.strikes.add(conn.network)
 	e.turnedAway(from, err)
 }
 
@@ -223,7 +224,7 @@ func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello, name linkHello) *
 		over: make(chan struct{}), told: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(e.ctx)
-	first := newCarrier(conn)
+	first := newCarrier(conn, 0)
 	l.carriage = carriage{changed: make(chan struct{}), now: first, tries: name.try, since: l.made}
 	s := &inletSink{l: l}
 	if r := e.recipient(); r != nil {
@@ -244,10 +245,10 @@ func (l *link) readFrames() {
 		l.out.received.Store(l.in.count)
 		switch {
 		case errors.Is(err, errFrame):
-			l.e.dropped(l.p, BadFrame, 1)
+			l.offends(c, BadFrame)
 			l.finish(err)
 		case errors.Is(err, ErrTooLarge):
-			l.e.dropped(l.p, TooLarge, 1)
+			l.offends(c, TooLarge)
 			l.finish(err)
 		case errors.Is(err, errForgotten) && l.settled():
 			l.finish(nil)
@@ -257,6 +258,14 @@ func (l *link) readFrames() {
 			err = fmt.Errorf("the connection has ended without a goodbye: %w", err)
 		}
 		l.halt(&l.reading, err)
+	}
+}
+
+// offends counts what ends the link: it is held against the address from which the peer has come.
+func (l *link) offends(c *carrier, reason Reason) {
+	l.e.dropped(l.p, reason, 1)
+	if c.network != "" {
+		l.e.strikes.add(c.network)
 	}
 }
 

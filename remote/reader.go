@@ -58,9 +58,9 @@ type incoming struct {
 const (
 	readBytes  = 128 << 10
 	aheadBytes = 4 << 10 // read with what is likely the head of a chunk
-	// believedBytes of what a large message is announced with are taken for granted, at once; memory for four times as much is there when
-	// these have come, and for all of it after that. So a peer that announces and does not send costs little, and what was copied from one
-	// to the next is small beside what is large: of fresh memory the kernel gives only what is written to.
+	// believedBytes of what a large message is announced with are taken for granted, at once; memory for the rest is there when they have come.
+	// So a peer that announces and does not send costs little, and what is copied once is small beside what is large: of fresh memory the
+	// kernel gives only what is written to.
 	believedBytes = 1 << 20
 )
 
@@ -69,11 +69,7 @@ func (in *incoming) makeRoom(n int) {
 	if in.n+n <= len(*in.room) {
 		return
 	}
-	size := in.size
-	if len(*in.room) == believedBytes {
-		size = min(size, 4*believedBytes)
-	}
-	more := pool.Get(size)
+	more := pool.Get(in.size)
 	copy(*more, (*in.room)[:in.n])
 	pool.Put(in.room)
 	in.room = more

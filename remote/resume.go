@@ -35,7 +35,7 @@ func (l *link) tend() {
 		var installs int
 		lost := func() bool {
 			why, since, installs = l.why, l.since, l.installs
-			if l.now == nil && l.fruitful {
+			if l.now == nil && l.of == fruitful {
 				l.failures = 0
 			}
 			return l.now == nil
@@ -82,13 +82,25 @@ func (l *link) repair(why error, since time.Time, installs int) (again bool, err
 	return err == nil, err
 }
 
-// adrift notes a link whose caller has to come back. There are at most as many as connections: the one that waits longest gives way.
+// adrift notes a link whose caller has to come back. There are at most as many as connections, in all and of those that have come from one
+// address: the one of these that waits longest gives way.
 func (e *Endpoint) adrift(l *link) {
+	l.mu.Lock()
+	network := l.network
+	l.mu.Unlock()
 	e.mu.Lock()
-	e.waiting = append(e.waiting, l)
+	e.waiting = append(e.waiting, adrift{l, network})
 	var out *link
-	if len(e.waiting) > e.cfg.MaxConnections {
-		out, e.waiting = e.waiting[0], e.waiting[1:]
+	i := -1
+	switch e.adriftFrom[network]++; {
+	case e.adriftFrom[network] > e.cfg.MaxConnectionsPerAddress:
+		i = slices.IndexFunc(e.waiting, func(a adrift) bool { return a.network == network })
+	case len(e.waiting) > e.cfg.MaxConnections:
+		i = 0
+	}
+	if i >= 0 {
+		out = e.waiting[i].link
+		e.ashoreLocked(i)
 	}
 	e.mu.Unlock()
 	if out != nil {
@@ -100,9 +112,23 @@ func (e *Endpoint) adrift(l *link) {
 func (e *Endpoint) ashore(l *link) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if i := slices.Index(e.waiting, l); i >= 0 {
-		e.waiting = slices.Delete(e.waiting, i, i+1)
+	if i := slices.IndexFunc(e.waiting, func(a adrift) bool { return a.link == l }); i >= 0 {
+		e.ashoreLocked(i)
 	}
+}
+
+func (e *Endpoint) ashoreLocked(i int) {
+	network := e.waiting[i].network
+	e.waiting = slices.Delete(e.waiting, i, i+1)
+	if e.adriftFrom[network]--; e.adriftFrom[network] == 0 {
+		delete(e.adriftFrom, network)
+	}
+}
+
+// An adrift link waits for its caller, who had come from a network.
+type adrift struct {
+	link    *link
+	network string
 }
 
 // redial makes connections until one is taken. It gives up when ctx ends, and when there is nobody any more to take one.

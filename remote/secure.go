@@ -222,9 +222,10 @@ func (s *security) known(conn net.Conn, state tls.ConnectionState, now *sides) (
 // secured is a connection whose other end is known, on its way to a link.
 type secured struct {
 	net.Conn
-	info  peerInfo
-	first []byte                      // what was read to find out what it speaks
-	alert atomic.Pointer[net.OpError] // with which the other end broke off
+	info    peerInfo
+	network string                      // from which it was accepted; empty: it was dialled
+	first   []byte                      // what was read to find out what it speaks
+	alert   atomic.Pointer[net.OpError] // with which the other end broke off
 
 	leaving sync.Once
 	left    func() // is told of the first Close; nil: nobody

@@ -57,8 +57,12 @@ func (e *Endpoint) isClosed() bool {
 
 // take has a connection shake hands in a goroutine of its own.
 func (e *Endpoint) take(conn net.Conn) {
-	boundUnsent(conn)
 	from := hostOf(conn.RemoteAddr())
+	if e.strikes.out(networkOf(from)) {
+		e.tooMany(from, RefusedAddressLimit, "callers from there who mean no good")
+		_ = conn.Close()
+		return
+	}
 	if reason := e.handshakes.take(networkOf(from)); reason != "" {
 		e.tooMany(from, reason, "handshakes")
 		_ = conn.Close()
@@ -77,12 +81,15 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
 	if err != nil {
+		e.strikes.add(network)
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
 			e.turnedAway(from, whyNoTLS(err))
 		}
 		_ = conn.Close()
 		return
 	}
+	boundUnsent(conn)
+	sc.network = network
 	if protocol == protoJoin {
 		e.serveJoin(sc, from)
 		return
@@ -100,6 +107,7 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	sc.left = func() {
 		e.connections.leave(network)
 		if protocol == protoGRPC && !sc.info.pulse.used.Load() && e.dialing.Err() == nil {
+			e.strikes.add(network)
 			e.turnedAway(from, errNoStream) // gRPC has hung up on it, or it has given up
 		}
 	}

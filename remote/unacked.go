@@ -141,6 +141,13 @@ func (o *outbox) acknowledge() {
 	o.some.Signal()
 }
 
+// moved is how many frames, of both sides, are known to have arrived. It grows.
+func (o *outbox) moved() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent.acked + o.received.Load()
+}
+
 // delivered reports whether the peer has all messages that were put, as it says.
 func (o *outbox) delivered() bool {
 	o.mu.Lock()

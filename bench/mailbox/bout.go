@@ -101,11 +101,8 @@ func (b *bout) meet(ctx context.Context, who string) (sent, received *outcome, e
 	if who == bound {
 		return &outcome{Messages: 1, Figures: maps.Clone(b.allowed)}, nil, nil
 	}
-	switch who {
-	case alone:
+	if who == alone {
 		a.Who, a.Kind = ours, tell
-	case left:
-		a.Who = ours
 	}
 	if b.field != nil {
 		a.Host = b.field.address()

@@ -59,7 +59,7 @@ type side struct {
 
 // openers make the sides of contestants.
 var openers = map[string]func(ctx context.Context, a assignment) (*side, error){
-	ours: openOurs, stock: openStock, stockEach: openStock, tcp: openTCP,
+	ours: openOurs, left: openOurs, stock: openStock, stockEach: openStock, tcp: openTCP,
 }
 
 // child does what the assignment on its standard input says.

@@ -1,0 +1,90 @@
+package remote
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	pb "github.com/asynkron/protoactor-go/remote"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+func TestStrikesAreForgiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStrikes(3)
+		for range 3 {
+			require.False(t, s.out("a"))
+			s.add("a")
+		}
+		require.True(t, s.out("a"))
+		require.False(t, s.out("b"), "each address for itself")
+		for range 1000 {
+			s.add("a")
+		}
+		time.Sleep(time.Second/forgiven - 1)
+		require.True(t, s.out("a"), "one more than is allowed is remembered")
+		time.Sleep(2 * time.Nanosecond)
+		require.False(t, s.out("a"))
+		for i := range maxStrikes + 10 {
+			s.add(fmt.Sprint(i))
+		}
+		require.Len(t, s.from, maxStrikes)
+		time.Sleep(time.Second)
+		s.add("new")
+		require.Len(t, s.from, 1)
+	})
+}
+
+// What a peer sends that means nothing takes its time, by its size.
+func TestRubbishIsReadSlowly(t *testing.T) {
+	require.Zero(t, rubbishPauseFor(0))
+	require.Equal(t, time.Second/8, rubbishPauseFor(1<<20))
+	require.Equal(t, rubbishPause, rubbishPauseFor(1<<30))
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: newNetwork().dial})
+		_, _ = newInbox(t, e, "x", 4)
+		l := e.newLink(nil)
+		l.p, l.network = e.peer("a:1"), "hostile"
+		unknown := stringBatch()
+		unknown.TypeNames[0] = "no.such.Type"
+		unknown.Envelopes[0].MessageData = make([]byte, 4<<20)
+		began := time.Now()
+		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: stringBatch()}}))
+		require.Zero(t, time.Since(began))
+		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: unknown}}))
+		require.Equal(t, time.Second/2, time.Since(began))
+		require.EqualValues(t, 4, e.strikes.from["hostile"].count)
+		l.finish(errLeft)
+		l.wasted(1 << 30)
+		require.Equal(t, time.Second/2, time.Since(began), "nothing holds up the end of a link")
+	})
+}
+
+// Whoever says nothing but nonsense is soon not listened to; links that are up go on, and after a while all is forgiven.
+func TestCallersWithTooManyStrikesAreHungUpOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := memoryPair(t, func(_, b *Config) { b.MaxStrikes = 5 })
+		in, pid := newInbox(t, p.b, "x", 100)
+		send := func(i int64) {
+			require.NoError(t, p.a.Send(t.Context(), pid, nil, wrapperspb.Int64(i)))
+			require.Equal(t, i, (<-in.user).Message.(*wrapperspb.Int64Value).Value)
+		}
+		send(1)
+		for range 20 {
+			c, err := p.a.cfg.Dial(t.Context(), "b:1")
+			require.NoError(t, err)
+			_, _ = c.Write([]byte("no language"))
+			require.NoError(t, c.Close())
+			synctest.Wait()
+		}
+		counts := p.b.Stats().Refused
+		require.EqualValues(t, 5, counts[RefusedHandshake])
+		require.EqualValues(t, 15, counts[RefusedAddressLimit])
+		send(2)
+		time.Sleep(time.Second)
+		onlyLink(p.a, "b:1").lose(onlyLink(p.a, "b:1").current(), errSilent)
+		send(3)
+	})
+}
