@@ -38,13 +38,14 @@ type publication struct {
 	whole   *edition      // the newest that is whole
 	served  map[uint64]*served
 	up      upstream
-	seen    uint64 // the highest number that those below know
-	seenOf  uint64 // whose that is
-	count   uint64 // the publisher's versions
-	number  uint64 // of the last of them
-	ended   bool   // nothing newer will come, as far as is known
-	closing bool   // nobody new may read from it
-	over    bool   // its goroutines end
+	seen    uint64    // the highest number that those below know
+	seenOf  uint64    // whose that is
+	count   uint64    // the publisher's versions
+	number  uint64    // of the last of them
+	ended   bool      // nothing newer will come, as far as is known
+	closing bool      // nobody new may read from it
+	over    bool      // its goroutines end
+	orphans time.Time // until then those may come that read from a member that was lost
 	stats   PublishStats
 }
 
@@ -123,19 +124,31 @@ func (p *publication) end() {
 
 // drain waits until all readers have what there is and know of the end. From then on nobody new may come.
 func (p *publication) drain(ctx context.Context) error {
-	return p.until(ctx, func() bool {
-		for _, s := range p.served {
-			if !s.told {
-				return false
+	for {
+		var late time.Duration
+		err := p.until(ctx, func() bool {
+			for _, s := range p.served {
+				if !s.told {
+					return false
+				}
 			}
+			late = time.Until(p.orphans)
+			p.closing = late <= 0
+			return true
+		})
+		if err != nil || late <= 0 {
+			return err
 		}
-		p.closing = true
-		return true
-	})
+		select {
+		case <-time.After(late):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
-// dismiss tells those that read from this member to turn to others.
-func (p *publication) dismiss() {
+// dismiss tells those that read from this member to turn to others, and waits for a while until they have.
+func (p *publication) dismiss(ctx context.Context) {
 	p.mu.Lock()
 	p.closing = true
 	var all []*served
@@ -148,6 +161,16 @@ func (p *publication) dismiss() {
 	for _, s := range all {
 		_ = p.tell(s.rank, letter{kind: letterGone, session: s.session}, nil) // who does not hear it finds out by asking
 	}
+	ctx, cancel := context.WithTimeout(ctx, dismissPatience)
+	defer cancel()
+	_ = p.until(ctx, func() bool {
+		for _, s := range all {
+			if !s.gone && !p.over {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (p *publication) statsNow() PublishStats {
@@ -296,6 +319,7 @@ func (m *Member) CollectiveLetter(ctx context.Context, message []byte) error {
 	return nil // of a session that is over
 }
 
+// publicationsOf are those of a member.
 func (p *plan) publicationsOf(rank int) (all []*publication) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -69,7 +69,7 @@ func (r *Reader) Close(ctx context.Context) error {
 	if ended {
 		err = p.drain(ctx)
 	}
-	p.dismiss()
+	p.dismiss(ctx)
 	p.end()
 	return err
 }

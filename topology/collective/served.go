@@ -8,6 +8,10 @@ import (
 const (
 	// silentAfter is how long a reader may be silent, which asks every second at least, before it counts as gone.
 	silentAfter = 30 * time.Second
+	// orphanPatience is how long those below a lost member take to find that out and come: so long a publisher that closes waits for them.
+	orphanPatience = 3 * time.Second
+	// dismissPatience is how long a reader that leaves waits until those below it have found another.
+	dismissPatience = time.Second
 	// earlyShare is the part of a version, one in so many, that may have been sent for nothing before a newer one takes its place. A version of
 	// which more has gone is sent whole, and the newest one after it: otherwise a publisher that is faster than the links would have no
 	// version arrive ever.
@@ -44,6 +48,15 @@ func (p *publication) bestLocked(rank int) *edition {
 	return p.newest
 }
 
+// lostLocked forgets a reader that does not answer.
+func (p *publication) lostLocked(s *served) {
+	if !s.gone {
+		p.orphans = time.Now().Add(orphanPatience)
+		p.dropLocked(s.session) // it comes again when it can
+	}
+}
+
+// dropLocked forgets a reader.
 func (p *publication) dropLocked(session uint64) {
 	if s := p.served[session]; s != nil {
 		s.gone, s.offered, s.sending, s.todo = true, nil, nil, nil
@@ -72,7 +85,7 @@ func (p *publication) serve(s *served) {
 				p.mu.Lock()
 				left := silentAfter - time.Since(s.heard)
 				if left <= 0 {
-					p.dropLocked(s.session)
+					p.lostLocked(s)
 				}
 				p.mu.Unlock()
 				timer.Reset(max(left, time.Second))
@@ -84,7 +97,7 @@ func (p *publication) serve(s *served) {
 		p.mu.Unlock()
 		if err := p.tell(s.rank, l, payload); err != nil {
 			p.mu.Lock()
-			p.dropLocked(s.session) // it comes again when it can
+			p.lostLocked(s)
 			p.mu.Unlock()
 			return
 		}

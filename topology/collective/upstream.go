@@ -99,14 +99,22 @@ func (p *publication) arrivingLocked() *edition {
 type lead struct {
 	next int // -1: to the nearest
 	lost int // who does not answer; -1: nobody
+	// Who is leaving, and waits until this member has found another; session 0: nobody.
+	leaving int
+	session uint64
 }
+
+var anywhere = lead{next: -1, lost: -1}
 
 // follow reads from above until the publication ends.
 func (p *publication) follow() {
 	near := time.Now().Add(nearFirst)
-	to := lead{-1, -1}
+	to := anywhere
 	for p.ctx.Err() == nil {
 		if p.find(to, near) {
+			if to.session != 0 {
+				_ = p.tell(to.leaving, letter{kind: letterLeave, session: to.session}, nil)
+			}
 			to = p.read()
 		}
 	}
@@ -118,7 +126,7 @@ func (p *publication) find(to lead, near time.Time) bool {
 		if p.tryAll(to, time.Now().Before(near)) {
 			return true
 		}
-		to = lead{-1, -1}
+		to.next, to.lost = -1, -1
 		select {
 		case <-time.After(pause):
 		case <-p.ctx.Done():
@@ -213,20 +221,24 @@ func (p *publication) read() lead {
 		up := p.up
 		arriving := p.arrivingLocked()
 		switch {
-		case p.over || up.gone:
+		case p.over:
 			p.mu.Unlock()
-			return lead{-1, -1}
+			return anywhere
+		case up.gone:
+			p.up = upstream{rank: -1}
+			p.mu.Unlock()
+			return lead{-1, -1, up.rank, up.session}
 		case up.move >= 0 && arriving == nil && up.offer == nil:
 			p.up.move = -1
 			p.mu.Unlock()
 			if p.lineage.before(up.move, p.m.rank) {
-				return lead{up.move, -1}
+				return lead{next: up.move, lost: -1}
 			}
 		case up.offer != nil && (up.instead || arriving == nil):
 			p.up.offer, p.up.instead = nil, false
 			p.mu.Unlock()
 			if err := p.begin(up.offer); err != nil {
-				return lead{-1, -1}
+				return anywhere
 			}
 		case up.has, up.owed >= grantPublished:
 			l := letter{kind: letterGrant, session: up.session, credit: uint64(up.owed)}
@@ -236,7 +248,7 @@ func (p *publication) read() lead {
 			p.up.owed, p.up.has = 0, false
 			p.mu.Unlock()
 			if err := p.tell(up.rank, l, nil); err != nil {
-				return lead{-1, -1}
+				return anywhere
 			}
 		default:
 			bell := p.bellLocked()

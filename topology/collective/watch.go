@@ -32,7 +32,7 @@ func (w *watch) wait(bell <-chan struct{}) (to lead, over bool) {
 	select {
 	case <-bell:
 	case <-p.ctx.Done():
-		return lead{-1, -1}, true
+		return anywhere, true
 	case <-w.timer.C:
 		p.mu.Lock()
 		rank, a := p.up.rank, p.attachLocked()
@@ -40,7 +40,7 @@ func (w *watch) wait(bell <-chan struct{}) (to lead, over bool) {
 		p.mu.Unlock()
 		switch {
 		case w.done != nil && time.Since(w.since) > attachPatience:
-			return lead{-1, rank}, true
+			return lead{next: -1, lost: rank}, true
 		case moved && arriving:
 			w.pause = askAfter
 		case w.done == nil:
@@ -56,13 +56,13 @@ func (w *watch) wait(bell <-chan struct{}) (to lead, over bool) {
 		defer p.mu.Unlock()
 		switch {
 		case p.ctx.Err() != nil:
-			return lead{-1, -1}, true
+			return anywhere, true
 		case err != nil:
-			return lead{-1, p.up.rank}, true
+			return lead{next: -1, lost: p.up.rank}, true
 		case !a.Here || a.Fresh: // it has closed, or was started again
-			return lead{-1, -1}, true
+			return anywhere, true
 		case !w.settledLocked(a): // something was lost: the session begins anew
-			return lead{p.up.rank, -1}, true
+			return lead{next: p.up.rank, lost: -1}, true
 		}
 	}
 	return to, false
