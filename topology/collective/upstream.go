@@ -162,11 +162,14 @@ func (p *publication) tryAll(to lead, near bool) bool {
 			return true
 		case instead >= 0 && instead < p.m.plan.shape.Len() && p.lineage.before(instead, p.m.rank):
 			candidates = slices.Insert(candidates, 0, instead, rank)
-		case answer.Ended:
-			p.mu.Lock()
-			p.ended = true
-			p.ringLocked()
-			p.mu.Unlock()
+		default: // others may still think that it is
+			avoid = append(avoid, rank)
+			if answer.Ended {
+				p.mu.Lock()
+				p.ended = true
+				p.ringLocked()
+				p.mu.Unlock()
+			}
 		}
 	}
 	return false
