@@ -79,7 +79,7 @@ func TestGuideListsFlags(t *testing.T) {
 
 // The pictures of the pages are what -plot draws.
 func TestPlots(t *testing.T) {
-	for _, name := range []string{"star", "tree", "net"} {
+	for _, name := range []string{"star", "tree", "net", "weights"} {
 		drawn := filepath.Join(t.TempDir(), name+".svg")
 		out, err := exec.CommandContext(t.Context(), build(t, "./"+name), "-plot", drawn).CombinedOutput()
 		require.NoError(t, err, "%s", out)

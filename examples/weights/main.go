@@ -122,6 +122,9 @@ func (r *Reader) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := weights.Latest(ctx); err != nil { // it has come
+		return err
+	}
 	if err := actor.Do0(ctx, r.learner, (*Learner).Stay); err != nil {
 		return err
 	}

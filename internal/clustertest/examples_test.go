@@ -46,6 +46,7 @@ func TestExamplesOnSevenHosts(t *testing.T) {
 		{"star", fmt.Sprintf("messages=%d total=%d", 6*rounds, 6*sum), 1},
 		{"tree", fmt.Sprintf("leaves=4 rounds=%d numbers=%d total=%d", rounds, 4*rounds, 4*sum), 1},
 		{"net", fmt.Sprintf("from=6 messages=%d total=%d", 6*rounds, 6*sum), 7},
+		{"weights", fmt.Sprintf("last=%d expected=%d", rounds, rounds), 6},
 	} {
 		for _, registry := range []string{"embedded", "consul"} {
 			t.Run(e.name+"/"+registry, func(t *testing.T) {

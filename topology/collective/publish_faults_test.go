@@ -152,9 +152,13 @@ func TestPublishStartedAgain(t *testing.T) {
 	defer cancel()
 	var group sync.WaitGroup
 	defer group.Wait()
-	run := func(node *actor.Node, w *worker, do func(context.Context) error) {
-		w.do = do
-		group.Go(func() { _ = node.Run(ctx) })
+	run := func(w *worker, do func(context.Context) error) {
+		group.Go(func() {
+			select {
+			case w.tasks <- task{do, make(chan error, 1)}: // it ends with the node
+			case <-ctx.Done():
+			}
+		})
 	}
 	versions := make([]chan uint64, 4)
 	read := func(w *worker) func(context.Context) error {
@@ -177,7 +181,7 @@ func TestPublishStartedAgain(t *testing.T) {
 	}
 	for rank := 1; rank < 4; rank++ {
 		versions[rank] = make(chan uint64, 100)
-		run(g.nodes[rank], g.workers[rank], read(g.workers[rank]))
+		run(g.workers[rank], read(g.workers[rank]))
 	}
 	await := func(rank int, n uint64) {
 		for {
@@ -203,25 +207,24 @@ func TestPublishStartedAgain(t *testing.T) {
 			return nil
 		}
 	}
-	replace := func(rank int) *actor.Node {
+	replace := func(rank int) *worker {
 		old := g.nodes[rank]
 		next, err := old.Replace(again[rank])
 		require.NoError(t, err)
 		require.NoError(t, old.Stop(ctx))
 		require.NoError(t, next.Start(ctx))
-		t.Cleanup(func() { _ = next.Stop(context.Background()) })
-		return next
+		group.Go(func() { _ = next.Run(ctx) })
+		return again[rank]
 	}
-	run(g.nodes[0], g.workers[0], publish(g.workers[0], 1, 9))
+	run(g.workers[0], publish(g.workers[0], 1, 9))
 	for rank := 1; rank < 4; rank++ {
 		await(rank, 9)
 	}
-	run(replace(0), again[0], publish(again[0], 10, 11))
+	run(replace(0), publish(again[0], 10, 11))
 	for rank := 1; rank < 4; rank++ {
 		await(rank, 11)
 	}
-	node := replace(2)
-	run(node, again[2], read(again[2]))
+	run(replace(2), read(again[2]))
 	await(2, 11)
 	cancel()
 }
@@ -232,7 +235,7 @@ func (g *team) again(t *testing.T) []*worker {
 	group := collective.Over(shape.Kind())
 	var all []*worker
 	for _, m := range shape.Members() {
-		w := &worker{}
+		w := &worker{tasks: make(chan task)}
 		collective.Join(group, actor.NewRef[*worker](g.table, m.Name), w, m.Host)
 		all = append(all, w)
 	}
@@ -383,5 +386,44 @@ func TestPublishMistakes(t *testing.T) {
 		_, err = p.Publish(nil)
 		require.ErrorIs(t, err, collective.ErrEnded)
 		return nil
+	})
+}
+
+// A reader that leaves goes when the one below it has found another, and that is soon.
+func TestPublishLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTeam(t, actor.Config{}, topology.Chain(), 4, 4)
+		var there, left sync.WaitGroup
+		there.Add(3)
+		left.Add(1)
+		g.do(func(ctx context.Context, w *worker) error {
+			if w.Rank() == 0 {
+				p, err := collective.NewPublisher(ctx, w, "weights")
+				require.NoError(t, err)
+				_, err = p.Publish(weights(1, 1000))
+				require.NoError(t, err)
+				left.Wait()
+				_, err = p.Publish(weights(2, 1000))
+				require.NoError(t, err)
+				return p.Close(ctx)
+			}
+			r, err := collective.NewReader(ctx, w, 0, "weights")
+			require.NoError(t, err)
+			_, err = r.Latest(ctx)
+			require.NoError(t, err)
+			there.Done()
+			if w.Rank() == 2 {
+				there.Wait()
+				time.Sleep(time.Second) // beyond the time in which new readers ask the nearest alone
+				began := time.Now()
+				err := r.Close(ctx)
+				require.Less(t, time.Since(began), 100*time.Millisecond)
+				left.Done()
+				return err
+			}
+			_, last, err := readAll(ctx, r)
+			require.Equal(t, uint64(2), last)
+			return errors.Join(err, r.Close(ctx))
+		})
 	})
 }

@@ -67,7 +67,7 @@ func (pub *Publisher) Publish(tensors map[string]tensor.Tensor) (uint64, error) 
 func (pub *Publisher) Stats() PublishStats { return pub.p.statsNow() }
 
 // Close ends the publication: it waits until those that read from this member have the newest version, and tells them that it was the last. When
-// ctx ends before, it tells nobody, and returns ctx's error. Readers that come later find nothing.
+// ctx ends before, it tells nobody, and returns ctx's error. Readers that come later find nothing; one has come when it has a version.
 func (pub *Publisher) Close(ctx context.Context) error {
 	p := pub.p
 	p.mu.Lock()

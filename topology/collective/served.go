@@ -7,7 +7,7 @@ import (
 
 const (
 	// silentAfter is how long a reader may be silent, which asks every second at least, before it counts as gone.
-	silentAfter = 30 * time.Second
+	silentAfter = 10 * time.Second
 	// orphanPatience is how long those below a lost member take to find that out and come: so long a publisher that closes waits for them.
 	orphanPatience = 3 * time.Second
 	// dismissPatience is how long a reader that leaves waits until those below it have found another.

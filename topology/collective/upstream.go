@@ -99,7 +99,7 @@ func (p *publication) arrivingLocked() *edition {
 type lead struct {
 	next int // -1: to the nearest
 	lost int // who does not answer; -1: nobody
-	// Who is leaving, and waits until this member has found another; session 0: nobody.
+	// From whom it read, and who is to be told when it has found another; session 0: nobody.
 	leaving int
 	session uint64
 }
@@ -233,10 +233,12 @@ func (p *publication) read() lead {
 			return lead{-1, -1, up.rank, up.session}
 		case up.move >= 0 && arriving == nil && up.offer == nil:
 			p.up.move = -1
-			p.mu.Unlock()
 			if p.lineage.before(up.move, p.m.rank) {
-				return lead{next: up.move, lost: -1}
+				p.up = upstream{rank: -1} // which it leaves when it has come to the other, so that nobody believes it gone meanwhile
+				p.mu.Unlock()
+				return lead{up.move, -1, up.rank, up.session}
 			}
+			p.mu.Unlock()
 		case up.offer != nil && (up.instead || arriving == nil):
 			p.up.offer, p.up.instead = nil, false
 			p.mu.Unlock()
