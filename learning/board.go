@@ -38,7 +38,7 @@ type Counters struct {
 	Steps     int                `json:"steps"`     // of environments
 	Episodes  int                `json:"episodes"`  // that have ended
 	Updates   int                `json:"updates"`   // of weights
-	Version   uint64             `json:"version"`   // of the newest weights
+	Version   uint64             `json:"version"`   // of the newest weights, in this run
 	Staleness float64            `json:"staleness"` // mean over the last episodes: how many versions behind the newest the actor was at their end
 	Lives     map[string]int     `json:"lives"`     // how often each actor has begun: one more than it was started again
 	Returns   map[string]float64 `json:"returns"`   // mean of the last episodes, by group
@@ -109,13 +109,12 @@ func (b *Board) Learned(ctx context.Context, l Learned) error {
 	return b.tellIfDue(ctx)
 }
 
-// Restore adds what an earlier run has counted, which this one goes on with.
+// Restore adds what an earlier run has counted, which this one goes on with. Versions and means begin anew.
 func (b *Board) Restore(_ context.Context, earlier Counters) error {
 	b.began = b.began.Add(-time.Duration(earlier.Seconds * float64(time.Second)))
 	b.counts.Steps += earlier.Steps
 	b.counts.Episodes += earlier.Episodes
 	b.counts.Updates += earlier.Updates
-	b.counts.Version = max(b.counts.Version, earlier.Version)
 	for name, lives := range earlier.Lives {
 		b.counts.Lives[name] += lives
 	}

@@ -2,19 +2,24 @@ package learning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/tensor"
+	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
-// Weights are a version of a learner's weights; numbers grow. They are only to be read.
-type Weights struct {
-	Number  uint64
-	Tensors map[string]tensor.Tensor
+// A Source gives versions of a learner's weights, the newest there is of those
+// whose number is greater than after, and waits where there is none. A
+// collective.Reader is one; its ErrEnded says that there will be no more.
+type Source interface {
+	Next(ctx context.Context, after uint64) (*collective.Version, error)
 }
+
+var _ Source = (*collective.Reader)(nil)
 
 // A Model evaluates observations. It is used by one goroutine at a time.
 type Model interface {
@@ -26,31 +31,24 @@ type Model interface {
 
 // Local is a [Policy] that evaluates a model in its own process.
 type Local struct {
-	Model Model
-	// Newest returns the newest weights there are, and waits only for the first.
-	Newest func(context.Context) (Weights, error)
-	// Every is how many values are reckoned between looks for newer weights. Zero and less: 1.
-	Every int
+	Model   Model
+	Weights Source // only the first version is waited for
 
 	version uint64
-	left    int // values until the next look
 	one     [1][]float32
 }
 
 // Values evaluates an observation with the newest weights.
 func (l *Local) Values(ctx context.Context, observation []float32) ([]float32, uint64, error) {
-	if l.left--; l.left <= 0 {
-		w, err := l.Newest(ctx)
-		if err != nil {
-			return nil, 0, err
+	w, err := l.Weights.Next(ctx, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	if w.Number != l.version {
+		if err := l.Model.Load(w.Tensors); err != nil {
+			return nil, 0, fmt.Errorf("weights %d: %w", w.Number, err)
 		}
-		if w.Number != l.version {
-			if err := l.Model.Load(w.Tensors); err != nil {
-				return nil, 0, fmt.Errorf("weights %d: %w", w.Number, err)
-			}
-			l.version = w.Number
-		}
-		l.left = max(l.Every, 1)
+		l.version = w.Number
 	}
 	l.one[0] = observation
 	values, err := l.Model.Evaluate(l.one[:])
@@ -74,35 +72,72 @@ type Evaluator interface {
 }
 
 // Inference is what a node has embedded that evaluates a policy for many
-// actors at once; it is an [Evaluator]. Its Model and Newest are set before
-// the first call, in the node's Start, say.
+// actors at once; it is an [Evaluator]. The node's Run calls [Inference.Serve].
 type Inference struct {
-	Model Model
-	// Newest is as that of [Local]; it is called by several goroutines at once.
-	Newest func(context.Context) (Weights, error)
-
-	mu      sync.Mutex // guards the model and what follows
-	version uint64
+	mu      sync.Mutex // guards what follows
+	model   Model
+	version uint64        // 0: there are no weights yet
+	ready   chan struct{} // closed with the first; nil: nobody waits, or there are some
 }
 
 // Concurrent is how many methods of the node run at once: those who wait for the first weights hold up nobody who brings them.
 func (n *Inference) Concurrent() int { return 1 << 20 }
 
-// Evaluate evaluates a batch, all with the same weights.
-func (n *Inference) Evaluate(ctx context.Context, observations [][]float32) ([]Evaluation, error) {
-	w, err := n.Newest(ctx)
-	if err != nil {
-		return nil, err
+// Serve has the node evaluate with a model, which belongs to it from now on,
+// and with the newest weights. It returns nil when there will be no more, and
+// ctx's error when that ends; the node goes on to evaluate with what it has.
+func (n *Inference) Serve(ctx context.Context, model Model, weights Source) error {
+	for after := uint64(0); ; {
+		w, err := weights.Next(ctx, after)
+		if errors.Is(err, collective.ErrEnded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := n.load(model, w); err != nil {
+			return fmt.Errorf("weights %d: %w", w.Number, err)
+		}
+		after = w.Number
 	}
+}
+
+func (n *Inference) load(model Model, w *collective.Version) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if w.Number > n.version {
-		if err := n.Model.Load(w.Tensors); err != nil {
-			return nil, fmt.Errorf("weights %d: %w", w.Number, err)
-		}
-		n.version = w.Number
+	if err := model.Load(w.Tensors); err != nil {
+		return err
 	}
-	values, err := n.Model.Evaluate(observations)
+	n.model, n.version = model, w.Number
+	if n.ready != nil {
+		close(n.ready)
+		n.ready = nil
+	}
+	return nil
+}
+
+// Evaluate evaluates a batch, all with the same weights. The first are waited for under ctx.
+func (n *Inference) Evaluate(ctx context.Context, observations [][]float32) ([]Evaluation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.version == 0 {
+		if n.ready == nil {
+			n.ready = make(chan struct{})
+		}
+		ready := n.ready
+		n.mu.Unlock()
+		var err error
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		n.mu.Lock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	values, err := n.model.Evaluate(observations)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package learning
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/tensor"
+	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
 // scale multiplies, and notes the sizes of batches.
@@ -36,97 +36,103 @@ func (s *scale) Evaluate(observations [][]float32) ([][]float32, error) {
 	return all, nil
 }
 
-func version(n uint64) Weights {
-	return Weights{n, map[string]tensor.Tensor{"by": tensor.Of([]float32{float32(n)})}}
+// shelf is a source of weights.
+type shelf struct {
+	mu     sync.Mutex
+	newest *collective.Version
+	more   chan struct{} // closed when there is another
+}
+
+func newShelf() *shelf { return &shelf{more: make(chan struct{})} }
+
+// put has the source give a version that multiplies by its number; 0 ends it.
+func (s *shelf) put(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest = &collective.Version{Number: number, Tensors: map[string]tensor.Tensor{"by": tensor.Of([]float32{float32(number)})}}
+	close(s.more)
+	s.more = make(chan struct{})
+}
+
+func (s *shelf) Next(ctx context.Context, after uint64) (*collective.Version, error) {
+	for {
+		s.mu.Lock()
+		newest, more := s.newest, s.more
+		s.mu.Unlock()
+		switch {
+		case newest != nil && newest.Number == 0:
+			return nil, collective.ErrEnded
+		case newest != nil && newest.Number > after:
+			return newest, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func TestLocal(t *testing.T) {
-	newest, asked := version(3), 0
-	l := &Local{Model: &scale{}, Every: 2, Newest: func(context.Context) (Weights, error) { asked++; return newest, nil }}
-	for i, want := range []struct {
-		value   float32
-		version uint64
-	}{{6, 3}, {6, 3}, {8, 4}, {8, 4}} {
-		values, version, err := l.Values(t.Context(), []float32{2})
+	weights := newShelf()
+	l := &Local{Model: &scale{}, Weights: weights}
+	for _, n := range []uint64{3, 3, 4, 4} {
+		weights.put(n)
+		values, version, err := l.Values(patient(t), []float32{2})
 		require.NoError(t, err)
-		require.Equal(t, []float32{want.value}, values, i)
-		require.Equal(t, want.version, version)
-		newest = Weights{Number: 4, Tensors: version4}
+		require.Equal(t, []float32{2 * float32(n)}, values)
+		require.Equal(t, n, version)
 	}
-	require.Equal(t, 2, asked)
-
-	newest = Weights{Number: 5}
+	weights.newest = &collective.Version{Number: 5}
 	_, _, err := l.Values(t.Context(), []float32{2})
 	require.ErrorIs(t, err, tensor.ErrType)
+	weights.put(0)
+	_, _, err = l.Values(t.Context(), []float32{2})
+	require.ErrorIs(t, err, collective.ErrEnded)
 }
-
-var version4 = version(4).Tensors
 
 // thinker is a node that evaluates for others.
-type thinker struct {
-	Inference
-	weights chan Weights // has the newest, once there is one
-}
-
-func (n *thinker) Start(context.Context) error {
-	n.Model = &scale{}
-	n.Newest = func(ctx context.Context) (Weights, error) {
-		select {
-		case w := <-n.weights:
-			n.weights <- w
-			return w, nil
-		case <-ctx.Done():
-			return Weights{}, ctx.Err()
-		}
-	}
-	return nil
-}
-
-// Bring is how weights come to the node.
-func (n *thinker) Bring(_ context.Context, number uint64) error {
-	select {
-	case <-n.weights:
-	default:
-	}
-	n.weights <- version(number)
-	return nil
-}
+type thinker struct{ Inference }
 
 func TestInference(t *testing.T) {
 	ctx := patient(t)
-	node := &thinker{weights: make(chan Weights, 1)}
+	node, model, weights := &thinker{}, &scale{}, newShelf()
 	ref := spawn(t, "thinker/0", node, actor.Spec{Batches: []actor.Batch{actor.Batched((*thinker).Evaluate, 4, time.Hour)}})
 	remote := Remote{actor.As[Evaluator](ref)}
-	ask := func(version uint64) {
-		t.Helper()
-		var asking sync.WaitGroup
-		for i := range 8 {
-			asking.Go(func() {
-				values, got, err := remote.Values(ctx, []float32{float32(i)})
-				if err != nil || got != version || len(values) != 1 || values[0] != float32(i)*float32(version) {
-					t.Errorf("asked for %d: %v, version %d, %v", i, values, got, err)
-				}
-			})
-		}
-		if version == 2 { // those who wait for the first weights do not hold up what brings them
-			require.NoError(t, actor.Do(ctx, ref, (*thinker).Bring, version))
-		}
-		asking.Wait()
+	served := make(chan error, 1)
+	go func() { served <- node.Serve(ctx, model, weights) }()
+	var asking sync.WaitGroup
+	for i := range 8 { // those who wait for the first weights
+		asking.Go(func() {
+			values, version, err := remote.Values(ctx, []float32{float32(i)})
+			if err != nil || version != 2 || len(values) != 1 || values[0] != 2*float32(i) {
+				t.Errorf("asked for %d: %v, version %d, %v", i, values, version, err)
+			}
+		})
 	}
-	ask(2)
-	require.NoError(t, actor.Do(ctx, ref, (*thinker).Bring, 5))
-	ask(5)
-	node.mu.Lock()
-	defer node.mu.Unlock()
-	require.Equal(t, []int{4, 4, 4, 4}, node.Model.(*scale).batches)
+	weights.put(2)
+	asking.Wait()
+	weights.put(5)
+	require.Eventually(t, func() bool {
+		node.mu.Lock()
+		defer node.mu.Unlock()
+		return node.version == 5
+	}, patience, time.Millisecond)
+	weights.put(0)
+	require.NoError(t, <-served)
+	e, err := node.Evaluate(ctx, [][]float32{{1}, {2}}) // it goes on with what it has
+	require.NoError(t, err)
+	require.Equal(t, []Evaluation{{[]float32{5}, 5}, {[]float32{10}, 5}}, e)
+	require.Equal(t, []int{4, 4, 2}, model.batches)
 }
 
 func TestInferenceFails(t *testing.T) {
-	n := &Inference{Model: &scale{}, Newest: func(context.Context) (Weights, error) { return Weights{Number: 1}, nil }}
-	_, err := n.Evaluate(t.Context(), [][]float32{{1}})
-	require.ErrorIs(t, err, tensor.ErrType)
-	none := errors.New("none")
-	n.Newest = func(context.Context) (Weights, error) { return Weights{}, none }
-	_, err = n.Evaluate(t.Context(), [][]float32{{1}})
-	require.ErrorIs(t, err, none)
+	ctx, cancel := context.WithCancel(t.Context())
+	n, weights := &Inference{}, newShelf()
+	weights.newest = &collective.Version{Number: 1}
+	require.ErrorIs(t, n.Serve(ctx, &scale{}, weights), tensor.ErrType)
+	cancel()
+	_, err := n.Evaluate(ctx, [][]float32{{1}})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, n.Serve(ctx, &scale{}, newShelf()), context.Canceled)
 }
