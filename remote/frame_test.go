@@ -277,6 +277,36 @@ func TestSpoiltFramesEndTheReader(t *testing.T) {
 	require.Len(t, c.got, 2)
 }
 
+// timely notes how much had come whenever a reader gave it on.
+type timely struct {
+	collected
+	most, last int
+}
+
+func (s *timely) flush() {
+	s.most = max(s.most, len(s.got)-s.last)
+	s.last = len(s.got)
+}
+
+// What has come is given on long before all is handled that one read has brought.
+func TestAReaderGivesWay(t *testing.T) {
+	o := newOutbox(1<<30, 1<<30, 1<<20)
+	const n = 2000
+	it := item{parcel: true, to: "x", typeName: "y", data: make([]byte, 50), size: 60}
+	for range n {
+		require.NoError(t, o.put(t.Context(), &it))
+	}
+	var w writer
+	require.Equal(t, taken, o.take(&w))
+	var wire bytes.Buffer
+	_, err := w.writeTo(&wire)
+	require.NoError(t, err)
+	var s timely
+	require.ErrorIs(t, newReader(&wire, &s, 1<<20).run(), io.EOF)
+	require.Len(t, s.got, n)
+	require.LessOrEqual(t, s.most, stintBytes/len(it.data))
+}
+
 func FuzzReader(f *testing.F) {
 	for _, b := range spoiltFrames {
 		f.Add(b)

@@ -3,6 +3,7 @@ package remote
 import (
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/pool"
@@ -18,6 +19,7 @@ type reader struct {
 	lanes [2]inlane
 	meta  meta   // of the frame at hand
 	bulk  bool   // the frame before was a chunk
+	stint int    // bytes of frames that were handled since the reader gave way
 	count uint64 // frames that were handled: section 8 of WIRE.md
 	large int    // the size of the largest body that came in chunks and was whole since the link has looked
 }
@@ -57,7 +59,8 @@ type incoming struct {
 
 const (
 	readBytes  = 128 << 10
-	aheadBytes = 4 << 10 // read with what is likely the head of a chunk
+	stintBytes = 16 << 10 // of frames, after which those get a turn to whom they were given
+	aheadBytes = 4 << 10  // read with what is likely the head of a chunk
 	// believedBytes of what a large message is announced with are taken for granted, at once; memory for the rest is there when they have come.
 	// So a peer that announces and does not send costs little, and what is copied once is small beside what is large: of fresh memory the
 	// kernel gives only what is written to.
@@ -101,6 +104,7 @@ func (r *reader) run() error {
 		}
 		f := r.buf[r.r+frameHead : r.r+frameHead+n]
 		r.r += frameHead + n
+		r.giveWay(frameHead + n)
 		if err := r.frame(f, kind); err != nil {
 			return err
 		}
@@ -144,6 +148,16 @@ func (r *reader) need(n int) error {
 		}
 	}
 	return nil
+}
+
+// giveWay lets the goroutines run that have something to do by now, where so much was handled that they would otherwise begin late: those that
+// the reader has woken wait for its processor, and what waits for them falls out of the caches.
+func (r *reader) giveWay(handled int) {
+	if r.stint += handled; r.stint >= stintBytes {
+		r.stint = 0
+		r.to.flush()
+		runtime.Gosched()
+	}
 }
 
 func (r *reader) frame(f []byte, kind frameKind) error {
