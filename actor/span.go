@@ -2,25 +2,13 @@ package actor
 
 import (
 	"context"
-	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Spans of messages, after OpenTelemetry's conventions: for remote procedure calls where somebody waits, else for messaging, in whose words a
-// tell is sent by its sender and processed by its node.
-
-const (
-	// tracerName tells these spans from those of others.
-	tracerName = "github.com/tartrl/tlaunch-go/actor"
-
-	attributeNode  = attribute.Key("tlaunch.node")       // label/number
-	attributeHost  = attribute.Key("tlaunch.host")       // of the node
-	attributeBatch = attribute.Key("tlaunch.batch.size") // calls that one run of a batched method answers
-)
+// Spans of messages.
 
 // A traced is what a message that belongs to a trace has beside it.
 type traced struct {
@@ -37,7 +25,7 @@ var noContext = context.Background()
 // more than the look.
 func (s *System) depart(ctx context.Context, t *target, m *method, kind trace.SpanKind) *traced {
 	if s.tracer != nil {
-		_, span := s.startSpan(ctx, kind, t.key, m)
+		_, span := s.startSpan(ctx, spanSort{kind, t.key, m}, "")
 		return &traced{sender: span.SpanContext(), sending: span}
 	}
 	if isBare(ctx) {
@@ -107,10 +95,10 @@ func (t *traced) begin(n *Node, m *message) {
 		return
 	}
 	if m.waitedFor() {
-		t.ctx, t.span = n.sys.startSpan(t.ctx, trace.SpanKindServer, n.key, m.method, attributeHost.String(n.host))
+		t.ctx, t.span = n.sys.startSpan(t.ctx, spanSort{trace.SpanKindServer, n.key, m.method}, n.host)
 		return
 	}
-	t.ctx, t.span = n.sys.startSpan(t.ctx, trace.SpanKindConsumer, n.key, m.method, attributeHost.String(n.host))
+	t.ctx, t.span = n.sys.startSpan(t.ctx, spanSort{trace.SpanKindConsumer, n.key, m.method}, n.host)
 	if t.sender.IsValid() {
 		t.span.AddLink(trace.Link{SpanContext: t.sender}) // as the conventions ask for, beside the parent that they allow
 	}
@@ -128,37 +116,14 @@ func (n *Node) gathered(m *method, batch []message) *asker {
 		return nobody
 	}
 	t := &traced{}
-	t.ctx, t.span = n.sys.startSpan(noContext, trace.SpanKindServer, n.key, m, attributeHost.String(n.host), attributeBatch.Int(len(batch)))
+	t.ctx, t.span = n.sys.startSpan(noContext, spanSort{trace.SpanKindServer, n.key, m}, n.host)
+	t.span.SetAttributes(attributeBatch.Int(len(batch)))
 	for _, m := range batch {
 		if m.trace != nil && m.trace.sender.IsValid() {
 			t.span.AddLink(trace.Link{SpanContext: m.trace.sender})
 		}
 	}
 	return &asker{trace: t}
-}
-
-// startSpan begins a span of a message to the node key. Its name has no number in it, and no method that the node does not have: so there are
-// few names, whatever peers send.
-func (s *System) startSpan(ctx context.Context, kind trace.SpanKind, key string, m *method, more ...attribute.KeyValue) (context.Context, trace.Span) {
-	label, _, _ := strings.Cut(key, "/")
-	name := label + "/_OTHER"
-	if m != nil {
-		name = label + "/" + m.name
-	}
-	attributes := append(make([]attribute.KeyValue, 0, 8), attributeNode.String(key))
-	attributes = append(attributes, more...)
-	switch kind {
-	case trace.SpanKindProducer:
-		attributes = append(attributes, semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)
-	case trace.SpanKindConsumer:
-		attributes = append(attributes, semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess)
-	default:
-		attributes = append(attributes, semconv.RPCSystemNameKey.String("tlaunch"), semconv.RPCMethod(name))
-		return s.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
-	}
-	operation := attributes[len(attributes)-2].Value.AsString()
-	attributes = append(attributes, semconv.MessagingSystemKey.String("tlaunch"), semconv.MessagingDestinationName(name))
-	return s.tracer.Start(ctx, operation+" "+name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
 }
 
 // endSpan ends a span of a message that ended with err.

@@ -93,6 +93,7 @@ type System struct {
 	encode bool
 	window budget
 	tracer trace.Tracer // nil: there are no spans
+	spans  sync.Map     // spanSort → *spanForm
 	logger *slog.Logger
 
 	actors    *protoactor.ActorSystem
