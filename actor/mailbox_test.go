@@ -194,6 +194,7 @@ func TestTellInAMethodGivesUp(t *testing.T) {
 			defer cancel()
 			require.Error(t, actor.Do0(ctx, ref, (*pusher).Push))
 			require.Equal(t, 90*time.Second, time.Since(begin))
+			synctest.Wait() // until the method has heard of its end, which is another timer: else it would go on with the gate open
 			close(g.open)
 			synctest.Wait()
 		})
