@@ -72,10 +72,9 @@ func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algo
 		for _, chunk := range chunkSizes(given) {
 			if chunk < size || chunk == chunkSizes(given)[0] || op == opStream {
 				c, err := p.candidate(m, op, root, size, chunk, way)
-				if err != nil {
-					return f, err
+				if err == nil { // a shape of one's own may have no way from this root
+					f.Candidates = append(f.Candidates, c)
 				}
-				f.Candidates = append(f.Candidates, c)
 			}
 		}
 	}

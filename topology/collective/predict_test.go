@@ -2,6 +2,7 @@ package collective
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -194,6 +195,20 @@ func TestAssess(t *testing.T) {
 	m = assess(p.shape, found)
 	require.Equal(t, pace{usualLatency, usualRate}, m.between(0, 4))
 	require.Positive(t, m.between(0, 1).rate)
+}
+
+// A shape of one's own that has no way from a root to all is no candidate there.
+func TestOwnShape(t *testing.T) {
+	shape, err := topology.New(topology.Own("down", func([]topology.Member) []topology.Edge { return []topology.Edge{{From: 0, To: 1}} }),
+		[]topology.Member{{Name: "a"}, {Name: "b"}})
+	require.NoError(t, err)
+	p := &plan{shape: shape, trees: map[treeKey][]tree{}}
+	for root := range 2 {
+		f, err := p.forecast(usual(shape), opBroadcast, root, 1<<20, 0, Auto)
+		require.NoError(t, err)
+		along := slices.ContainsFunc(f.Candidates, func(c Candidate) bool { return c.Algorithm == AlongShape })
+		require.Equal(t, root == 0, along)
+	}
 }
 
 func TestTurns(t *testing.T) {
