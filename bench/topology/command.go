@@ -65,7 +65,11 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	return r.writeTable(table)
+	errs := []error{r.writeTable(table)}
+	for _, b := range r.bouts { // what was found is told all the same
+		errs = append(errs, b.peersErr)
+	}
+	return errors.Join(errs...)
 }
 
 // measureOn is one number of hosts.
@@ -87,8 +91,8 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 	if b.outcomes, err = heard.all(); err != nil {
 		return b, err
 	}
-	b.feats, err = f.feats(ctx, cfg, stderr)
-	return b, err
+	b.feats, b.peersErr = f.feats(ctx, cfg, stderr)
+	return b, nil
 }
 
 // listener gathers the outcomes that are told.

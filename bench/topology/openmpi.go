@@ -90,7 +90,7 @@ func (f *field) openmpi(ctx context.Context, cfg config, stderr io.Writer) (all 
 		for _, operation := range cfg.program.Operations {
 			usual, err := f.mpi(ctx, program, cfg, operation, size, cfg.program.Rounds, way{"", nil}, usualPatience)
 			if err != nil {
-				return nil, err // if even that does not work something is wrong
+				return all, err // if even that does not work something is wrong
 			}
 			usual.Peer = mpiDefault
 			if slices.Contains(cfg.peers, mpiDefault) {
@@ -99,7 +99,7 @@ func (f *field) openmpi(ctx context.Context, cfg config, stderr io.Writer) (all 
 			if slices.Contains(cfg.peers, mpiBest) {
 				best, err := f.sweep(ctx, program, cfg, usual, stderr)
 				if err != nil {
-					return nil, err
+					return all, err
 				}
 				all = append(all, best)
 			}

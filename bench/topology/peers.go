@@ -68,16 +68,14 @@ type feat struct {
 	Wrong      int       // results that were not what they should be
 }
 
-// feats measures the peers: each operation and size by each. What a peer could not do is said on stderr.
+// feats measures the peers: each operation and size by each. Ways that one could not take are told on stderr. With an error come those that there are.
 func (f *field) feats(ctx context.Context, cfg config, stderr io.Writer) (all []feat, err error) {
+	var errs []error
 	for _, start := range []func(context.Context, config, io.Writer) ([]feat, error){f.openmpi, f.gloo} {
 		done, err := start(ctx, cfg, stderr)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, done...)
+		all, errs = append(all, done...), append(errs, err)
 	}
-	return all, ctx.Err()
+	return all, errors.Join(append(errs, ctx.Err())...)
 }
 
 // run runs a command until it ends, or for as long as it may take. It returns what was printed; the error has what it complained of.

@@ -27,6 +27,7 @@ type bout struct {
 	tls      bool
 	outcomes []outcome
 	feats    []feat // of peers
+	peersErr error  // why there are no more
 }
 
 // row is one outcome, as programs read it; beside each peer's, if there are any.

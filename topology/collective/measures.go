@@ -2,6 +2,7 @@ package collective
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tartrl/tlaunch-go/topology"
 )
@@ -25,6 +26,7 @@ const (
 type pace struct {
 	latency float64 // seconds that a small message takes
 	rate    float64 // bytes a second
+	first   float64 // seconds that a byte of a single chunk takes beyond that, with the work at both ends: less than by the rate, where links let some pass at once
 }
 
 // measures are what is known of the hosts of a group. All members have the same.
@@ -85,23 +87,25 @@ type finding struct {
 	largeWork, largeBytes    int64
 	// Of the first member of each host: to its second, and to the hosts at the distances. Latencies in nanoseconds, rates in bytes a second;
 	// a rate is of what came from there.
-	inside  [2]int64
+	inside  [3]int64 // as the three below
 	latency []int64
 	rate    []int64
+	chunk   []int64 // time of a chunk of DefaultChunk beyond the latency
 }
 
-func findingLen(rounds int) int { return 9 + 2*rounds }
+func findingLen(rounds int) int { return 10 + 3*rounds }
 
 func (f *finding) pack() []int64 {
-	all := []int64{f.machine, f.process, f.cores, f.smallWork, f.smallMessages, f.largeWork, f.largeBytes, f.inside[0], f.inside[1]}
-	return append(append(all, f.latency...), f.rate...)
+	all := []int64{f.machine, f.process, f.cores, f.smallWork, f.smallMessages, f.largeWork, f.largeBytes, f.inside[0], f.inside[1], f.inside[2]}
+	return slices.Concat(all, f.latency, f.rate, f.chunk)
 }
 
 func unpack(all []int64) (f finding) {
 	f = finding{machine: all[0], process: all[1], cores: all[2], smallWork: all[3], smallMessages: all[4], largeWork: all[5], largeBytes: all[6]}
-	f.inside = [2]int64{all[7], all[8]}
-	rounds := (len(all) - findingLen(0)) / 2
-	f.latency, f.rate = all[9:9+rounds], all[9+rounds:]
+	f.inside = [3]int64(all[7:10])
+	rounds := (len(all) - findingLen(0)) / 3
+	all = all[findingLen(0):]
+	f.latency, f.rate, f.chunk = all[:rounds], all[rounds:2*rounds], all[2*rounds:]
 	return f
 }
 
@@ -111,10 +115,10 @@ func usual(shape *topology.Shape) *measures {
 	m := &measures{hostOf: hostOf, pairs: make([][]pace, len(members))}
 	for h := range members {
 		m.machines = append(m.machines, machineMeasures{1, usualMessage, usualByte})
-		m.hosts = append(m.hosts, hostMeasures{h, usualRate, usualRate, pace{usualLatency / 2, 1 / usualByte / 4}})
+		m.hosts = append(m.hosts, hostMeasures{h, usualRate, usualRate, pace{usualLatency / 2, 1 / usualByte / 4, 6 * usualByte}})
 		m.pairs[h] = make([]pace, len(members))
 		for other := range members {
-			m.pairs[h][other] = pace{usualLatency, usualRate}
+			m.pairs[h][other] = pace{usualLatency, usualRate, 1/usualRate + 2*usualByte}
 		}
 	}
 	return m
@@ -141,11 +145,14 @@ func assess(shape *topology.Shape, found []finding) *measures {
 					least[p[0]] = lesser(least[p[0]], ns)
 				}
 			}
+			if ns := float64(f.chunk[i]) / 1e9; ns > 0 {
+				m.pairs[h][to].first = ns / DefaultChunk
+			}
 			rate := float64(f.rate[i])
 			m.pairs[from][h].rate = max(m.pairs[from][h].rate, rate)
 			m.hosts[from].out, m.hosts[h].in = max(m.hosts[from].out, rate), max(m.hosts[h].in, rate)
 		}
-		m.hosts[h].inside = pace{float64(f.inside[0]) / 1e9, float64(f.inside[1])}
+		m.hosts[h].inside = pace{float64(f.inside[0]) / 1e9, float64(f.inside[1]), float64(f.inside[2]) / 1e9 / DefaultChunk}
 	}
 	m.complete(least)
 	return m
@@ -221,6 +228,9 @@ func (m *measures) complete(least []float64) {
 		if host.inside.rate == 0 {
 			host.inside.rate = max(host.out, 1/m.machines[host.machine].perByte/2)
 		}
+		if host.inside.first == 0 {
+			host.inside.first = 1 / host.inside.rate
+		}
 	}
 	for from := range m.pairs {
 		for to := range m.pairs[from] {
@@ -230,6 +240,12 @@ func (m *measures) complete(least []float64) {
 			}
 			if most := min(m.hosts[from].out, m.hosts[to].in); p.rate == 0 || p.rate > most*slower {
 				p.rate = most
+			}
+			if p.first == 0 {
+				p.first = m.pairs[to][from].first // the same way back, if that is known
+			}
+			if p.first == 0 {
+				p.first = 1/p.rate + m.machines[m.hosts[from].machine].perByte + m.machines[m.hosts[to].machine].perByte
 			}
 		}
 	}

@@ -59,11 +59,9 @@ func (l *load) reckon(rank int, bytes float64) {
 // hop is the time from when one member begins to send a chunk until the other has it, where the sender sends so many at once.
 func (l *load) hop(from, to int, bytes float64, at int) float64 {
 	p := l.m.between(from, to)
-	a, b := l.m.machines[l.m.machine(from)], l.m.machines[l.m.machine(to)]
-	wire := (bytes + headerSize) / p.rate
-	work := float64(bytes * (a.perByte + b.perByte))
-	before := float64(float64(at-1) * (max(wire, float64(bytes*a.perByte)) + a.perMessage)) // what goes out before it
-	return p.latency + wire + work + before
+	a := l.m.machines[l.m.machine(from)]
+	before := float64(float64(at-1) * (max(bytes/p.rate, float64(bytes*a.perByte)) + a.perMessage)) // what goes out before it
+	return p.latency + float64(bytes*p.first) + before
 }
 
 // links is how long the busiest link is busy.
@@ -185,6 +183,16 @@ func (j job) chunksOf(bytes float64) (count, each float64) {
 	return max(1, count), min(bytes, float64(j.chunk))
 }
 
+// along is what goes along the tree i of so many, which get chunks in turn: how much that is, how many chunks, and the size of one.
+func (j job) along(bytes float64, i, trees int) (part, count, each float64) {
+	all, each := j.chunksOf(bytes)
+	if all == 0 {
+		return 0, 0, 0
+	}
+	count = float64((int(all) - i + trees - 1) / trees)
+	return bytes * (count / all), count, each
+}
+
 // spread is data that goes from the root of trees to all, and the word that it is there back.
 func (m *measures) spread(j job, trees []tree, bytes float64) cost {
 	l := m.newLoad()
@@ -202,11 +210,11 @@ func (l *load) down(j job, trees []tree, bytes float64) {
 	slowest := 0.0
 	for i := range trees {
 		t := &trees[i]
-		count, each := j.chunksOf(bytes / float64(len(trees)))
+		part, count, each := j.along(bytes, i, len(trees))
 		arrived, told := make([]float64, j.n), 0.0
 		for _, rank := range t.order {
 			for _, child := range t.children[rank] {
-				l.move(rank, child, bytes/float64(len(trees)), count)
+				l.move(rank, child, part, count)
 				l.move(child, rank, 0, 1)
 				arrived[child] = arrived[rank] + l.hop(rank, child, each, len(t.children[rank]))
 				told = max(told, arrived[child]+l.wayUp(t, child))
@@ -237,13 +245,13 @@ func (l *load) up(j job, trees []tree, bytes float64) {
 	slowest := 0.0
 	for i := range trees {
 		t := &trees[i]
-		count, each := j.chunksOf(bytes / float64(len(trees)))
+		part, count, each := j.along(bytes, i, len(trees))
 		ready := make([]float64, j.n)
 		for k := len(t.order) - 1; k > 0; k-- {
 			rank := t.order[k]
 			up := t.parent[rank]
-			l.move(rank, up, bytes/float64(len(trees)), count)
-			l.reckon(up, bytes/float64(len(trees)))
+			l.move(rank, up, part, count)
+			l.reckon(up, part)
 			ready[up] = max(ready[up], ready[rank]+l.hop(rank, up, each, len(t.children[up])))
 		}
 		slowest = max(slowest, ready[t.order[0]])

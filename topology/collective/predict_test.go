@@ -29,7 +29,7 @@ func linksOf(p *plan, latency, rate float64, shared bool) *measures {
 	for a := range m.hosts {
 		m.hosts[a].out, m.hosts[a].in = rate, rate
 		for b := range m.hosts {
-			m.pairs[a][b] = pace{latency, rate}
+			m.pairs[a][b] = pace{latency, rate, 1/rate + 2*usualByte}
 		}
 		if shared {
 			m.hosts[a].machine = 0
@@ -158,18 +158,18 @@ func TestAssess(t *testing.T) {
 	p := netOf(t, 5, 4) // the first host has two members
 	found := make([]finding, 5)
 	for rank := range found {
-		found[rank] = finding{machine: 7, process: int64(rank / 4), cores: 2, latency: make([]int64, 2), rate: make([]int64, 2)}
+		found[rank] = finding{machine: 7, process: int64(rank / 4), cores: 2, latency: make([]int64, 2), rate: make([]int64, 2), chunk: make([]int64, 2)}
 	}
 	_, hosts := hostsOf(p.shape)
 	require.Equal(t, [][]int{{0, 1}, {2}, {3}, {4}}, hosts)
 	for h, ranks := range hosts {
 		f := &found[ranks[0]]
-		f.latency, f.rate = []int64{100_000, 200_000}, []int64{100e6, 90e6}
+		f.latency, f.rate, f.chunk = []int64{100_000, 200_000}, []int64{100e6, 90e6}, []int64{DefaultChunk * 20, 0}
 		if h == 2 {
 			f.rate = []int64{10e6, 9e6} // what comes to it is slow
 		}
 	}
-	found[0].inside = [2]int64{20_000, 900e6}
+	found[0].inside = [3]int64{20_000, 900e6, DefaultChunk * 2}
 	for rank := range found { // members 0 to 3 are one process
 		found[rank].smallWork, found[rank].smallMessages = 4_000_000, 100
 		found[rank].largeWork, found[rank].largeBytes = 4_000_000, 1_000_000
@@ -180,20 +180,22 @@ func TestAssess(t *testing.T) {
 	m := assess(p.shape, found)
 	require.Equal(t, []machineMeasures{{2, 8e-3 / 500, 8e-3 / 5e6}}, m.machines)
 	require.Equal(t, []int{0, 0, 1, 2, 3}, m.hostOf)
-	require.Equal(t, pace{20e-6, 900e6}, m.between(0, 1))
-	require.Equal(t, pace{100e-6, 10e6}, m.between(2, 3))
-	require.Equal(t, pace{100e-6, 100e6}, m.between(3, 4))
-	require.Equal(t, pace{200e-6, 90e6}, m.between(2, 4))
+	require.Equal(t, pace{20e-6, 900e6, 2e-9}, m.between(0, 1))
+	require.Equal(t, pace{100e-6, 10e6, 20e-9}, m.between(2, 3))
+	require.Equal(t, pace{100e-6, 100e6, 20e-9}, m.between(3, 4))
+	require.Equal(t, 90e6, m.between(2, 4).rate)
+	require.Equal(t, 200e-6, m.between(2, 4).latency)
+	require.Greater(t, m.between(2, 4).first, 1/90e6) // what is not known follows from the rate
 	require.Equal(t, 10e6, m.hosts[2].in)
 	require.Equal(t, 100e6, m.hosts[2].out)
 	require.Contains(t, m.text(), "10 to 100 MB/s")
 
 	// Nobody has found anything: what is usual.
 	for rank := range found {
-		found[rank] = finding{machine: int64(rank), latency: make([]int64, 2), rate: make([]int64, 2)}
+		found[rank] = finding{machine: int64(rank), latency: make([]int64, 2), rate: make([]int64, 2), chunk: make([]int64, 2)}
 	}
 	m = assess(p.shape, found)
-	require.Equal(t, pace{usualLatency, usualRate}, m.between(0, 4))
+	require.Equal(t, pace{usualLatency, usualRate, 1/usualRate + 2*usualByte}, m.between(0, 4))
 	require.Positive(t, m.between(0, 1).rate)
 }
 
@@ -225,12 +227,12 @@ func TestForecastText(t *testing.T) {
 measured: links of 117 MB/s, small messages 0.10 ms; processors take 1.5 ns for a byte and 15 µs for a message, at each end; all hosts share 2 of them
 
   algorithm       chunk    expected       links  processors       steps
-* Ring          128 KiB     1.647 s     1.004 s     1.590 s    22.59 ms
-  DoubleTree    128 KiB     1.698 s     1.148 s     1.589 s    14.52 ms
-  Chain         128 KiB     1.707 s     1.148 s     1.588 s    23.29 ms
-  Tree          128 KiB     1.984 s     1.722 s     1.588 s    14.52 ms
+* Ring          128 KiB     1.647 s     1.004 s     1.590 s    22.58 ms
+  DoubleTree    128 KiB     1.699 s     1.149 s     1.588 s    14.52 ms
+  Chain         128 KiB     1.707 s     1.148 s     1.588 s    23.28 ms
+  Tree          128 KiB     1.983 s     1.722 s     1.588 s    14.52 ms
   Doubling      128 KiB     2.934 s     1.722 s     2.843 s     4.84 ms
-  Direct        128 KiB     4.050 s     4.017 s     1.588 s    16.95 ms
+  Direct        128 KiB     4.050 s     4.017 s     1.588 s    16.94 ms
 `, f.String())
 	f, err = p.forecast(usual(p.shape), opBarrier, 0, 0, 8, AlongShape)
 	require.NoError(t, err)

@@ -14,7 +14,8 @@ import (
 // at a time as it has processors: first small messages there and back, then a stream of chunks. Then all tell each other what they have found.
 
 const (
-	pings     = 10 // of which the fastest counts
+	pings     = 9 // of which the median counts: the fastest is of a moment in which nobody else was at work
+	lone      = 3 // chunks that go alone, of which the median counts too
 	loadLong  = 40 * time.Millisecond
 	loadMost  = 20 // chunks in a stream, which lasts loadLong at most
 	loadStart = 4  // chunks that do not count: what passes a limiter of rates at once, and the time in which TCP finds out how fast it may go
@@ -55,7 +56,7 @@ func (o *op) measure() error {
 	p := &probe{o: o, hosts: hosts, host: slices.IndexFunc(hosts, func(ranks []int) bool { return ranks[0] == o.m.rank }), turns: turnsOf(hosts, all)}
 	p.last = slices.Max(p.turns)
 	rounds := len(distances(len(hosts)))
-	p.finding = finding{machine: machine, process: process, cores: int64(runtime.NumCPU()), latency: make([]int64, rounds), rate: make([]int64, rounds)}
+	p.finding = finding{machine: machine, process: process, cores: int64(runtime.NumCPU()), latency: make([]int64, rounds), rate: make([]int64, rounds), chunk: make([]int64, rounds)}
 	if err := p.small(); err != nil {
 		return err
 	}
@@ -96,17 +97,13 @@ func (p *probe) small() error {
 		var parts []func() error
 		if to >= 0 {
 			parts = append(parts, func() (err error) {
-				least, err := p.ping(to, number)
-				if round < 0 {
-					p.finding.inside[0] = int64(least)
-				} else {
-					p.finding.latency[round] = int64(least)
-				}
+				took, err := p.ping(to, number, pings, nil)
+				p.note(round, 0, p.finding.latency, max(1, int64(took/2)))
 				return err
 			})
 		}
 		if from >= 0 {
-			parts = append(parts, func() error { return p.echo(from, number) })
+			parts = append(parts, func() error { return p.echo(from, number, pings) })
 		}
 		return p.o.eachOrNone(parts)
 	})
@@ -122,17 +119,30 @@ func (p *probe) large() error {
 		var sent, got int64
 		var parts []func() error
 		if to >= 0 {
-			parts = append(parts, func() (err error) { sent, err = p.load(to, number); return err })
+			parts = append(parts, func() error {
+				chunk := make([]byte, p.o.sig.chunk)
+				took, err := p.ping(to, number, lone, chunk)
+				if err != nil {
+					return err
+				}
+				latency := p.finding.inside[0]
+				if round >= 0 {
+					latency = p.finding.latency[round]
+				}
+				p.note(round, 2, p.finding.chunk, max(1, int64(took)-2*latency))
+				sent, err = p.load(to, number, chunk)
+				sent += int64(lone * len(chunk))
+				return err
+			})
 		}
 		if from >= 0 {
 			parts = append(parts, func() error {
-				bytes, rate, err := p.unload(from, number)
-				got = bytes
-				if round < 0 {
-					p.finding.inside[1] = rate
-				} else {
-					p.finding.rate[round] = rate
+				if err := p.echo(from, number, lone); err != nil {
+					return err
 				}
+				bytes, rate, err := p.unload(from, number)
+				got = bytes + int64(lone)*int64(p.o.sig.chunk)
+				p.note(round, 1, p.finding.rate, rate)
 				return err
 			})
 		}
@@ -229,28 +239,36 @@ func (p *probe) messages() (sum int64) {
 	return sum
 }
 
-// ping is half of the shortest time of a message there and back.
-func (p *probe) ping(to, number int) (least time.Duration, err error) {
-	for i := range pings {
+// note puts down what was found in a round: within the host, or in the list of those between hosts.
+func (p *probe) note(round, inside int, between []int64, value int64) {
+	if round < 0 {
+		p.finding.inside[inside] = value
+	} else {
+		between[round] = value
+	}
+}
+
+// ping is the median of the times of a message there, and of a word back.
+func (p *probe) ping(to, number, times int, message []byte) (time.Duration, error) {
+	var took []time.Duration
+	for i := range times {
 		began := time.Now()
-		if err := p.o.send(to, stream(streamPing, number), uint32(i), 0, nil); err != nil {
+		if err := p.o.send(to, stream(streamPing, number), uint32(i), 0, message); err != nil {
 			return 0, err
 		}
 		q, err := p.o.receive(to, stream(streamEcho, number))
 		if err != nil {
 			return 0, err
 		}
-		took := time.Since(began)
+		took = append(took, time.Since(began))
 		p.o.m.release(p.o.ctx, q)
-		if i == 0 || took < least {
-			least = took
-		}
 	}
-	return max(1, least/2), nil
+	slices.Sort(took)
+	return took[times/2], nil
 }
 
-func (p *probe) echo(from, number int) error {
-	for i := range pings {
+func (p *probe) echo(from, number, times int) error {
+	for i := range times {
 		q, err := p.o.receive(from, stream(streamPing, number))
 		if err != nil {
 			return err
@@ -264,8 +282,7 @@ func (p *probe) echo(from, number int) error {
 }
 
 // load sends chunks for a while.
-func (p *probe) load(to, number int) (bytes int64, err error) {
-	chunk := make([]byte, p.o.sig.chunk)
+func (p *probe) load(to, number int, chunk []byte) (bytes int64, err error) {
 	began := time.Now()
 	for i, flags := 0, uint8(0); flags == 0; i++ {
 		if i == loadMost-1 || time.Since(began) > loadLong {
