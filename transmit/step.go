@@ -54,6 +54,15 @@ func (s Step) Encode(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// room is what an encoding takes at most, but for dimensions of more than 2²¹.
+func (s Step) room() (n int) {
+	const heads = 5 + 6 + 2 + 6 + 6 // tags and lengths of the tensor, name, type, shape, data
+	for name, t := range s {
+		n += heads + len(name) + 3*len(t.Shape) + len(t.Data)
+	}
+	return n
+}
+
 // DecodeStep reads the message Step of transmit.proto, packed or not. The data of tensors
 // share memory with b. The error wraps [ErrType].
 func DecodeStep(b []byte) (Step, error) {

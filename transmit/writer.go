@@ -79,7 +79,15 @@ type Writer struct {
 // batch is what will be sent next.
 type batch struct {
 	windows []window
-	bytes   int // of steps that were not sent
+	least   uint64 // the first step of any of the windows, if there are any
+	bytes   int    // of steps that were not sent
+}
+
+func (b *batch) add(w window) {
+	if len(b.windows) == 0 || w.first < b.least {
+		b.least = w.first
+	}
+	b.windows = append(b.windows, w)
 }
 
 // writing is a request under way.
@@ -104,7 +112,7 @@ func (w *Writer) Append(s Step) error {
 	if w.err != nil {
 		return w.err
 	}
-	b, err := s.Encode(nil)
+	b, err := s.Encode(make([]byte, 0, s.room()))
 	if err != nil {
 		return err
 	}
@@ -143,7 +151,7 @@ func (w *Writer) Item(ctx context.Context, table string, steps int, priority flo
 	if first < w.reach() {
 		return fmt.Errorf("%w: an item of the last %d steps has more than %d bytes", ErrTooLarge, steps, mostItem)
 	}
-	w.batch.windows = append(w.batch.windows, window{table, first, uint64(steps), priority})
+	w.batch.add(window{table, first, uint64(steps), priority})
 	var err error
 	for ctx.Err() == nil && len(w.flight) > 0 && w.flight[0].future != nil && settled(w.flight[0].future.Done()) {
 		err = errors.Join(err, w.collect(ctx))
@@ -230,8 +238,8 @@ func (w *Writer) send(ctx context.Context) error {
 // that were never sent do not count: the ones after them take their numbers.
 func (w *Writer) trim() {
 	least := max(w.next()-min(w.next(), uint64(w.cfg.Keep)), w.reach())
-	for _, win := range w.batch.windows {
-		least = min(least, win.first)
+	if len(w.batch.windows) > 0 {
+		least = min(least, w.batch.least)
 	}
 	if least <= w.first {
 		return
@@ -244,6 +252,7 @@ func (w *Writer) trim() {
 	for i := range w.batch.windows {
 		w.batch.windows[i].first -= unsent
 	}
+	w.batch.least -= min(w.batch.least, unsent)
 	w.kept = slices.Delete(w.kept, 0, n)
 	w.first = least - unsent
 }
@@ -343,7 +352,7 @@ func (w *Writer) again() bool {
 		return false
 	}
 	w.anew()
-	w.batch.windows = windows
+	w.batch.windows, w.batch.least = windows, least
 	return true
 }
 
