@@ -64,7 +64,7 @@ var house = []room{
 	{path: "internal/netns"},
 	{path: "internal/testutil"},
 	// The programs of the tests of the whole use what a user may, and stock peers beside it.
-	{path: "internal/clustertest", may: []string{".", "actor", "topology", "tensor"}},
+	{path: "internal/clustertest", may: []string{".", "actor", "topology", "tensor", "transmit"}},
 }
 
 // impure are the imports that pure code has no use for.

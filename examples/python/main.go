@@ -102,7 +102,7 @@ var program = tlaunch.Define("python", func(p *tlaunch.Program, cfg Config) erro
 		Columns: []transmit.Column{{Name: "x", Type: transmit.Float64, Shape: []int{2}}, {Name: "y", Type: transmit.Float64, Shape: []int{1}}},
 	}}}), tlaunch.On(hosts[0]))
 	tlaunch.AddCommand(p, "learner", tlaunch.Command{
-		Path: "python3", Args: []string{"learner.py", strconv.Itoa(cfg.Batches)}, Files: cfg.Learner,
+		Path: "python3", Args: []string{"-B", "learner.py", strconv.Itoa(cfg.Batches)}, Files: cfg.Learner, // -B: in a run in one process that is the folder itself
 	}, tlaunch.On(hosts[0]), tlaunch.Talk(transmit.Gateway{Node: data}))
 	for i, h := range hosts[1:] {
 		tlaunch.Add(p, "actor", &Actor{i, cfg.Steps, data}, tlaunch.On(h))

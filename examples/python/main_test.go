@@ -38,7 +38,7 @@ var operations = tlaunch.Define("python-operations", func(p *tlaunch.Program, fo
 		transmit.Queue("queue", 2), {Name: "typed", Columns: []transmit.Column{{Name: "x", Type: transmit.Int64, Shape: []int{1}}}},
 	}}))
 	tlaunch.AddCommand(p, "script", tlaunch.Command{
-		Path: "python3", Args: []string{filepath.Join(folder, "testdata", "operations.py")}, Env: map[string]string{"PYTHONPATH": filepath.Join(folder, "learner")},
+		Path: "python3", Args: []string{"-B", filepath.Join(folder, "testdata", "operations.py")}, Env: map[string]string{"PYTHONPATH": filepath.Join(folder, "learner")},
 	}, tlaunch.Talk(transmit.Gateway{Node: data}))
 	return nil
 }, tlaunch.LocalHosts(1))

@@ -44,6 +44,10 @@ func main() {
 		flag.BoolVar(&cfg.Keep, "keep", cfg.Keep, "go on without the bird")
 		flag.StringVar(&cfg.Own, "own", cfg.Own, "how the bird ends by itself")
 		tlaunch.Main(programs.Phoenix, &cfg)
+	case "vault":
+		cfg := programs.VaultConfig{}
+		flag.StringVar(&cfg.Dir, "dir", "", "where checkpoints are")
+		tlaunch.Main(programs.Vault, &cfg)
 	case "streams":
 		cfg := programs.StreamsConfig{For: 5 * time.Second}
 		flag.DurationVar(&cfg.For, "for", cfg.For, "how long everybody sends")
