@@ -353,7 +353,6 @@ func (p *publication) take(l letter, payload []byte) (known bool, err error) {
 // tell sends a letter to a member; of the session it is the next.
 func (p *publication) tell(to int, l letter, payload []byte) error {
 	message := pool.Get(letterSize + len(payload))
-	defer pool.Put(message)
 	l.put(*message)
 	copy((*message)[letterSize:], payload)
 	ctx := p.ctx
@@ -362,7 +361,11 @@ func (p *publication) tell(to int, l letter, payload []byte) error {
 		defer cancel()
 		ctx = limited
 	}
-	return actor.Tell(ctx, p.m.ref(ctx, to), Port.CollectiveLetter, *message)
+	err := actor.Give(ctx, p.m.ref(ctx, to), Port.CollectiveLetter, *message)
+	if err != nil {
+		pool.Put(message)
+	}
+	return err
 }
 
 // ErrEnded: the publisher has closed, and there is nothing newer to read.
