@@ -57,6 +57,7 @@ type Node struct {
 	cancel   context.CancelCauseFunc
 	group    sync.WaitGroup // of workers and Run
 
+	bound     sync.Map    // *method → func(context.Context, []byte) error: see bind
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
 	returned  atomic.Bool // its Run has
 	failures  failures
