@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -29,6 +30,7 @@ func (a *Actor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slog.InfoContext(ctx, "acting", "life", life, "explores", a.epsilon)
 	recorder, err := learning.NewRecorder(a.data, "replay", steps)
 	if err != nil {
 		return err
