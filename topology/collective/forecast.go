@@ -16,7 +16,7 @@ type Forecast struct {
 	Members    int
 	Hosts      int
 	Measured   bool        // false: nobody has measured yet, and what is usual was taken for granted; see [Measure]
-	Chosen     Candidate   // the way that the operation takes
+	Chosen     Candidate   // the way that the operation takes: by Auto the fastest algorithm, with the largest chunks that are within 5 % of the fastest
 	Candidates []Candidate // all ways that Auto considers, the fastest first
 	links      string
 }
@@ -79,7 +79,7 @@ func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algo
 		}
 	}
 	slices.SortStableFunc(f.Candidates, func(a, b Candidate) int { return cmp.Compare(a.Time, b.Time) })
-	f.Chosen = f.Candidates[0]
+	f.Chosen = choice(f.Candidates)
 	if algo == Auto {
 		return f, nil
 	}
@@ -89,6 +89,20 @@ func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algo
 	var err error
 	f.Chosen, err = p.candidate(m, op, root, size, given, algo)
 	return f, err
+}
+
+// alike is how much slower than the fastest a way may be expected to be and still count as fast: expectations are no better than that.
+const alike = 1.05
+
+// choice is the algorithm of the fastest way, with the largest chunks that are about as fast: fewer messages leave more of processors to others.
+func choice(all []Candidate) Candidate {
+	best := all[0]
+	for _, c := range all[1:] {
+		if c.Algorithm == best.Algorithm && c.Chunk > best.Chunk && float64(c.Time) <= alike*float64(all[0].Time) {
+			best = c
+		}
+	}
+	return best
 }
 
 func (p *plan) candidate(m *measures, op opKind, root, size, chunk int, algo Algorithm) (Candidate, error) {
@@ -106,7 +120,7 @@ func lasting(seconds float64) time.Duration {
 	return time.Duration(min(seconds, most)*1e6) * (time.Millisecond / 1000)
 }
 
-// String is a table for people: the best way of each algorithm, the one that is taken marked.
+// String is a table for people: the way that is taken, marked, and the best one of each other algorithm.
 func (f Forecast) String() string {
 	var b strings.Builder
 	what := f.Operation
@@ -123,7 +137,7 @@ func (f Forecast) String() string {
 		rows = append([]Candidate{f.Chosen}, rows...)
 	}
 	for _, c := range rows {
-		if listed[c.Algorithm] && c != f.Chosen {
+		if listed[c.Algorithm] || c.Algorithm == f.Chosen.Algorithm && c != f.Chosen {
 			continue
 		}
 		listed[c.Algorithm] = true

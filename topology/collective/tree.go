@@ -30,7 +30,8 @@ const (
 	Doubling
 	// Direct lets everyone send to whom it concerns.
 	Direct
-	// Auto takes the algorithm, and unless [Chunk] says it the size of chunks, of which it expects the least time: from the size of the data, the hosts,
+	// Auto takes the algorithm, and unless [Chunk] says it the size of chunks, of which it expects the least time, up to 5 %
+	// more for larger chunks, which cost processors less: from the size of the data, the hosts,
 	// and latency and rate of their links as measured ([Measure]), and from what messages cost processors, which hosts may share. [Explain] says why. The
 	// same measures lead to the same choice, at all members; other measures, in another run, to another one maybe, and so to
 	// other bits of sums of floating-point numbers.
