@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/tartrl/tlaunch-go"
@@ -36,11 +37,12 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 	r := report{cfg: cfg, before: figures.LoadAverage()}
 	versions := []string{}
 	for _, name := range cfg.peers {
-		switch name {
-		case glooName:
-			versions = append(versions, "torch "+figures.FirstLine(ctx, python, "-c", "import torch; print(torch.__version__)"))
-		case mpiDefault:
-			versions = append(versions, figures.FirstLine(ctx, mpirun, "--version"))
+		version := figures.FirstLine(ctx, mpirun, "--version")
+		if name == glooName {
+			version = "torch " + figures.FirstLine(ctx, python, "-c", "import torch; print(torch.__version__)")
+		}
+		if !slices.Contains(versions, version) {
+			versions = append(versions, version)
 		}
 	}
 	r.machine = figures.Inspect(ctx, versions...)
