@@ -29,7 +29,7 @@ func (s *sshStarter) startWarm(ctx context.Context, h inventory.Host, conn *sshc
 	if err != nil {
 		return nil, err
 	}
-	said, err := c.awaitMark(ctx, mark)
+	said, err := c.awaitShell(ctx, mark)
 	if err != nil || said == ship.EnterNone {
 		_ = c.session.Close() // the connection goes on; what the login shell has left behind may hold the session open, so it is not waited for
 		_ = c.err.Close()
@@ -44,6 +44,18 @@ func (s *sshStarter) startWarm(ctx context.Context, h inventory.Host, conn *sshc
 	}
 	l.bases, l.address = workBases(found.Path), reachedAddress(conn, found.Addr)
 	return l, nil
+}
+
+// shellPatience is how long an account's login shell may take until it does as it is told: a second or two where its start files do a lot.
+const shellPatience = time.Minute
+
+var errShell = errors.New("its login shell has not begun within a minute to do as it was told; log in by hand and see what its start files wait for")
+
+// awaitShell is awaitMark, with a bound.
+func (c *command) awaitShell(ctx context.Context, mark string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, shellPatience, errShell)
+	defer cancel()
+	return c.awaitMark(ctx, mark)
 }
 
 // awaitMark reads up to the line that the mark is in and returns what follows it. All that was read can be read again.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -39,4 +41,18 @@ func TestFindMark(t *testing.T) {
 			require.True(t, strings.HasSuffix(string(all), c.after))
 		})
 	}
+}
+
+// A login shell that waits for something does not hold up a launch for ever.
+func TestALoginShellThatDoesNotBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, shell := io.Pipe()
+		defer shell.Close()
+		c := &command{out: out, err: &backlog{full: make(chan struct{})}}
+		go func() { _, _ = io.WriteString(shell, "Welcome!\n") }()
+		began := time.Now()
+		_, err := c.awaitShell(t.Context(), "mark-")
+		require.ErrorIs(t, err, errShell)
+		require.Equal(t, shellPatience, time.Since(began))
+	})
 }
