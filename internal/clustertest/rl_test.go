@@ -10,8 +10,8 @@ import (
 )
 
 // The processes on an actor's host are killed while it learns: the host is started again, its actor acts again, and the learner, which has gone
-// on with the others, reaches its goal. The goal is far enough for that and near enough for a test: without the race detector it takes some
-// seconds, as docs/learning.md and examples/rl say how to have the whole.
+// on with the others, reaches its goal. The goal is far enough for that and near enough for a test, which runs without the race
+// detector for that; examples/rl/README.md says how to have the whole.
 func TestActorsHostDiesWhileItLearns(t *testing.T) {
 	c := up(t, 4)
 	l := start(t, nil, build(t, "examples/rl", false), append(c.ssh(), "-goal", "200")...)
