@@ -4,6 +4,8 @@ package clustertest
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,5 +29,30 @@ func TestBroadcastSurvives(t *testing.T) {
 	for round := range 2 {
 		require.Contains(t, r.out, fmt.Sprintf("whole rank=0 round=%d missing=[member/2]", round))
 	}
+	c.requireCleanWithin(t, allGone)
+}
+
+// The first of a chain publishes twice what the links carry, and the process of one in the middle dies: all others have the last version, and
+// the first has sent each version that arrived once, or a little more.
+func TestPublishSurvives(t *testing.T) {
+	t.Parallel()
+	c := up(t, 5, hosts.Rate("80mbit"))
+	const versions = 20
+	r := launch(t, nil, testprog(t), append([]string{"editions", "-bytes", fmt.Sprint(2 << 20), "-versions", fmt.Sprint(versions), "-every", "100ms",
+		"-victim", "2", "-after", "700ms"}, c.ssh()...)...)
+	require.Zero(t, r.status)
+	for rank := 1; rank < 5; rank++ {
+		require.Equal(t, rank != 2, strings.Contains(r.out, fmt.Sprintf("read rank=%d last=%d", rank, versions)), "%d", rank)
+	}
+	number := func(expr string) float64 {
+		found := regexp.MustCompile(expr).FindStringSubmatch(r.out)
+		require.NotNil(t, found, expr)
+		n, err := strconv.ParseFloat(found[1], 64)
+		require.NoError(t, err)
+		return n
+	}
+	whole := number(`read rank=1 last=\d+ versions=\d+ whole=(\d+)`)
+	require.Less(t, whole, float64(versions))
+	require.LessOrEqual(t, number(`published copies=([\d.]+)`), 1.2*whole)
 	c.requireCleanWithin(t, allGone)
 }

@@ -59,6 +59,14 @@ func main() {
 		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the member whose process dies")
 		flag.DurationVar(&cfg.After, "after", cfg.After, "when it dies")
 		tlaunch.Main(programs.Spread, &cfg)
+	case "editions":
+		cfg := programs.EditionsConfig{Bytes: 1 << 20, Versions: 10, Every: 100 * time.Millisecond, Victim: -1}
+		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "of a version")
+		flag.IntVar(&cfg.Versions, "versions", cfg.Versions, "how many")
+		flag.DurationVar(&cfg.Every, "every", cfg.Every, "how often")
+		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the member whose process dies")
+		flag.DurationVar(&cfg.After, "after", cfg.After, "when it dies")
+		tlaunch.Main(programs.Editions, &cfg)
 	case "idle":
 		cfg := programs.IdleConfig{PerHost: 10}
 		flag.IntVar(&cfg.PerHost, "per-host", cfg.PerHost, "nodes on each host")
