@@ -3,7 +3,8 @@ package actor
 import "context"
 
 // Give is [Tell] for bytes whose memory goes along: nothing is copied on the way to the link, or to a node of this process. When Give has
-// returned nil the memory belongs to others, and must not be touched any more; after an error it is still the caller's.
+// returned nil the memory, with all of its capacity, belongs to others, and must not be touched any more: a part of a larger array is given as
+// b[i:j:j]. After an error it is still the caller's.
 func Give[T any](ctx context.Context, ref Ref[T], m func(T, context.Context, []byte) error, bytes []byte) error {
 	arg := argument{bytes: bytes}
 	if bytes != nil {

@@ -217,14 +217,25 @@ func (s *System) control(address string, m proto.Message) {
 	s.answerTo(protoactor.NewPID(address, SystemID), m)
 }
 
+// refusesResult reports whether a transport has no room for a result of this size. Its caller is told why, which takes less: it would wait for ever
+// otherwise.
+func refusesResult(err error) bool {
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrOverloaded)
+}
+
+// refusal is the answer to a call whose result was refused.
+func (s *System) refusal(id uint64, why error) *wire.Reply {
+	return &wire.Reply{Id: id, Error: (&Error{Code: codeOf(why), Host: s.host, Node: "result", Text: why.Error()}).toWire()}
+}
+
 func (s *System) answerTo(to *protoactor.PID, m proto.Message) {
 	carrier, err := s.carrier()
 	if err == nil {
 		err = carrier.SendNow(to, s.self(), m)
 	}
-	if errors.Is(err, ErrTooLarge) {
+	if refusesResult(err) {
 		if r, ok := m.(*wire.Reply); ok && r.Error == nil {
-			s.answerTo(to, &wire.Reply{Id: r.Id, Error: (&Error{Code: codeOf(err), Host: s.host, Node: "result", Text: err.Error()}).toWire()})
+			s.answerTo(to, s.refusal(r.Id, err))
 			return
 		}
 	}

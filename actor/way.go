@@ -68,10 +68,12 @@ func (s *System) postReply(r Route, reply *wire.Reply) bool {
 		p.Label, p.Body = string(labelError), body
 	}
 	err := r.PostNow(p)
-	if errors.Is(err, ErrNoParcels) || errors.Is(err, ErrTooLarge) {
-		return false // which the message will be too, and say so
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNoParcels):
+		return false
+	case reply.Error == nil && refusesResult(err):
+		return s.postReply(r, s.refusal(reply.Id, err))
+	case err != nil:
 		s.logger.Debug("answer lost", "call", reply.Id, "error", err)
 	}
 	return true

@@ -170,7 +170,12 @@ func (e *Endpoint) SendNow(to, from *protoactor.PID, m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	return e.postNow(urgentLane, to.Address, it)
+	if err = e.postNow(urgentLane, to.Address, it); errors.Is(err, ErrFull) {
+		p := e.peer(to.Address)
+		defer p.release()
+		e.dropped(p, QueueFull, 1)
+	}
+	return err
 }
 
 func (e *Endpoint) postNow(lane int, address string, it item) error {

@@ -88,6 +88,9 @@ func (r *route) PostNow(parcel actor.Parcel) error {
 	defer p.release()
 	it := newParcel(&parcel)
 	err := p.postNow(urgentLane, it)
+	if errors.Is(err, ErrFull) {
+		r.e.dropped(p, QueueFull, 1)
+	}
 	switch {
 	case errors.Is(err, errAlias):
 		return actor.ErrNoParcels
