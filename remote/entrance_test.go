@@ -50,6 +50,20 @@ func TestSmallMessagesHaveRoomBesideLargeOnes(t *testing.T) {
 	})
 }
 
+// Window that is given back, and the news that there was no room for a result, find room where results have used theirs up: nobody says either again.
+func TestControlHasRoomBesideAnswers(t *testing.T) {
+	const limit = 64 << 10
+	o := newOutbox(limit, limit, 1<<20)
+	answer := sizedParcel("tlaunch", limit/4-envelopeCost)
+	for o.putNow(urgentLane, answer) == nil {
+	}
+	for range limit / sharesOfSmall / 100 {
+		require.NoError(t, o.putNow(urgentLane, sizedParcel("tlaunch", 100-envelopeCost)))
+	}
+	_, held := o.depth()
+	require.LessOrEqual(t, held, limit)
+}
+
 // Room for large messages is that of all of them together, and is given back with the acknowledgement of the last chunk.
 func TestLargeMessagesLeaveRoomForSmallOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

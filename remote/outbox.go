@@ -95,7 +95,11 @@ func (o *outbox) putNow(which int, it *item) error {
 	if err := o.endLocked(); err != nil {
 		return err
 	}
-	if !o.lanes[which].hasRoom(it.size, isLarge(it), o.urgent) {
+	limit := o.urgent
+	if which == urgentLane && it.size > controlBytes {
+		limit -= limit / sharesOfSmall
+	}
+	if !o.lanes[which].hasRoom(it.size, isLarge(it), limit) {
 		return ErrFull
 	}
 	o.pushLocked(which, it)
@@ -173,6 +177,10 @@ func (o *outbox) depth() (messages, bytes int) {
 // sharesOfSmall is the part of a bound that large messages leave to small ones: otherwise these would wait for the last chunk of a large one
 // that has used it all up.
 const sharesOfSmall = 8
+
+// controlBytes is the size of an urgent message up to which it may use all of the bound: credit, cancellations, errors. Answers leave them
+// a share, as nobody says again what they say.
+const controlBytes = 4 << 10
 
 // hasRoom reports whether a message of a size may be added to a lane of this bound. One that is larger than the bound may where it is the only large
 // one, so that what is held is at most the bound and one message.
