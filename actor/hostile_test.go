@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -133,7 +134,7 @@ func TestCreditIsNeverMoreThanIsOut(t *testing.T) {
 	require.Equal(t, budget{1, 5}, w.out)
 	w.credit(budget{3, 30})
 	require.Equal(t, budget{}, w.out)
-	for _, back := range []budget{{1, 1}, {1 << 31, 1 << 40}, {-1, 0}, {1, -1}, {0, 1}} {
+	for _, back := range []budget{{1, 1}, {math.MaxInt, math.MaxInt}, {-1, 0}, {1, -1}, {0, 1}} {
 		w.credit(back)
 		require.Equal(t, budget{}, w.out)
 	}
