@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
@@ -140,9 +141,12 @@ func Root(ctx context.Context) *protoactor.RootContext {
 	return actors.Root.Copy().WithSenderMiddleware(func(next protoactor.SenderFunc) protoactor.SenderFunc {
 		return func(c protoactor.SenderContext, target *protoactor.PID, m *protoactor.MessageEnvelope) {
 			if m.GetHeader(headerTraceParent) == "" {
+				own := *m
+				own.Header = maps.Clone(m.Header) // the sender may use its own again
 				for k, v := range header {
-					m.SetHeader(k, v)
+					own.SetHeader(k, v)
 				}
+				m = &own
 			}
 			next(c, target, m)
 		}

@@ -186,6 +186,12 @@ func TestRoot(t *testing.T) {
 	own := map[string]string{"traceparent": "mine"}
 	Root(ctx).Send(pid, &protoactor.MessageEnvelope{Header: own, Message: "x"})
 	require.Equal(t, own, <-got)
+
+	shared := map[string]string{"tenant": "x"} // perhaps by several senders at once
+	want["tenant"] = "x"
+	Root(ctx).Send(pid, &protoactor.MessageEnvelope{Header: shared, Message: "x"})
+	require.Equal(t, want, <-got)
+	require.Equal(t, map[string]string{"tenant": "x"}, shared, "it is the sender's")
 }
 
 // Who is in no trace pays nothing: no memory, no bytes on the way.
