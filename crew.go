@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -36,8 +37,9 @@ type crew struct {
 // member is a node and the actor it has become; props nodes have none.
 type member struct {
 	*node
-	actor *actor.Node
-	lived chan struct{} // closed when Start and Run have returned
+	actor   *actor.Node
+	lived   chan struct{} // closed when Start and Run have returned
+	running atomic.Bool   // in Run
 }
 
 // outcome is the end of a phase in a node's life. A nil Err with phase "run"
@@ -98,7 +100,10 @@ func (c *crew) live(m *member, a *actor.Node) {
 		return
 	}
 	if m.active() && !slices.Contains(c.done, m.key) {
-		report("run", a.Run(c.runs))
+		m.running.Store(true)
+		err := a.Run(c.runs)
+		m.running.Store(false)
+		report("run", err)
 	}
 }
 
@@ -122,6 +127,7 @@ func (c *crew) finish() {
 }
 
 // settle waits until all Runs have returned, or half of what ctx has is over.
+// Who is still starting is not waited for: finish does not end that, and stop does.
 func (c *crew) settle(ctx context.Context) {
 	if !c.halted() {
 		return
@@ -129,7 +135,9 @@ func (c *crew) settle(ctx context.Context) {
 	half, cancel := halfOf(ctx)
 	defer cancel()
 	for _, m := range c.members {
-		c.over(half, m)
+		if m.running.Load() {
+			c.over(half, m)
+		}
 	}
 }
 

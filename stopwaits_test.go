@@ -64,3 +64,32 @@ func TestStopEndsThoseWhoWait(t *testing.T) {
 		require.NoError(t, run.Wait(within(t)))
 	})
 }
+
+// latecomer cannot start for as long as the run goes on.
+type latecomer struct{}
+
+func (latecomer) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (latecomer) Run(context.Context) error { return nil }
+
+// ender ends the run.
+type ender struct{}
+
+func (ender) Run(ctx context.Context) error { return Stop(ctx) }
+
+var lateProgram = Define("test-late", func(p *Program, _ struct{}) error {
+	Add(p, "latecomer", &latecomer{})
+	Add(p, "ender", &ender{})
+	return nil
+})
+
+// Nor does who is still starting hold it up: that is ended with the nodes, however long the notice.
+func TestStopEndsThoseWhoStart(t *testing.T) {
+	everywhere(t, func(t *testing.T, kind Option) {
+		run := launched(t, lateProgram, struct{}{}, kind, Notice(-1))
+		require.NoError(t, run.Wait(within(t)))
+	})
+}
