@@ -427,9 +427,7 @@ func (f *fleet) close() {
 			log.Debug("closing the actor system", "error", err)
 		}
 	}
-	if err := f.tracing.close(ctx); err != nil {
-		log.Warn("tracing", "error", err)
-	}
+	f.tracing.close(ctx, log)
 	if f.registry != nil {
 		if err := f.registry.Close(ctx); err != nil {
 			log.Warn("closing the registry", "error", err)

@@ -57,7 +57,9 @@ func launchInProcess(ctx context.Context, d *program, config []byte, s *settings
 		c, err := newCrew(h.Name, graphs[h.Name].on(h.Name), e.sys, st, func(o outcome) { r.nodeEnded(o, r.ending()) })
 		if err != nil {
 			e.commands.close()
-			return nil, errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background()), e.tracing.close(ctx)) // no node has been opened: nothing to wait for
+			err = errors.Join(failedLaunch(d.name, err), e.sys.Close(context.Background())) // no node has been opened: nothing to wait for
+			e.tracing.close(ctx, s.logger)
+			return nil, err
 		}
 		c.again, c.logger = again, s.logger
 		e.crews = append(e.crews, c)
@@ -106,9 +108,7 @@ func (e *local) end(ctx context.Context, drain bool) []failure {
 	if err := e.sys.Close(ctx); err != nil && len(all) == 0 {
 		all = append(all, failure{blame: blameOverdue, err: err})
 	}
-	if err := e.tracing.close(ctx); err != nil {
-		e.run.logger.Warn("tracing", "error", err)
-	}
+	e.tracing.close(ctx, e.run.logger)
 	return all
 }
 

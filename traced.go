@@ -3,6 +3,7 @@ package tlaunch
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -14,7 +15,7 @@ import (
 //
 // end is called once when the process has nothing more to do with the run, with 2 s to export what it still holds: it is the
 // provider's Shutdown, or the ForceFlush of one that the application goes on using, such as that of [go.opentelemetry.io/otel.GetTracerProvider].
-// It may be nil. A process that is killed calls nothing.
+// It may be nil. Its error is a warning in the run's log. A process that is killed calls nothing.
 type TraceSetup func(process string) (provider trace.TracerProvider, end func(context.Context) error, err error)
 
 // Traced makes spans of the calls and tells of the program's runs: package actor says which. Each process of a run asks setup once, before its
@@ -48,15 +49,14 @@ func (p *program) tracing(process string) (t tracing, err error) {
 // tracePatience is how long the end of a process waits for its spans to be exported.
 const tracePatience = 2 * time.Second
 
-// close ends the process's part. Values of ctx go on, its end does not count: the time for this is its own.
-func (t tracing) close(ctx context.Context) error {
+// close ends the process's part, and warns where spans may be lost. Values of ctx go on, its end does not count: the time for this is its own.
+func (t tracing) close(ctx context.Context, log *slog.Logger) {
 	if t.end == nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracePatience)
 	defer cancel()
 	if err := t.end(ctx); err != nil {
-		return fmt.Errorf("exporting the last spans: %w", err)
+		log.Warn("the last spans may be lost: what the Traced option gave to end the tracing has failed", "error", err)
 	}
-	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // A spanLine is what a process says of a span when it exports it.
@@ -31,6 +34,12 @@ type spanLog struct{ process string }
 var spanLines struct {
 	sync.Mutex
 	listen func(spanLine)
+}
+
+func listenToSpans(f func(spanLine)) {
+	spanLines.Lock()
+	defer spanLines.Unlock()
+	spanLines.listen = f
 }
 
 func (l spanLog) say(line spanLine) {
@@ -93,8 +102,8 @@ func TestOneTraceOverProcesses(t *testing.T) {
 				}
 				spans[l.Kind+" "+l.Name] = l
 			}
-			spanLines.listen = note
-			t.Cleanup(func() { spanLines.listen = nil })
+			listenToSpans(note)
+			t.Cleanup(func() { listenToSpans(nil) })
 			run := launched(t, tracedProgram, starConfig{}, c.kind, OnRecord(func(r Record) {
 				var l spanLine
 				if text, ok := strings.CutPrefix(r.Text, "span "); ok && json.Unmarshal([]byte(text), &l) == nil {
@@ -174,8 +183,29 @@ func TestTracingThatCannotBe(t *testing.T) {
 	require.NoError(t, launched(t, untraceableProgram, starConfig{}, InProcess(nil)).Stop(within(t)))
 }
 
+var lossyProgram = Define("test-lossy-tracing", func(p *Program, _ starConfig) error {
+	Add(p, "hub", &hub{}, On(p.Hosts()[0]))
+	return nil
+}, LocalHosts(1), Traced(func(string) (trace.TracerProvider, func(context.Context) error, error) {
+	return nil, func(context.Context) error { return errNoCollector }, nil
+}))
+
+// A host whose last spans are lost says so, at a level that is seen.
+func TestLostSpansAreSaid(t *testing.T) {
+	said := newNotes()
+	require.NoError(t, launched(t, lossyProgram, starConfig{}, procs, said.option()).Stop(within(t)))
+	said.mu.Lock()
+	defer said.mu.Unlock()
+	require.True(t, slices.ContainsFunc(said.records, func(r Record) bool {
+		return r.Host == "host1" && r.Level == slog.LevelWarn && strings.Contains(fmt.Sprint(r.Attrs), errNoCollector.Error())
+	}))
+}
+
 func TestTracingEnds(t *testing.T) {
-	require.NoError(t, tracing{}.close(t.Context()))
+	var said output.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	tracing{}.close(t.Context(), log)
+	require.Empty(t, said.String())
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	late := tracing{end: func(ctx context.Context) error {
@@ -184,5 +214,7 @@ func TestTracingEnds(t *testing.T) {
 		require.True(t, timed)
 		return errNoCollector
 	}}
-	require.ErrorIs(t, late.close(gone), errNoCollector)
+	late.close(gone, log)
+	require.Contains(t, said.String(), "level=WARN")
+	require.Contains(t, said.String(), errNoCollector.Error())
 }

@@ -356,11 +356,12 @@ func (w *worker) serve() int {
 func (w *worker) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	for _, f := range []func(context.Context) error{w.sys.Close, w.endpoint.Close, w.registry.Close, w.tracing.close} {
+	for _, f := range []func(context.Context) error{w.sys.Close, w.endpoint.Close, w.registry.Close} {
 		if err := f(ctx); err != nil {
 			w.logger.Debug("closing", "error", err)
 		}
 	}
+	w.tracing.close(ctx, w.logger)
 }
 
 // obey takes the launcher's commands until the stream ends.
