@@ -2,9 +2,12 @@ package tlaunch
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/child"
 )
 
@@ -14,7 +17,7 @@ import (
 type Talker interface {
 	// Talk reads what the command writes until the end, which comes at the latest when the command has ended, and writes
 	// what the command reads; ctx is the node's. When it returns, the command's standard input is at its end, and what
-	// the command still writes is thrown away. An error is the node's failure, also where the command exits with 0.
+	// the command still writes is thrown away. An error, or a panic, is the node's failure, also where the command exits with 0.
 	Talk(ctx context.Context, conn io.ReadWriter) error
 }
 
@@ -71,10 +74,22 @@ func (k *talk) begin(ctx context.Context) {
 	_ = k.input.Close() // the command has its own
 	go func() {
 		defer close(k.over)
-		k.err = k.talker.Talk(ctx, conn{k.heard, k.own})
-		_ = k.own.Close()   // the talker has heard of what could not be written
-		_ = k.heard.Close() // the command's output is read and thrown away from now on
+		defer func() {
+			_ = k.own.Close()   // the talker has heard of what could not be written
+			_ = k.heard.Close() // the command's output is read and thrown away from now on
+		}()
+		k.err = k.safely(ctx)
 	}()
+}
+
+// safely talks; a panic is the node's, not that of its process.
+func (k *talk) safely(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &actor.PanicError{Value: fmt.Sprint(v), Stack: string(debug.Stack())}
+		}
+	}()
+	return k.talker.Talk(ctx, conn{k.heard, k.own})
 }
 
 // end waits for the talker when its command has ended. It says how the talk

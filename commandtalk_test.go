@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,7 @@ type lineTalker struct {
 	Doubler actor.Ref[*doubler]
 	Lines   int // that it answers before it returns; 0: all
 	Wrong   bool
+	Panic   bool
 }
 
 var errTalk = errors.New("it has had enough")
@@ -43,6 +45,9 @@ func (r lineTalker) Talk(ctx context.Context, conn io.ReadWriter) error {
 			return err
 		}
 	}
+	if r.Panic {
+		panic("out of words")
+	}
 	if r.Wrong {
 		return errTalk
 	}
@@ -53,11 +58,12 @@ type talkConfig struct {
 	Script string
 	Lines  int
 	Wrong  bool
+	Panic  bool
 }
 
 var talkProgram = Define("test-talk", func(p *Program, cfg talkConfig) error {
 	d := Add(p, "doubler", &doubler{}, On(p.Hosts()[0]))
-	AddCommand(p, "script", Command{Path: "sh", Args: []string{"-c", cfg.Script}}, On(p.Hosts()[1]), Talk(lineTalker{d, cfg.Lines, cfg.Wrong}))
+	AddCommand(p, "script", Command{Path: "sh", Args: []string{"-c", cfg.Script}}, On(p.Hosts()[1]), Talk(lineTalker{d, cfg.Lines, cfg.Wrong, cfg.Panic}))
 	return nil
 }, LocalHosts(2))
 
@@ -73,6 +79,7 @@ func TestCommandsAreSpokenWith(t *testing.T) {
 			"it ends when the talk does": {talkConfig{Script: `while echo 4; read x; do echo $x >&2; done; echo end >&2`, Lines: 2}, []string{"8", "8", "end"}, ""},
 			"nobody listens":             {talkConfig{Script: `echo 1; cat >/dev/null; seq 1 100000; echo done >&2`, Lines: 1}, []string{"done"}, ""},
 			"the talk fails":             {talkConfig{Script: `echo 1; cat >/dev/null`, Lines: 1, Wrong: true}, nil, errTalk.Error()},
+			"the talk panics":            {talkConfig{Script: `echo 1; cat >/dev/null`, Lines: 1, Panic: true}, nil, "panic: out of words"},
 			"both fail":                  {talkConfig{Script: `echo 1; cat >/dev/null; exit 3`, Lines: 1, Wrong: true}, nil, "exit status 3, after " + errTalk.Error()},
 			"it fails":                   {talkConfig{Script: `echo 1; read x; exit 3`}, nil, "exit status 3"},
 		} {
@@ -87,7 +94,7 @@ func TestCommandsAreSpokenWith(t *testing.T) {
 					return
 				}
 				require.ErrorContains(t, err, c.want)
-				if name != "the talk fails" {
+				if strings.Contains(c.cfg.Script, "exit 3") {
 					require.Equal(t, 3, ExitStatus(err))
 				}
 			})
