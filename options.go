@@ -182,8 +182,9 @@ func LogTo(h slog.Handler) Option { return func(s *settings) { s.handler = h } }
 // OnRecord calls f with each line and log record of the hosts' processes, of any
 // level, and with the lines of commands in a run in this process: for each host
 // in order, for several at once. Given to [Main], f also gets what nodes in this
-// process log with the default logger. A slow f slows all of them down. Where it
-// is given more than once, each f is called.
+// process and the launcher log, and must not use the default logger, through
+// which it would call itself. A slow f slows all of them down. Where it is given
+// more than once, each f is called.
 func OnRecord(f func(Record)) Option {
 	return func(s *settings) { s.records = append(s.records, f) }
 }
