@@ -1,117 +1,18 @@
-package table
+package table_test
 
 import (
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	. "github.com/tartrl/tlaunch-go/transmit/internal/table" // the oracle imports it
+	"github.com/tartrl/tlaunch-go/transmit/internal/table/oracle"
 )
-
-// oracle is a table as one would write it who has all the time in the world.
-type oracle struct {
-	Config
-	items  []*oracleItem // in the order of insertion
-	counts Counts
-}
-
-type oracleItem struct {
-	key      Key
-	priority float64
-	times    uint32
-	steps    []string // contents, each of its own
-}
-
-func (o *oracle) bytes() (n int64) {
-	seen := map[string]bool{}
-	for _, it := range o.items {
-		for _, s := range it.steps {
-			if !seen[s] {
-				n += int64(len(s))
-			}
-			seen[s] = true
-		}
-	}
-	return n
-}
-
-func (o *oracle) find(k Key) *oracleItem {
-	i := slices.IndexFunc(o.items, func(it *oracleItem) bool { return it.key == k })
-	if i < 0 {
-		return nil
-	}
-	return o.items[i]
-}
-
-func (o *oracle) remove(k Key) {
-	o.items = slices.DeleteFunc(o.items, func(it *oracleItem) bool {
-		if it.key == k && it.times == 0 {
-			o.counts.Unread++
-		}
-		return it.key == k
-	})
-	o.counts.Deletes++
-}
-
-// chance is how probable it is that a selector picks an item; negative: it is one among several that are all right.
-func (o *oracle) chance(s Selector, it *oracleItem) float64 {
-	n := float64(len(o.items))
-	compare := func(better func(a, b float64) bool) float64 {
-		for _, other := range o.items {
-			if better(other.priority, it.priority) {
-				return 0
-			}
-		}
-		return -1
-	}
-	switch s.Kind {
-	case FIFO:
-		return truth(o.items[0] == it)
-	case LIFO:
-		return truth(o.items[len(o.items)-1] == it)
-	case Uniform:
-		return 1 / n
-	case MinHeap:
-		return compare(func(a, b float64) bool { return a < b })
-	case MaxHeap:
-		return compare(func(a, b float64) bool { return a > b })
-	}
-	total := 0.0
-	for _, other := range o.items {
-		total += math.Pow(other.priority, s.Exponent)
-	}
-	if total == 0 {
-		return 1 / n
-	}
-	return math.Pow(it.priority, s.Exponent) / total
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (o *oracle) mayInsert() bool {
-	l, inserts := o.Limiter, float64(o.counts.Inserts)
-	if l.Unread {
-		inserts -= float64(o.counts.Unread)
-	}
-	return len(o.items)+1 <= l.MinSize || (inserts+1)*l.Ratio-float64(o.counts.Samples) <= l.MaxDiff
-}
-
-func (o *oracle) maySample() bool {
-	l, inserts := o.Limiter, float64(o.counts.Inserts)
-	if l.Unread {
-		inserts -= float64(o.counts.Unread)
-	}
-	return len(o.items) >= l.MinSize && inserts*l.Ratio-float64(o.counts.Samples+1) >= l.MinDiff
-}
 
 // player does the same to a table and to its oracle.
 type player struct {
@@ -119,10 +20,9 @@ type player struct {
 	next   func(n int) int // a choice of [0, n)
 	store  *Store
 	table  *Table
-	oracle *oracle
+	oracle *oracle.Table
 	stream *Stream
 	steps  map[uint64]string
-	gone   []Key
 	seed   uint64
 }
 
@@ -130,7 +30,7 @@ func newPlayer(t *testing.T, c Config, seed uint64, next func(int) int) *player 
 	require.NoError(t, c.Validate())
 	s := &Store{}
 	return &player{
-		t: t, next: next, store: s, table: New(c, s, rand.NewPCG(seed, 1)), oracle: &oracle{Config: c},
+		t: t, next: next, store: s, table: New(c, s, rand.NewPCG(seed, 1)), oracle: &oracle.Table{Config: c},
 		stream: NewStream(s, 7), steps: map[uint64]string{}, seed: seed,
 	}
 }
@@ -138,13 +38,13 @@ func newPlayer(t *testing.T, c Config, seed uint64, next func(int) int) *player 
 func (p *player) priority() float64 { return []float64{0, 0.5, 1, 1, 2, 3, 10}[p.next(7)] }
 
 func (p *player) key() Key {
-	if len(p.oracle.items) == 0 || p.next(5) == 0 {
-		if len(p.gone) > 0 && p.next(2) == 0 {
-			return p.gone[p.next(len(p.gone))]
+	if len(p.oracle.Items) == 0 || p.next(5) == 0 {
+		if len(p.oracle.Gone) > 0 && p.next(2) == 0 {
+			return p.oracle.Gone[p.next(len(p.oracle.Gone))]
 		}
 		return Key(p.next(1 << 20))
 	}
-	return p.oracle.items[p.next(len(p.oracle.items))].key
+	return p.oracle.Items[p.next(len(p.oracle.Items))].Key
 }
 
 func (p *player) append() {
@@ -164,7 +64,7 @@ func (p *player) append() {
 }
 
 func (p *player) insert() {
-	held := int(p.stream.Next() - p.stream.base)
+	held := int(p.stream.Next() - p.stream.Base())
 	if held == 0 {
 		return
 	}
@@ -175,97 +75,37 @@ func (p *player) insert() {
 		require.ErrorIs(p.t, err, ErrTooLarge)
 		return
 	}
-	require.Equal(p.t, p.oracle.mayInsert(), p.table.MayInsert())
+	require.Equal(p.t, p.oracle.MayInsert(), p.table.MayInsert())
 	if !p.table.MayInsert() {
 		return
 	}
-	before := p.table.Len()
-	k := p.table.Insert(p.stream, first, uint64(count), priority)
-	it := &oracleItem{key: k, priority: priority}
+	it := &oracle.Item{Key: p.table.Insert(p.stream, first, uint64(count), priority), Priority: priority}
 	for i := range count {
-		it.steps = append(it.steps, p.steps[first+uint64(i)])
+		it.Steps = append(it.Steps, p.steps[first+uint64(i)])
 	}
-	require.Nil(p.t, p.oracle.find(k))
-	require.False(p.t, slices.Contains(p.gone, k))
-	p.evict(before, it)
-	p.oracle.items = append(p.oracle.items, it)
-	p.oracle.counts.Inserts++
-}
-
-// evict finds the items that made room for a new one and checks that each may have been selected.
-func (p *player) evict(before int, come *oracleItem) {
-	there := map[Key]bool{}
+	var there []Key
 	for it := range p.table.Snapshot().Items() {
-		there[it.Key] = true
+		there = append(there, it.Key)
 	}
-	full := func() bool {
-		all := &oracle{items: append(slices.Clone(p.oracle.items), come)}
-		return len(p.oracle.items) > 0 && (len(p.oracle.items) >= p.oracle.MaxItems || p.oracle.MaxBytes > 0 && all.bytes() > p.oracle.MaxBytes)
-	}
-	victims := before + 1 - p.table.Len()
-	require.Equal(p.t, victims > 0, full())
-	for range victims {
-		i := slices.IndexFunc(p.oracle.items, func(it *oracleItem) bool { return !there[it.key] && p.oracle.chance(p.oracle.Remover, it) != 0 })
-		require.GreaterOrEqual(p.t, i, 0, "an item went that the remover would not have picked")
-		p.forget(p.oracle.items[i].key)
-	}
-	require.False(p.t, full())
-}
-
-func (p *player) forget(k Key) {
-	p.oracle.remove(k)
-	p.gone = append(p.gone, k)
+	require.NoError(p.t, p.oracle.Insert(it, there))
 }
 
 func (p *player) sample() {
-	may := len(p.oracle.items) > 0 && p.oracle.maySample()
+	may := p.oracle.MaySample()
 	require.Equal(p.t, may, p.table.MaySample())
-	if !may {
-		return
-	}
-	s := p.table.Sample()
-	it := p.oracle.find(s.Key)
-	require.NotNil(p.t, it)
-	it.times++
-	p.oracle.counts.Samples++
-	require.Equal(p.t, it.times, s.Times)
-	require.Equal(p.t, it.priority, s.Priority)
-	require.Equal(p.t, len(p.oracle.items), s.Size)
-	var got []string
-	for _, b := range s.Steps {
-		got = append(got, string(b))
-	}
-	require.Equal(p.t, it.steps, got)
-	if want := p.oracle.chance(p.oracle.Sampler, it); want < 0 {
-		require.InDelta(p.t, 1, s.Probability, 0)
-	} else {
-		require.Positive(p.t, want)
-		require.InEpsilon(p.t, want, s.Probability, 1e-9)
-	}
-	if p.oracle.MaxTimesSampled > 0 {
-		require.LessOrEqual(p.t, int(it.times), p.oracle.MaxTimesSampled)
-		if int(it.times) == p.oracle.MaxTimesSampled {
-			p.forget(it.key)
-		}
+	if may {
+		require.NoError(p.t, p.oracle.Sample(p.table.Sample()))
 	}
 }
 
 func (p *player) update() {
 	k, priority := p.key(), p.priority()
-	it := p.oracle.find(k)
-	require.Equal(p.t, it != nil, p.table.Update(k, priority))
-	if it != nil {
-		it.priority = priority
-	}
+	require.Equal(p.t, p.oracle.Update(k, priority), p.table.Update(k, priority))
 }
 
 func (p *player) delete() {
 	k := p.key()
-	it := p.oracle.find(k)
-	require.Equal(p.t, it != nil, p.table.Delete(k))
-	if it != nil {
-		p.forget(k)
-	}
+	require.Equal(p.t, p.oracle.Delete(k), p.table.Delete(k))
 }
 
 // restore goes on with a table and a store that were made of snapshots.
@@ -298,15 +138,15 @@ func (p *player) restore() {
 }
 
 func (p *player) compare() {
-	require.Equal(p.t, len(p.oracle.items), p.table.Len())
-	require.Equal(p.t, p.oracle.bytes(), p.table.Bytes())
-	require.Equal(p.t, p.oracle.counts, p.table.Counts())
+	require.Equal(p.t, len(p.oracle.Items), p.table.Len())
+	require.Equal(p.t, p.oracle.Bytes(), p.table.Bytes())
+	require.Equal(p.t, p.oracle.Counts, p.table.Counts())
 	held := map[string]bool{}
-	for i := p.stream.base; i < p.stream.Next(); i++ {
+	for i := p.stream.Base(); i < p.stream.Next(); i++ {
 		held[p.steps[i]] = true
 	}
-	for _, it := range p.oracle.items {
-		for _, s := range it.steps {
+	for _, it := range p.oracle.Items {
+		for _, s := range it.Steps {
 			held[s] = true
 		}
 	}
@@ -332,17 +172,14 @@ func (p *player) play(moves int) {
 		case 19, 20:
 			p.delete()
 		case 21:
-			p.stream.Forget(p.stream.base + uint64(p.next(4)))
+			p.stream.Forget(p.stream.Base() + uint64(p.next(4)))
 		case 22:
 			if p.next(20) == 0 {
-				for _, it := range p.oracle.items {
-					p.gone = append(p.gone, it.key)
-				}
 				p.table.Reset()
-				p.oracle.items, p.oracle.counts = nil, Counts{}
+				p.oracle.Reset()
 			}
 		case 23:
-			if p.next(10) == 0 && p.stream.Next() > p.stream.base {
+			if p.next(10) == 0 && p.stream.Next() > p.stream.Base() {
 				p.restore()
 			}
 		}
@@ -352,7 +189,7 @@ func (p *player) play(moves int) {
 	p.stream.Forget(p.stream.Next())
 	require.Zero(p.t, p.store.Len())
 	require.Zero(p.t, p.store.Bytes())
-	require.LessOrEqual(p.t, p.store.held, int64(SlabSize), "no memory is kept but the current slab")
+	require.LessOrEqual(p.t, p.store.Held(), int64(SlabSize), "no memory is kept but the current slab")
 }
 
 // configs are all selectors with limiters and limits, in turn.
@@ -470,7 +307,7 @@ func TestRestorerRefusesWhatCannotHaveBeenSaved(t *testing.T) {
 	s := &Store{}
 	a, b, c := s.Put([]byte("a")), s.Put([]byte("b")), s.Put([]byte("c"))
 	for name, items := range map[string][]Item{
-		"no such slot":        {{Key: 1<<32 | Key(none), Payloads: []uint32{a}}},
+		"no such slot":        {{Key: 1<<32 | Key(None), Payloads: []uint32{a}}},
 		"beyond all inserts":  {{Key: 1<<32 | 2, Payloads: []uint32{a}}, {Key: 1 << 32, Payloads: []uint32{b}}},
 		"generation 0":        {{Key: 1, Payloads: []uint32{a}}},
 		"a later generation":  {{Key: 9 << 32, Payloads: []uint32{a}}},
