@@ -33,15 +33,19 @@ func (n *Node) Change(_ context.Context, r ChangeRequest) (ChangeReply, error) {
 		return ChangeReply{Fault: faultOf(fmt.Errorf("%w: %q", ErrNoTable, r.Table))}, nil
 	}
 	defer s.settle(sh)
-	if r.All {
-		changed := sh.Len()
-		sh.Reset()
-		return ChangeReply{Changed: changed}, nil
+	reply := sh.change(r)
+	if s.watcher != nil {
+		s.watcher.changed(sh, r, reply.Changed)
 	}
-	return sh.change(r), nil
+	return reply, nil
 }
 
 func (sh *shelf) change(r ChangeRequest) (reply ChangeReply) {
+	if r.All {
+		reply.Changed = sh.Len()
+		sh.Reset()
+		return reply
+	}
 	if len(r.Priorities) > 0 && len(r.Priorities) != len(r.Keys) {
 		return ChangeReply{Fault: faultOf(fmt.Errorf("%w: %d priorities for %d keys", ErrRequest, len(r.Priorities), len(r.Keys)))}
 	}

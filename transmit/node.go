@@ -58,6 +58,15 @@ type state struct {
 	stopped   bool
 	registers map[string]*register
 	handOffs  map[string]*handOff
+	watcher   watcher // nil but in tests
+}
+
+// A watcher is told what is done to tables, in the order in which it is done and with mu held. Nothing but
+// this order says whether what many clients have seen can have been.
+type watcher interface {
+	inserted(sh *shelf, from *table.Stream, win window, k table.Key)
+	sampled(sh *shelf, s table.Sample)
+	changed(sh *shelf, r ChangeRequest, items int)
 }
 
 // shelf is a table and those who wait for it.

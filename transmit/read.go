@@ -88,6 +88,9 @@ func (s *state) serve(sh *shelf) {
 		size := 0
 		for len(rd.reply.samples) < rd.items && sh.MaySample() {
 			sample := sh.Sample()
+			if s.watcher != nil {
+				s.watcher.sampled(sh, sample)
+			}
 			rd.reply.samples = append(rd.reply.samples, sample)
 			if size += bytesIn(sample); size >= rd.bytes {
 				break

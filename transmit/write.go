@@ -154,6 +154,9 @@ func (s *state) advance(w *write) {
 		k := sh.Insert(w.session.stream, win.first, win.count, win.priority)
 		w.reply.write.keys = append(w.reply.write.keys, uint64(k))
 		w.at++
+		if s.watcher != nil {
+			s.watcher.inserted(sh, w.session.stream, *win, k)
+		}
 		s.serve(sh)
 		if w.waits && w.at < len(w.windows) && s.next(w) != nil && s.next(w) != sh {
 			return // it goes to the end of another line
