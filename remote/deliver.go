@@ -22,7 +22,7 @@ func (e *Endpoint) deliverBatch(p *peer, b *pb.MessageBatch) (rubbish int) {
 			e.dropped(p, reason, 1)
 		}
 		if reason.meaningless() {
-			rubbish += len(b.Envelopes[i].GetMessageData())
+			rubbish += envelopeCost + len(b.Envelopes[i].GetMessageData()) // to find out costs something also where it is empty
 		}
 	}
 	return rubbish

@@ -41,7 +41,7 @@ type link struct {
 	ctx         context.Context // ends with the link
 	cancel      context.CancelFunc
 	caller      bool // this side dials
-	failures    int  // in a row, of connections on which nothing came; owned by tend
+	failures    int  // in a row, of tries and of connections that were of no use; owned by tend
 	id          uint64
 	called      string // the address that the caller has dialled
 	incarnation uint64 // of the peer

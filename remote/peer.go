@@ -270,9 +270,8 @@ func (p *peer) electLocked() {
 	}
 }
 
-// sendOnLocked makes l the link to write to, beginning with what could not wait for it.
+// sendOnLocked makes l the link to write to, beginning with what could not wait for it: before anybody finds it in ready, and puts something behind that.
 func (p *peer) sendOnLocked(l *link) {
-	p.writeToLocked(l)
 	p.failures, p.refusal, p.notBefore = 0, nil, time.Time{}
 	for _, w := range p.pending {
 		if l.putNow(w.lane, &w.it) != nil {
@@ -280,6 +279,7 @@ func (p *peer) sendOnLocked(l *link) {
 		}
 	}
 	p.pending, p.pendingBytes = nil, 0
+	p.writeToLocked(l)
 	if a := p.attempt; a != nil {
 		p.attempt = nil
 		close(a.done)

@@ -144,7 +144,7 @@ func (l *link) redial(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		l.failures++ // until something has come on the next connection
+		l.failures++ // until the next connection has been of use
 		err := l.resume(ctx)
 		switch {
 		case err == nil:

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,13 +50,18 @@ func TestRubbishIsReadSlowly(t *testing.T) {
 		l.p, l.network = e.peer("a:1"), "hostile"
 		unknown := stringBatch()
 		unknown.TypeNames[0] = "no.such.Type"
-		unknown.Envelopes[0].MessageData = make([]byte, 4<<20)
+		unknown.Envelopes[0].MessageData = make([]byte, 4<<20-envelopeCost)
 		began := time.Now()
 		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: stringBatch()}}))
 		require.Zero(t, time.Since(began))
 		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: unknown}}))
 		require.Equal(t, time.Second/2, time.Since(began))
 		require.EqualValues(t, 4, e.strikes.from["hostile"].count)
+		began = began.Add(time.Second / 2)
+		empty := stringBatch()
+		empty.Envelopes = slices.Repeat([]*pb.MessageEnvelope{{TypeId: -1}}, 4<<20/envelopeCost)
+		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: empty}}))
+		require.Equal(t, time.Second/2, time.Since(began), "however little it says")
 		l.finish(errLeft)
 		l.wasted(1 << 30)
 		require.Equal(t, time.Second/2, time.Since(began), "nothing holds up the end of a link")
