@@ -10,7 +10,8 @@ var processMark = int64(rand.Uint64() >> 1)
 
 // auto is what a member chooses by. Guarded by its mu.
 type auto struct {
-	measures *measures // nil: nothing was measured
+	found    []int64   // by all members, as it travels: see finding; empty: nothing was measured
+	measures *measures // what follows from it
 	chosen   map[asked]Candidate
 }
 
@@ -47,17 +48,14 @@ func (m *Member) choose(ctx context.Context, n Node, r request, set options, giv
 	if algo != Auto && set.explain == nil {
 		return algo, chunk, nil
 	}
-	m.mu.Lock()
-	known := m.auto.measures
-	m.mu.Unlock()
-	if algo == Auto && known == nil && m.plan.shape.Len() > 1 {
-		if err := Measure(ctx, n); err != nil {
+	if algo == Auto && m.plan.shape.Len() > 1 {
+		if err := m.measured(ctx, n); err != nil {
 			return 0, 0, err
 		}
 	}
 	q := asked{r.kind, root, r.size, given}
 	m.mu.Lock()
-	known = m.auto.measures
+	known := m.auto.measures
 	c, ok := m.auto.chosen[q]
 	m.mu.Unlock()
 	if ok && algo == Auto && set.explain == nil {
@@ -83,4 +81,24 @@ func (m *Member) choose(ctx context.Context, n Node, r request, set options, giv
 	}
 	m.auto.chosen[q] = f.Chosen
 	return f.Chosen.Algorithm, f.Chosen.Chunk, nil
+}
+
+// measured measures, unless that was done: by the others too, where this member was started again.
+func (m *Member) measured(ctx context.Context, n Node) error {
+	if m.hasMeasures() {
+		return nil
+	}
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	if err := m.catchUp(ctx); err != nil || m.hasMeasures() {
+		return err
+	}
+	return Measure(ctx, n)
+}
+
+func (m *Member) hasMeasures() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.auto.measures != nil
 }

@@ -2,6 +2,7 @@ package collective_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -40,6 +41,13 @@ type task struct {
 	done chan<- error
 }
 
+// perform ends where the test gives up, too: who waits for it would wait for ever.
+func (t task) perform(ctx context.Context) {
+	err := errors.New("the test has failed there")
+	defer func() { t.done <- err }()
+	err = t.do(ctx)
+}
+
 func (w *worker) Run(ctx context.Context) error {
 	for {
 		select {
@@ -47,7 +55,7 @@ func (w *worker) Run(ctx context.Context) error {
 			if !more {
 				return nil
 			}
-			t.done <- t.do(ctx)
+			t.perform(ctx)
 		case <-ctx.Done():
 			return nil
 		}

@@ -281,6 +281,7 @@ type Probe struct {
 	From     int    // its rank
 	Instance uint64 // of it
 	Another  bool   // it has known another one in the place of the one it asks
+	Rejoins  bool   // it was started again, and wants to know what the others have found
 }
 
 // A Status is how far a member has come with an operation.
@@ -295,6 +296,7 @@ type Status struct {
 	Verdict  []byte    // where it has done an agreement
 	Newest   uint64    // operation to which it has come
 	Another  bool      // it has known another one in the place of the one who asks
+	Found    []int64   // what was measured, for one that rejoins
 }
 
 const (
@@ -325,6 +327,9 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 		Newest: m.seq, Another: e.restarts > 0}
 	if p.Another {
 		m.rejoinLocked()
+	}
+	if p.Rejoins {
+		s.Found = m.auto.found
 	}
 	if was, ok := m.past[seq]; ok {
 		s.Where, s.Verdict = whereDone, was.verdict

@@ -98,7 +98,7 @@ func (m *Member) usable(ctx context.Context) error {
 	}
 	// Whatever the others send comes through the node's own mailbox.
 	own := m.ownRef(ctx)
-	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{0, m.rank, m.instance, false})
+	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{From: m.rank, Instance: m.instance})
 	if errors.Is(err, actor.ErrDeadlock) {
 		return fmt.Errorf("%w: nothing could arrive at %s: call it from Run, or add the node with Concurrent(2)", ErrTurn, self)
 	}
@@ -338,7 +338,7 @@ func (o *op) probe(peer int, a *inquest) Probe {
 	defer o.m.mu.Unlock()
 	e := &o.m.edges[peer]
 	a.sent = e.sent
-	return Probe{o.seq, o.m.rank, o.m.instance, e.restarts > 0}
+	return Probe{Seq: o.seq, From: o.m.rank, Instance: o.m.instance, Another: e.restarts > 0}
 }
 
 // goneFor is the error that says that another member is gone.

@@ -69,14 +69,25 @@ func (o *op) measure() error {
 	if err := o.directAllGather(bytesOf(told)); err != nil {
 		return err
 	}
-	found := make([]finding, n)
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.m.learnLocked(told)
+	return nil
+}
+
+// learnLocked takes what all members have found for what is known from now on. What is not of this group is nothing.
+func (m *Member) learnLocked(told []int64) {
+	shape := m.plan.shape
+	_, hosts := hostsOf(shape)
+	length := findingLen(len(distances(len(hosts))))
+	if len(told) != shape.Len()*length {
+		return
+	}
+	found := make([]finding, shape.Len())
 	for rank := range found {
 		found[rank] = unpack(told[rank*length : (rank+1)*length])
 	}
-	o.m.mu.Lock()
-	defer o.m.mu.Unlock()
-	o.m.auto = auto{measures: assess(shape, found)}
-	return nil
+	m.auto = auto{found: told, measures: assess(shape, found)}
 }
 
 // marks tell machines apart, and processes: containers and namespaces of one machine share its processors.

@@ -94,3 +94,33 @@ func TestStartedAgain(t *testing.T) {
 		}
 	}
 }
+
+// A member that was started again has not measured, and learns what the others have: otherwise it would measure while they do what it chooses for.
+func TestStartedAgainChoosesAlike(t *testing.T) {
+	const rank = 2
+	g := newTeam(t, actor.Config{}, topology.Tree(2), 4, 4)
+	chosen := make([]collective.Candidate, 4)
+	sum := func(ctx context.Context, w *worker) error {
+		data := []int64{1, int64(w.Rank())}
+		tell := collective.Explain(func(f collective.Forecast) { chosen[w.Rank()] = f.Chosen })
+		if err := collective.AllReduce(ctx, w, data, collective.Sum, collective.Using(collective.Auto), tell); err != nil {
+			return err
+		}
+		return same("sum", w.Rank(), []int64{4, 6}, data)
+	}
+	g.do(sum)
+	g.restart(rank)
+	g.do(func(ctx context.Context, w *worker) error {
+		for range 10 {
+			err := sum(ctx, w)
+			if err == nil {
+				return nil
+			}
+			require.ErrorIs(t, err, collective.ErrMissing)
+		}
+		return fmt.Errorf("%d does not find the others", w.Rank())
+	})
+	for i := range chosen {
+		require.Equal(t, chosen[0], chosen[i], "%d", i)
+	}
+}
