@@ -138,8 +138,8 @@ func Root(ctx context.Context) *protoactor.RootContext {
 	if header == nil {
 		return actors.Root
 	}
-	return actors.Root.Copy().WithSenderMiddleware(func(next protoactor.SenderFunc) protoactor.SenderFunc {
-		return func(c protoactor.SenderContext, target *protoactor.PID, m *protoactor.MessageEnvelope) {
+	return actors.Root.Copy().WithSenderMiddleware(func(protoactor.SenderFunc) protoactor.SenderFunc {
+		return func(_ protoactor.SenderContext, target *protoactor.PID, m *protoactor.MessageEnvelope) {
 			if m.GetHeader(headerTraceParent) == "" {
 				own := *m
 				own.Header = maps.Clone(m.Header) // the sender may use its own again
@@ -148,7 +148,7 @@ func Root(ctx context.Context) *protoactor.RootContext {
 				}
 				m = &own
 			}
-			next(c, target, m)
+			actors.Root.Send(target, m) // with the middleware that it has, which the copy has lost
 		}
 	})
 }

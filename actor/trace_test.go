@@ -192,6 +192,17 @@ func TestRoot(t *testing.T) {
 	Root(ctx).Send(pid, &protoactor.MessageEnvelope{Header: shared, Message: "x"})
 	require.Equal(t, want, <-got)
 	require.Equal(t, map[string]string{"tenant": "x"}, shared, "it is the sender's")
+
+	s.Actors().Root.WithSenderMiddleware(func(next protoactor.SenderFunc) protoactor.SenderFunc {
+		return func(c protoactor.SenderContext, target *protoactor.PID, m *protoactor.MessageEnvelope) {
+			m.SetHeader("seen", "yes")
+			next(c, target, m)
+		}
+	})
+	delete(want, "tenant")
+	want["seen"] = "yes"
+	Root(ctx).Send(pid, "x")
+	require.Equal(t, want, <-got, "what the application has set is asked too")
 }
 
 // Who is in no trace pays nothing: no memory, no bytes on the way.
