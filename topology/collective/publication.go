@@ -23,7 +23,7 @@ type publicationKey struct {
 type publication struct {
 	m       *Member
 	ctx     context.Context // the node's: what is sent goes out under it
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	key     publicationKey
 	lineage *lineage
 	group   sync.WaitGroup // of its goroutines
@@ -88,7 +88,7 @@ func (m *Member) open(ctx context.Context, key publicationKey, instance uint64) 
 	}
 	m.plan.published[key] = p
 	delete(m.plan.over, key)
-	p.ctx, p.cancel = context.WithCancel(ctx)
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	context.AfterFunc(p.ctx, p.forget)
 	return p, nil
 }
@@ -117,16 +117,21 @@ func (p *publication) forget() {
 
 // end ends the publication's goroutines, and waits for them.
 func (p *publication) end() {
-	p.cancel()
+	p.cancel(errClosed)
 	p.forget() // from here on none is begun
 	p.group.Wait()
 }
 
-// drain waits until all readers have what there is and know of the end. From then on nobody new may come.
+// drain waits until all readers have what there is and know of the end. From then on nobody new may come. The end of the publication's own
+// context is an error, unless it was closed before.
 func (p *publication) drain(ctx context.Context) error {
 	for {
 		var late time.Duration
+		var over bool
 		err := p.until(ctx, func() bool {
+			if over = p.ctx.Err() != nil; over { // whom it served is, or will be, forgotten
+				return true
+			}
 			for _, s := range p.served {
 				if !s.told {
 					return false
@@ -136,6 +141,9 @@ func (p *publication) drain(ctx context.Context) error {
 			p.closing = late <= 0
 			return true
 		})
+		if cause := context.Cause(p.ctx); over && !errors.Is(cause, errClosed) {
+			return cause
+		}
 		if err != nil || late <= 0 {
 			return err
 		}
@@ -368,5 +376,8 @@ func (p *publication) tell(to int, l letter, payload []byte) error {
 	return err
 }
 
-// ErrEnded: the publisher has closed, and there is nothing newer to read.
-var ErrEnded = errors.New("collective: the publisher has closed")
+// ErrEnded: there is nothing newer to read, as the publisher has closed; or this reader or publisher was closed itself, or its context is over.
+var ErrEnded = errors.New("collective: the publication has ended")
+
+// errClosed is why a publication's context is over when Close was called.
+var errClosed = errors.New("it was closed")

@@ -29,6 +29,9 @@ func NewPublisher(ctx context.Context, n Node, name string) (*Publisher, error) 
 // what is different; it waits for nobody. A version that has not gone far when the next one comes is given up for that; one that has is sent to the end, and then
 // the newest.
 //
+// The number is the one that readers see, but for versions that a publisher which was started again has made before the first of its readers of old came:
+// the newest of these goes on under a higher one.
+//
 // The error wraps [ErrArgument], [ErrTooLarge] beyond [MaxPublished], or [ErrEnded] when the publisher was closed or its context is over. It
 // may be called from several goroutines at once.
 func (pub *Publisher) Publish(tensors map[string]tensor.Tensor) (uint64, error) {
@@ -49,7 +52,7 @@ func (pub *Publisher) Publish(tensors map[string]tensor.Tensor) (uint64, error) 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over {
+	if p.ended || p.over { // Close may wait for nothing any more
 		return 0, fmt.Errorf("%w: %s publishes %q no more", ErrEnded, p.m.plan.name(p.m.rank), p.key.name)
 	}
 	p.number++
@@ -67,7 +70,8 @@ func (pub *Publisher) Publish(tensors map[string]tensor.Tensor) (uint64, error) 
 func (pub *Publisher) Stats() PublishStats { return pub.p.statsNow() }
 
 // Close ends the publication: it waits until those that read from this member have the newest version, and tells them that it was the last. When
-// ctx ends before, it tells nobody, and returns ctx's error. Readers that come later find nothing; one has come when it has a version.
+// ctx or the publisher's own context ends before, it returns that one's error, and readers end with the newest version that has arrived whole. Readers that come later find
+// nothing; one has come when it has a version.
 func (pub *Publisher) Close(ctx context.Context) error {
 	p := pub.p
 	p.mu.Lock()

@@ -52,7 +52,7 @@ func (r *Reader) Next(ctx context.Context, after uint64) (*Version, error) {
 	case p.ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %s reads %q no more: %w", ErrEnded, p.m.plan.name(p.m.rank), p.key.name, context.Cause(p.ctx))
 	}
-	return nil, fmt.Errorf("%w: no version of %q comes after %d", ErrEnded, p.key.name, after)
+	return nil, fmt.Errorf("%w: its publisher has closed, and no version of %q comes after %d", ErrEnded, p.key.name, after)
 }
 
 // Stats is what has been read and passed on so far.

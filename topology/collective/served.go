@@ -42,7 +42,7 @@ type served struct {
 
 // bestLocked is the newest edition to offer to a member, or nil. Members of this host get whole ones, whose memory they share.
 func (p *publication) bestLocked(rank int) *edition {
-	if p.lineage.sameHost(rank, p.m.rank) || p.newest != nil && p.newest.dropped {
+	if p.lineage.sameHost(rank, p.m.rank) {
 		return p.whole
 	}
 	return p.newest

@@ -67,7 +67,7 @@ func (p *publication) fromAboveLocked(l letter, payload []byte) error {
 			p.completeLocked(e)
 		}
 	case letterEnd:
-		p.ended = true
+		p.endedLocked()
 	case letterMove:
 		up.move = l.index
 	case letterGone:
@@ -87,7 +87,20 @@ func (p *publication) completeLocked(e *edition) {
 	p.stats.Versions++
 }
 
-// arriving is the edition on its way, or nil.
+// endedLocked notes that the publisher has closed, and that nobody is left to read from: what is on its way will not arrive, and those below
+// are not to wait for it.
+func (p *publication) endedLocked() {
+	p.ended = true
+	if part := p.arrivingLocked(); part != nil {
+		part.dropped = true
+		p.stats.Abandoned++
+		p.heardLocked(part.number, part.instance) // another may have been told of it: whoever publishes next counts from there
+		p.newest = p.whole
+	}
+	p.ringLocked()
+}
+
+// arrivingLocked is the edition on its way, or nil.
 func (p *publication) arrivingLocked() *edition {
 	if p.newest == nil || p.newest.whole {
 		return nil
@@ -137,6 +150,7 @@ func (p *publication) find(to lead, near time.Time) bool {
 
 func (p *publication) tryAll(to lead, near bool) bool {
 	var avoid []int
+	ended := false // says the publisher, or somebody who leaves when it has: then others may have its last version yet
 	if to.lost >= 0 {
 		avoid = append(avoid, to.lost)
 	}
@@ -164,13 +178,13 @@ func (p *publication) tryAll(to lead, near bool) bool {
 			candidates = slices.Insert(candidates, 0, instead, rank)
 		default: // others may still think that it is
 			avoid = append(avoid, rank)
-			if answer.Ended {
-				p.mu.Lock()
-				p.ended = true
-				p.ringLocked()
-				p.mu.Unlock()
-			}
+			ended = ended || answer.Ended
 		}
+	}
+	if ended && !near {
+		p.mu.Lock()
+		p.endedLocked()
+		p.mu.Unlock()
 	}
 	return false
 }

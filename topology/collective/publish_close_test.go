@@ -1,0 +1,137 @@
+package collective_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/tensor"
+	"github.com/tartrl/tlaunch-go/topology"
+	"github.com/tartrl/tlaunch-go/topology/collective"
+)
+
+// A publisher that closes while a version is on its way, and does not wait for it, leaves nobody waiting: those who read, and those who
+// read through them, hear that nothing comes any more.
+func TestPublishClosedHalfWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTeam(t, actor.Config{}, topology.Chain(), 4, 4)
+		var there sync.WaitGroup
+		there.Add(3)
+		half := make(chan struct{})
+		g.do(func(ctx context.Context, w *worker) error {
+			if w.Rank() == 0 {
+				p, err := collective.NewPublisher(ctx, w, "weights")
+				require.NoError(t, err)
+				_, err = p.Publish(weights(1, 1000))
+				require.NoError(t, err)
+				there.Wait()
+				_, err = p.Publish(weights(2, 32<<20))
+				require.NoError(t, err)
+				<-half
+				short, cancel := context.WithTimeout(ctx, time.Millisecond)
+				defer cancel()
+				err = p.Close(short)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				return nil
+			}
+			r, err := collective.NewReader(ctx, w, 0, "weights")
+			require.NoError(t, err)
+			_, err = r.Latest(ctx)
+			require.NoError(t, err)
+			if w.Rank() == 1 {
+				defer w.holdOn(ctx, 20*time.Millisecond)()
+				there.Done()
+				for r.Stats().ReceivedBytes < 16<<20 {
+					time.Sleep(time.Millisecond)
+				}
+				close(half)
+			} else {
+				there.Done()
+			}
+			_, err = r.Next(ctx, 1)
+			require.ErrorIs(t, err, collective.ErrEnded)
+			return r.Close(ctx)
+		})
+	})
+}
+
+// The end of the node's context is the end of a publication, and not a good one.
+func TestPublishEndsWithItsContext(t *testing.T) {
+	g := newTeam(t, actor.Config{}, topology.Star(), 2, 2)
+	g.do(func(ctx context.Context, w *worker) error {
+		if w.Rank() > 0 {
+			return nil
+		}
+		short, cancel := context.WithCancel(ctx)
+		p, err := collective.NewPublisher(short, w, "weights")
+		require.NoError(t, err)
+		cancel()
+		require.Eventually(t, func() bool {
+			_, err = p.Publish(nil)
+			return err != nil
+		}, patience, time.Millisecond)
+		require.ErrorIs(t, err, collective.ErrEnded)
+		require.ErrorIs(t, p.Close(ctx), context.Canceled, "nobody was told")
+
+		p, err = collective.NewPublisher(ctx, w, "weights")
+		require.NoError(t, err)
+		require.NoError(t, p.Close(ctx))
+		require.NoError(t, p.Close(ctx), "once more is nothing")
+		return nil
+	})
+}
+
+// A version that Publish has taken while another goroutine closes arrives.
+func TestPublishWhileClosing(t *testing.T) {
+	g := newTeam(t, actor.Config{}, topology.Star(), 2, 2)
+	body := make([]float64, 1<<20)
+	for range 10 {
+		var there sync.WaitGroup
+		there.Add(1)
+		var last, got uint64
+		g.do(func(ctx context.Context, w *worker) error {
+			if w.Rank() == 0 {
+				p, err := collective.NewPublisher(ctx, w, "weights")
+				require.NoError(t, err)
+				last, err = p.Publish(map[string]tensor.Tensor{"body": tensor.Of(body[:1])})
+				require.NoError(t, err)
+				there.Wait()
+				var both sync.WaitGroup
+				begun := make(chan struct{})
+				both.Go(func() {
+					close(begun)
+					n, err := p.Publish(map[string]tensor.Tensor{"body": tensor.Of(body)})
+					if err == nil {
+						last = n
+					} else {
+						require.ErrorIs(t, err, collective.ErrEnded)
+					}
+				})
+				<-begun // mostly it copies now
+				err = p.Close(ctx)
+				both.Wait()
+				return err
+			}
+			r, err := collective.NewReader(ctx, w, 0, "weights")
+			require.NoError(t, err)
+			for {
+				v, err := r.Next(ctx, got)
+				if errors.Is(err, collective.ErrEnded) {
+					return r.Close(ctx)
+				}
+				require.NoError(t, err)
+				if got == 0 {
+					there.Done()
+				}
+				got = v.Number
+			}
+		})
+		require.Equal(t, last, got)
+	}
+}
