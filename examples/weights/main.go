@@ -108,7 +108,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		short, cancel := context.WithTimeout(ctx, time.Duration(1+r.Rank())*5*r.cfg.Every)
+		short, cancel := context.WithTimeout(ctx, time.Duration(1+r.Rank())*5*max(r.cfg.Every, time.Millisecond)) // long enough to read, with -every 0 too
 		err = r.read(short, weights)
 		cancel()
 		if err := weights.Close(ctx); err != nil {

@@ -40,9 +40,16 @@ func TestWeights(t *testing.T) {
 }
 
 func TestWeightsUntilStopped(t *testing.T) {
-	for name, launch := range map[string]tlaunch.Option{"in process": tlaunch.Encoded(), "processes": tlaunch.Processes(tlaunch.LocalInventory(3))} {
+	for name, c := range map[string]struct {
+		launch tlaunch.Option
+		every  time.Duration
+	}{
+		"in process":                    {tlaunch.Encoded(), 10 * time.Millisecond},
+		"in process, as fast as it can": {tlaunch.Encoded(), 0},
+		"processes":                     {tlaunch.Processes(tlaunch.LocalInventory(3)), 10 * time.Millisecond},
+	} {
 		t.Run(name, func(t *testing.T) {
-			log, err := capture.Until(t.Context(), weights, Config{Every: 10 * time.Millisecond, Layer: 100}, "read", launch)
+			log, err := capture.Until(t.Context(), weights, Config{Every: c.every, Layer: 100}, "read", c.launch)
 			require.NoError(t, err)
 			require.Contains(t, log, "msg=weights", "a run that was stopped has a result too")
 		})

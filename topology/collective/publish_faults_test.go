@@ -250,7 +250,7 @@ func TestPublishFasterThanTheLinks(t *testing.T) {
 			size     = 8 << 20
 			turn     = 20 * time.Millisecond // in which the slow reader takes a window of 1 MiB
 			interval = 80 * time.Millisecond
-			rounds   = 60
+			rounds   = 30
 		)
 		g := newTeam(t, actor.Config{}, topology.Star(), 3, 3)
 		const slow = 2
