@@ -46,30 +46,29 @@ func measure(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 		}
 	}
 	r.machine = figures.Inspect(ctx, versions...)
+	var errs []error // what was found is told all the same
 	for _, n := range cfg.counts {
 		cfg.hosts = n
 		b, err := measureOn(ctx, cfg, stderr)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			break
 		}
 		r.bouts = append(r.bouts, b)
+		errs = append(errs, b.peersErr)
+	}
+	if len(r.bouts) == 0 {
+		return errors.Join(errs...)
 	}
 	r.after = figures.LoadAverage()
-	if cfg.plot != "" {
-		if err := os.WriteFile(cfg.plot, []byte(r.draw()), 0o644); err != nil {
-			return err
-		}
-	}
 	table := stdout
 	if cfg.json {
 		table = stderr
-		if err := r.writeJSON(stdout); err != nil {
-			return err
-		}
+		errs = append(errs, r.writeJSON(stdout))
 	}
-	errs := []error{r.writeTable(table)}
-	for _, b := range r.bouts { // what was found is told all the same
-		errs = append(errs, b.peersErr)
+	errs = append(errs, r.writeTable(table))
+	if cfg.plot != "" {
+		errs = append(errs, os.WriteFile(cfg.plot, []byte(r.draw()), 0o644))
 	}
 	return errors.Join(errs...)
 }

@@ -110,9 +110,18 @@ func TestReport(t *testing.T) {
 	require.Contains(t, out.String(), "1.05: not met")
 	require.Contains(t, out.String(), "openmpi-best, broadcast of 8388608 bytes: mpirun x 8388608")
 	svg := r.draw()
-	for _, text := range []string{"broadcast, 4 hosts", "broadcast of 8 MiB", ">star (direct)<", ">openmpi-best<", ">bound<", ">2 hosts<", ">1 MiB<"} {
+	for _, text := range []string{"broadcast, 4 hosts", "broadcast of 8 MiB", ">star (direct)<", ">openmpi-best<", ">bound<", ">hosts<", ">1 MiB<"} {
 		require.Contains(t, svg, text)
 	}
+}
+
+// A picture that cannot be written is no reason to keep what was measured to oneself.
+func TestPlotNowhere(t *testing.T) {
+	var out, errs bytes.Buffer
+	args := "-local -hosts 2 -rounds 1 -sizes 8 -ops barrier -algorithms tree -peers none -plot " + filepath.Join(t.TempDir(), "no", "times.svg")
+	require.Equal(t, tlaunch.StatusFailed, Command(t.Context(), strings.Fields(args), nil, &out, &errs))
+	require.Contains(t, out.String(), "\nbarrier")
+	require.Contains(t, errs.String(), "times.svg")
 }
 
 // Each way of Open MPI is tried once, those that cut data into segments with each size of these that is smaller than the data.

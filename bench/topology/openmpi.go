@@ -3,6 +3,7 @@ package topology
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -185,7 +186,7 @@ func (f *field) install(ctx context.Context) (program string, remove func(), err
 	if err != nil {
 		return "", nil, err
 	}
-	program = fmt.Sprintf("/tmp/tlaunch-bench-openmpi-%d", os.Getpid())
+	program = "/tmp/tlaunch-bench-openmpi-" + rand.Text() // others of the host may not foresee it
 	remove = func() {
 		for _, host := range f.names { // a file that stays does no harm
 			_, _ = run(context.WithoutCancel(ctx), patience, nil, "ssh", f.sshArgs(host, "rm", "-f", program)...)

@@ -38,8 +38,12 @@ type Series struct {
 	Dashed bool
 }
 
-// colours can be told apart by the colour-blind as well: Okabe and Ito, "Color Universal Design", 2008, without yellow and black.
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7280"}
+// colours can be told apart by the colour-blind as well: Okabe and Ito, "Color Universal Design", 2008, without yellow; then others, for charts
+// of many lines.
+var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b3294", "#b30000"}
+
+// dashedColour is that of lines that others are held against.
+const dashedColour = "#6b7280"
 
 // Sizes in pixels.
 const (
@@ -95,7 +99,7 @@ func (c *Chart) draw(b *strings.Builder) float64 {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="#323f4b">%s</text>`+"\n", (xs.from+xs.to)/2, ys.from+40, html.EscapeString(c.X.Label))
 	fmt.Fprintf(b, `<text transform="translate(18 %.1f) rotate(-90)" text-anchor="middle" fill="#323f4b">%s</text>`+"\n", (ys.from+ys.to)/2, html.EscapeString(c.Y.Label))
 	for i, s := range c.Series {
-		c.line(b, s, colours[i%len(colours)], xs, ys)
+		c.line(b, s, c.colour(i), xs, ys)
 	}
 	return high
 }
@@ -110,7 +114,7 @@ func (c *Chart) legend(b *strings.Builder) int {
 		}
 		y := 46 + legendHigh*float64(row)
 		fmt.Fprintf(b, `<path d="M%.1f %.1fh20" stroke="%s" stroke-width="2.5"%s/><text x="%.1f" y="%.1f" fill="#323f4b">%s</text>`+"\n",
-			x, y-4, colours[i%len(colours)], dashes(s), x+26, y, html.EscapeString(s.Name))
+			x, y-4, c.colour(i), dashes(s), x+26, y, html.EscapeString(s.Name))
 		x += need
 	}
 	return row + 1
@@ -134,6 +138,20 @@ func (c *Chart) line(b *strings.Builder, s Series, colour string, xs, ys scale) 
 	if path.Len() > 0 {
 		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round"%s/>%s`+"\n", path.String(), colour, dashes(s), dots.String())
 	}
+}
+
+// colour is that of a series: dashed ones take none from the others.
+func (c *Chart) colour(i int) string {
+	if c.Series[i].Dashed {
+		return dashedColour
+	}
+	before := 0
+	for _, s := range c.Series[:i] {
+		if !s.Dashed {
+			before++
+		}
+	}
+	return colours[before%len(colours)]
 }
 
 func dashes(s Series) string {
