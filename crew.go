@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -29,7 +28,7 @@ type crew struct {
 	runs    context.Context // of all Runs
 	endRuns context.CancelCauseFunc
 
-	mu      sync.Mutex // guards these, and the members' actors and lives
+	mu      sync.Mutex // guards these, and the members' actors, open ones and lives
 	started bool
 	stopped bool
 }
@@ -37,9 +36,9 @@ type crew struct {
 // member is a node and the actor it has become; props nodes have none.
 type member struct {
 	*node
-	actor   *actor.Node
-	lived   chan struct{} // closed when Start and Run have returned
-	running atomic.Bool   // in Run
+	actor *actor.Node
+	open  *actor.Node   // the last that has started: it handles messages
+	lived chan struct{} // closed when Start and Run have returned
 }
 
 // outcome is the end of a phase in a node's life. A nil Err with phase "run"
@@ -99,11 +98,11 @@ func (c *crew) live(m *member, a *actor.Node) {
 		report("start", err)
 		return
 	}
+	c.mu.Lock()
+	m.open = a
+	c.mu.Unlock()
 	if m.active() && !slices.Contains(c.done, m.key) {
-		m.running.Store(true)
-		err := a.Run(c.runs)
-		m.running.Store(false)
-		report("run", err)
+		report("run", a.Run(c.runs))
 	}
 }
 
@@ -126,33 +125,52 @@ func (c *crew) finish() {
 	c.endRuns(actor.ErrStopped)
 }
 
-// settle waits until all Runs have returned, or half of what ctx has is over.
-// Who is still starting is not waited for: finish does not end that, and stop does.
+// settle waits under ctx until all Runs have returned. A node that still
+// starts is not waited for: it may do so until its context ends, which is later.
 func (c *crew) settle(ctx context.Context) {
-	if !c.halted() {
-		return
-	}
-	half, cancel := halfOf(ctx)
-	defer cancel()
 	for _, m := range c.members {
-		if m.running.Load() {
-			c.over(half, m)
+		if c.opened(m) {
+			c.over(ctx, m)
 		}
 	}
+}
+
+// opened reports whether the actor that a member has become last has started.
+func (c *crew) opened(m *member) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return m.actor != nil && m.open == m.actor
 }
 
 // drain waits until the nodes have handled what is in their mailboxes, or ctx ends.
 func (c *crew) drain(ctx context.Context) {
 	for _, m := range c.members {
 		if a, _ := c.now(m); a != nil {
-			_ = a.Drain(ctx) // what is left is refused by stop, and its senders are told
+			c.drainMember(ctx, m, a)
 		}
 	}
 }
 
+// drainMember drains a node, unless its life is over without its having
+// started: what is in its mailbox then is handled by nobody.
+func (c *crew) drainMember(ctx context.Context, m *member, a *actor.Node) {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	if !c.opened(m) {
+		group.Go(func() {
+			if c.over(ctx, m) && !c.opened(m) {
+				cancel()
+			}
+		})
+	}
+	_ = a.Drain(ctx) // what is left is refused by stop, and its senders are told
+	cancel()
+	group.Wait()
+}
+
 // stop ends the nodes: their contexts end, Runs are waited for, then all are
-// stopped, at once. A Run that does not return costs the others half of the
-// notice, but not their Stop. The errors are a [*NodeError] for each Stop that
+// stopped, at once. A Run that does not return costs the others half of what
+// ctx has left, but not their Stop. The errors are a [*NodeError] for each Stop that
 // failed, and one that wraps ErrKilled for each node that had not ended when
 // ctx did.
 func (c *crew) stop(ctx context.Context, cause error) []error {

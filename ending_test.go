@@ -278,3 +278,87 @@ func label(s string) string {
 	}
 	return string(b)
 }
+
+// nascent is a node whose Start lasts.
+type nascent struct {
+	began   chan struct{}
+	lasts   time.Duration // negative: until its context ends
+	handled chan struct{}
+}
+
+func (n *nascent) Start(ctx context.Context) error {
+	close(n.began)
+	if n.lasts < 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(n.lasts)
+	return nil
+}
+
+func (n *nascent) Handle(context.Context) error { close(n.handled); return nil }
+
+// A node that starts holds up the end only where it has something to handle.
+func TestRunEndsInGoodOrderWhileANodeStarts(t *testing.T) {
+	for name, c := range map[string]struct {
+		lasts time.Duration
+		tell  bool
+	}{"nothing to handle": {-1, false}, "a message": {time.Minute, true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &nascent{make(chan struct{}), c.lasts, make(chan struct{})}
+				d := define(t, "nascent-"+label(name), func(p *Program, _ int) error { Add(p, "nascent", n); return nil })
+				run, err := d.Launch(t.Context(), 0, Notice(-1))
+				require.NoError(t, err)
+				<-n.began
+				ref, err := Find[*nascent](run, "nascent", 0)
+				require.NoError(t, err)
+				if c.tell {
+					require.NoError(t, actor.Tell0(t.Context(), ref, (*nascent).Handle))
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				began := time.Now()
+				run.beginEnd(true)
+				require.NoError(t, run.Wait(ctx))
+				require.Equal(t, max(c.lasts, 0), time.Since(began))
+				if c.tell {
+					<-n.handled
+				}
+			})
+		})
+	}
+}
+
+// Runs that do not return cost others half of the notice, however many hosts they are on.
+func TestStuckRunsLeaveTimeForStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stops := make(chan struct{}, 1)
+		d := define(t, "stuck-hosts", func(p *Program, _ int) error {
+			for _, h := range p.Hosts() {
+				Add(p, "stuck", &liver{func(context.Context) error { time.Sleep(time.Hour); return nil }, func() {}}, On(h))
+			}
+			Add(p, "careful", &careful{stops})
+			return nil
+		}, LocalHosts(5))
+		run, err := d.Launch(t.Context(), 0, Notice(10*time.Second))
+		require.NoError(t, err)
+		synctest.Wait() // all of them run
+		run.beginEnd(true)
+		require.ErrorIs(t, run.Wait(t.Context()), ErrKilled)
+		require.Len(t, stops, 1)
+		time.Sleep(2 * time.Hour) // what was left ends here
+	})
+}
+
+// careful is a node whose Stop takes a while.
+type careful struct{ stopped chan struct{} }
+
+func (c *careful) Stop(ctx context.Context) error {
+	select {
+	case <-time.After(2 * time.Second):
+		c.stopped <- struct{}{}
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}

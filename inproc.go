@@ -84,9 +84,11 @@ func (e *local) end(ctx context.Context, drain bool) []failure {
 		for _, c := range e.crews {
 			c.finish()
 		}
+		half, cancel := halfOf(ctx) // for all of them, so that Stops have theirs
 		for _, c := range e.crews {
-			c.settle(ctx)
+			c.settle(half)
 		}
+		cancel()
 	}
 	for round := 0; drain && round < drainRounds; round++ {
 		for _, c := range e.crews {

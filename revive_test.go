@@ -354,3 +354,22 @@ func TestStopWhileANodeIsAway(t *testing.T) {
 		require.Less(t, time.Since(began), DefaultNotice, "it waits for nothing")
 	})
 }
+
+// What gathers for a life that does not come holds up no end, neither one in good order.
+func TestRunEndsInGoodOrderWhileANodeIsAway(t *testing.T) {
+	var w warnings
+	run := launched(t, mortalProgram, mortalConfig{
+		Ends: map[string][]string{"mortal/0": {"fail"}, "mortal/1": {"wait"}, "mortal/2": {"wait"}}, Restarts: &Restarts{Backoff: time.Hour, MaxBackoff: time.Hour}, Least: -1,
+	}, InProcess(nil), w.logger())
+	require.Eventually(t, func() bool { return strings.Contains(w.String(), "starting it again in ") }, patience, time.Millisecond)
+	home := run.engine.(*local).crews[1]
+	require.Eventually(t, func() bool { return !home.opened(home.members[0]) }, patience, time.Millisecond) // the next is in the place of the failed one
+	_, refs := mortals(t, run)
+	gathers := actor.GoDo(within(t), refs[0], (*mortal).Mark, 1)
+	began := time.Now()
+	run.beginEnd(true)
+	require.NoError(t, run.Wait(within(t)))
+	require.Less(t, time.Since(began), DefaultNotice, "it waits for nothing")
+	_, err := gathers.Wait(within(t))
+	require.ErrorIs(t, err, actor.ErrStopped)
+}

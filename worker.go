@@ -334,7 +334,9 @@ func (w *worker) serve() int {
 	defer cancel()
 	if order.Drain {
 		w.crew.finish()
-		w.crew.settle(ctx)
+		half, cancel := halfOf(ctx)
+		w.crew.settle(half)
+		cancel()
 		w.crew.drain(ctx)
 	}
 	var ended []remoteOutcome
