@@ -252,7 +252,7 @@ func (s *commandSite) live(ctx context.Context, n *commandNode) error {
 		talk.abandon()
 		return errors.Join(fmt.Errorf("start %s in %s: %w", ready.path, ready.dir, err), out.Close(), errs.Close())
 	}
-	talk.begin(ctx)
+	talk.begin(ctx, c.Gone())
 	s.mu.Lock()
 	s.lives[place.node.key] = c
 	doomed := s.doomed[place.node.key]

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/child"
@@ -16,8 +18,9 @@ import (
 // makes alike; see [Talk].
 type Talker interface {
 	// Talk reads what the command writes until the end, which comes at the latest when the command has ended, and writes
-	// what the command reads; ctx is the node's. When it returns, the command's standard input is at its end, and what
-	// the command still writes is thrown away. An error, or a panic, is the node's failure, also where the command exits with 0.
+	// what the command reads; ctx is the node's, and ends 15 s after the command has at the latest. When it returns, the
+	// command's standard input is at its end, and what the command still writes is thrown away. An error, or a panic, is
+	// the node's failure, also where the command exits with 0.
 	Talk(ctx context.Context, conn io.ReadWriter) error
 }
 
@@ -43,7 +46,16 @@ type talk struct {
 	said   *io.PipeWriter // what the command writes goes there
 	over   chan struct{}  // closed when the talker has returned err
 	err    error
+	bound  sync.WaitGroup // of the goroutine that ends the talker's context
+	cut    bool           // it has done so before the talker returned
 }
+
+// talkPatience is how long a talker may take once its command has ended: one that waits for something else then, for
+// an answer that never comes, would keep the end of the command from being known.
+const talkPatience = 15 * time.Second
+
+// errTalkLasts: a talker went on without its command.
+var errTalkLasts = fmt.Errorf("tlaunch: what is said with a command was not over %v after it had ended", talkPatience)
 
 // newTalk makes the streams of a command that has a talker.
 func newTalk(t Talker, spec *child.Spec) (*talk, error) {
@@ -66,19 +78,36 @@ type conn struct {
 	io.Writer
 }
 
-// begin lets the talker talk, once the command runs; end waits for it.
-func (k *talk) begin(ctx context.Context) {
+// begin lets the talker talk, once the command runs; end waits for it. Gone is closed when the command has ended.
+func (k *talk) begin(ctx context.Context, gone <-chan struct{}) {
 	if k == nil {
 		return
 	}
 	_ = k.input.Close() // the command has its own
+	talking, cancel := context.WithCancelCause(ctx)
+	k.bound.Go(func() {
+		defer cancel(nil)
+		select {
+		case <-gone:
+		case <-k.over:
+			return
+		}
+		patience := time.NewTimer(talkPatience)
+		defer patience.Stop()
+		select {
+		case <-patience.C:
+			k.cut = true
+			cancel(errTalkLasts)
+		case <-k.over:
+		}
+	})
 	go func() {
 		defer close(k.over)
 		defer func() {
 			_ = k.own.Close()   // the talker has heard of what could not be written
 			_ = k.heard.Close() // the command's output is read and thrown away from now on
 		}()
-		k.err = k.safely(ctx)
+		k.err = k.safely(talking)
 	}()
 }
 
@@ -105,7 +134,8 @@ func (k *talk) end() (err error, first bool) {
 	}
 	_ = k.said.Close()
 	<-k.over
-	return k.err, first
+	k.bound.Wait()
+	return k.err, first && !k.cut
 }
 
 // abandon closes the streams of a command that was not started.

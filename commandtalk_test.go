@@ -8,11 +8,14 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
+	"github.com/tartrl/tlaunch-go/internal/child"
 )
 
 // doubler answers numbers.
@@ -99,6 +102,36 @@ func TestCommandsAreSpokenWith(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// deafTalker waits for something else than its command.
+type deafTalker struct{}
+
+func (deafTalker) Talk(ctx context.Context, _ io.ReadWriter) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// A command whose talker does not notice its end is not taken to be alive for ever.
+func TestTalksEndWithTheirCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var spec child.Spec
+		k, err := newTalk(deafTalker{}, &spec)
+		require.NoError(t, err)
+		gone, written := make(chan struct{}), make(chan error)
+		k.begin(t.Context(), gone)
+		began := time.Now()
+		close(gone)
+		go func() {
+			_, err := spec.Stdout.Write([]byte("its last words")) // for which the child waits before it is done
+			written <- err
+		}()
+		require.ErrorIs(t, <-written, io.ErrClosedPipe)
+		err, first := k.end()
+		require.ErrorIs(t, err, errTalkLasts)
+		require.False(t, first, "it is not why the command has failed")
+		require.Equal(t, talkPatience, time.Since(began))
 	})
 }
 

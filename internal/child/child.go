@@ -157,6 +157,9 @@ func (c *Child) live(started chan<- error, outputs []io.Writer) {
 // Done is closed when the family has ended and all its output has been written.
 func (c *Child) Done() <-chan struct{} { return c.done }
 
+// Gone is closed when the family has ended. What it has printed may yet be to be written.
+func (c *Child) Gone() <-chan struct{} { return c.gone }
+
 // Wait waits for [Child.Done] and says how the head ended.
 func (c *Child) Wait() Status {
 	<-c.done
