@@ -105,7 +105,8 @@
 // of them tells it; the next is then the one after all these: so it finds together with others that, like it, go on after such an error.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
-// The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members. What is expected of links that others
+// The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members, with [LeaveOut] too;
+// one that was started again takes over what the others have measured. What is expected of links that others
 // use at the same time, or that have changed since, is as good as that.
 // Links outlive their connections (package remote), and lose nothing. One that was given up ends the operation with [ErrMissing], or with [ErrLost]
 // where it is back, and what it carried is not. Numbers travel as they are in memory: members of different byte order
