@@ -126,7 +126,7 @@ func (b *Board) Counters(context.Context) (Counters, error) { return b.now(), ni
 
 // History are the counters as they were when lines were written, the earliest
 // first. Of many only every other is kept, again and again.
-func (b *Board) History(context.Context) ([]Counters, error) { return b.history, nil }
+func (b *Board) History(context.Context) ([]Counters, error) { return slices.Clone(b.history), nil }
 
 // Stop writes the last line.
 func (b *Board) Stop(ctx context.Context) error { return b.tell(ctx) }

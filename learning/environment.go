@@ -61,6 +61,9 @@ func (a *Acting) Play(ctx context.Context) (e Episode, err error) {
 	if choose == nil {
 		choose = Greedy
 	}
+	if a.Recorder != nil {
+		a.Recorder.Abandon() // an episode that ended with an error
+	}
 	for observation := a.Environment.Reset(a.Random); ; {
 		if err := ctx.Err(); err != nil {
 			return e, err

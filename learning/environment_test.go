@@ -182,3 +182,54 @@ func TestEpisodesEndWithAnError(t *testing.T) {
 	_, err := (&Acting{Environment: &corridor{last: 4}, Policy: failing{}}).Play(t.Context())
 	require.ErrorIs(t, err, errNone)
 }
+
+// An episode that is broken off and the next one share no item.
+func TestEpisodeAfterAnError(t *testing.T) {
+	ctx := patient(t)
+	ref := data(t, transmit.Queue("replay", 100))
+	r, err := NewRecorder(ref, "replay", 2)
+	require.NoError(t, err)
+	acting := &Acting{Environment: &corridor{last: 3, cut: -1}, Recorder: r}
+	broken, breaks := context.WithCancel(ctx)
+	steps := 0
+	acting.Choose = func([]float32) int {
+		if steps++; steps == 2 {
+			breaks()
+		}
+		return 1
+	}
+	acting.Policy = brittle{&calm{}, broken}
+	_, err = acting.Play(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	acting.Policy = &calm{}
+	_, err = acting.Play(ctx)
+	require.NoError(t, err)
+	require.NoError(t, r.Close(ctx))
+	info, err := transmit.Info(ctx, ref)
+	require.NoError(t, err)
+	s := transmit.NewSampler(ref, "replay", transmit.SamplerConfig{})
+	defer s.Close(ctx)
+	items, err := s.Take(ctx, info.Tables[0].Items)
+	require.NoError(t, err)
+	transitions, err := Transitions(items, 1)
+	require.NoError(t, err)
+	episodes := map[float32]int{}
+	for _, tr := range transitions {
+		require.Equal(t, tr.Observation[1], tr.Next[1], "from one episode into another")
+		episodes[tr.Observation[1]]++
+	}
+	require.Equal(t, 3, episodes[2])
+}
+
+// brittle is a policy that fails once a context has ended.
+type brittle struct {
+	Policy
+	until context.Context
+}
+
+func (b brittle) Values(ctx context.Context, observation []float32) ([]float32, uint64, error) {
+	if err := b.until.Err(); err != nil {
+		return nil, 0, err
+	}
+	return b.Policy.Values(ctx, observation)
+}

