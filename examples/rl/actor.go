@@ -26,21 +26,12 @@ type Actor struct {
 
 // Run plays until the run ends. It is called again when the actor has failed, or its host.
 func (a *Actor) Run(ctx context.Context) error {
-	life, err := actor.Call(ctx, a.board, (*learning.Board).Begin, actor.Self(ctx))
-	if err != nil {
-		return err
-	}
-	slog.InfoContext(ctx, "acting", "life", life, "explores", a.epsilon)
 	recorder, err := learning.NewRecorder(a.data, "replay", steps)
 	if err != nil {
 		return err
 	}
-	r := rand.New(rand.NewPCG(a.cfg.Seed, uint64(a.id+1)<<32|uint64(life)))
 	env := tasks[a.cfg.Task].environment()
-	acting := &learning.Acting{
-		Environment: env, Recorder: recorder, Random: r,
-		Choose: learning.EpsilonGreedy(a.epsilon, r),
-	}
+	acting := &learning.Acting{Environment: env, Recorder: recorder}
 	if len(a.policy) > 0 {
 		acting.Policy = learning.Remote{Node: a.policy[0]}
 	} else {
@@ -51,6 +42,17 @@ func (a *Actor) Run(ctx context.Context) error {
 		defer weights.Close(ctx)
 		acting.Policy = &learning.Local{Model: untrained(env), Weights: weights}
 	}
+	// With the first weights the learner has told the board of an earlier run, whose lives count too.
+	if _, _, err := acting.Policy.Values(ctx, make([]float32, env.Observations())); err != nil {
+		return err
+	}
+	life, err := actor.Call(ctx, a.board, (*learning.Board).Begin, actor.Self(ctx))
+	if err != nil {
+		return err
+	}
+	slog.InfoContext(ctx, "acting", "life", life, "explores", a.epsilon)
+	r := rand.New(rand.NewPCG(a.cfg.Seed, uint64(a.id+1)<<32|uint64(life)))
+	acting.Random, acting.Choose = r, learning.EpsilonGreedy(a.epsilon, r)
 	for episode, err := range acting.Episodes(ctx) {
 		if err != nil {
 			return err
