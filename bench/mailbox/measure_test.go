@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
 // Every case runs, with processes of its own, and nothing is lost on the way.
@@ -23,7 +24,8 @@ func TestAllCasesRun(t *testing.T) {
 	if cases == "" {
 		cases = strings.Join(caseNames(slices.DeleteFunc(slices.Clone(contests), contest.onHosts)), ",")
 	}
-	var out, errs bytes.Buffer
+	var out bytes.Buffer
+	var errs output.Buffer // several processes write to it
 	profiles := t.TempDir()
 	status := Command(t.Context(), []string{"-rounds", "1", "-duration", "5ms", "-json", "-cases", cases, "-profiles", profiles}, strings.NewReader(""), &out, &errs)
 	require.Zero(t, status, errs.String())

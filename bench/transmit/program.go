@@ -55,7 +55,7 @@ func over(done <-chan struct{}) bool {
 	}
 }
 
-// write inserts until done is closed, and counts what is in.
+// write inserts until done is closed, but once at least, and counts what is in.
 func (d *driver) write(ctx context.Context, done <-chan struct{}, j job, items *atomic.Int64) error {
 	batch := 256 << 10
 	if j.Size > 64<<10 {
@@ -67,7 +67,7 @@ func (d *driver) write(ctx context.Context, done <-chan struct{}, j job, items *
 	}
 	step := transmit.Step{"x": transmit.Of(make([]uint8, j.Size))}
 	n := int64(0)
-	for ; !over(done); n++ {
+	for ; n == 0 || !over(done); n++ {
 		if err := w.Append(step); err != nil {
 			return err
 		}
@@ -80,12 +80,12 @@ func (d *driver) write(ctx context.Context, done <-chan struct{}, j job, items *
 	return err
 }
 
-// read samples until done is closed.
+// read samples until done is closed, but once at least.
 func (d *driver) read(ctx context.Context, done <-chan struct{}, j job, items *atomic.Int64) error {
 	s := transmit.NewSampler(d.data, j.Table, transmit.SamplerConfig{Batch: 256, Ahead: 4})
 	defer s.Close(ctx)
 	for n := int64(0); ; n++ {
-		if over(done) {
+		if n > 0 && over(done) {
 			items.Add(n)
 			return nil
 		}
