@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -63,6 +64,11 @@ var rl = tlaunch.Define("rl", func(p *tlaunch.Program, cfg Config) error {
 	if cfg.Updates < 1 || cfg.Judged < 1 {
 		return fmt.Errorf("-updates %d, -judged %d: both must be positive", cfg.Updates, cfg.Judged)
 	}
+	for name, path := range map[string]string{"resume": cfg.Resume, "json": cfg.JSON} {
+		if path != "" && !filepath.IsAbs(path) { // a host's process is in a folder that ends with the run
+			return fmt.Errorf("-%s %q: give the whole path on the first host, such as \"$PWD/%s\"; what processes write into their own folder is lost with the run", name, path, path)
+		}
+	}
 	if cfg.Goal == 0 {
 		cfg.Goal = t.goal
 	}
@@ -112,8 +118,8 @@ func main() {
 	flag.IntVar(&cfg.Updates, "updates", cfg.Updates, "updates after which the run fails without the goal")
 	flag.IntVar(&cfg.Judged, "judged", cfg.Judged, "episodes that each version of the weights plays without exploring; their returns are held against the goal")
 	flag.BoolVar(&cfg.Inference, "inference", cfg.Inference, "one node evaluates the network for all actors")
-	flag.StringVar(&cfg.Resume, "resume", cfg.Resume, "`folder` on the first host in which the run is kept, and from which it goes on")
-	flag.StringVar(&cfg.JSON, "json", cfg.JSON, "`file` on the first host to which counters are written, an object a line")
+	flag.StringVar(&cfg.Resume, "resume", cfg.Resume, "`folder` on the first host, as an absolute path, in which the run is kept, and from which it goes on")
+	flag.StringVar(&cfg.JSON, "json", cfg.JSON, "`file` on the first host, as an absolute path, to which counters are written, an object a line")
 	file := flag.String("plot", "", "draw returns over time into this `FILE`, as SVG")
 	tlaunch.Main(rl, &cfg, tlaunch.OnRecord((&plot{file: file}).record))
 }

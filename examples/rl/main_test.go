@@ -83,6 +83,7 @@ func TestResume(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		`-task "chess": it is cartpole or acrobot`: func(c *Config) { c.Task = "chess" },
+		`-resume "run": give the whole path`:       func(c *Config) { c.Resume = "run" },
 		"both must be positive":                    func(c *Config) { c.Judged = 0 },
 	} {
 		cfg := short()
