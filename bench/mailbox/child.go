@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/cputime"
 	"github.com/tartrl/tlaunch-go/remote"
 )
 
@@ -104,12 +105,7 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 	if a.Role == receives {
 		before := allocations()
 		var begin memory
-		var used float64
-		if a.Kind == assaulted {
-			if used, err = processorTime(); err != nil {
-				return err
-			}
-		}
+		used := cputime.Used()
 		if measuresMemory(a.Kind) {
 			if begin, err = readMemory(true); err != nil {
 				return err
@@ -124,10 +120,9 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 		}
 		end := outcome{Allocations: allocations() - before}
 		if a.Kind == assaulted {
-			if end.Processor, err = processorTime(); err != nil {
-				return err
+			if end.Processor = (cputime.Used() - used).Seconds(); end.Processor <= 0 {
+				return errors.New("this system does not say what processor time a process has used")
 			}
-			end.Processor -= used
 		}
 		if measuresMemory(a.Kind) {
 			if end.Memory, err = readMemory(false); err != nil {
