@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 
-	"github.com/tartrl/tlaunch-go"
+	tlaunch "github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/examples/internal/plot"
 	"github.com/tartrl/tlaunch-go/internal/chart"
 )
 
@@ -55,16 +55,6 @@ func (c *curves) add(r tlaunch.Record) {
 
 // point adds what a record says of a value to a line.
 func point(s *chart.Series, r tlaunch.Record, name string) {
-	var x, y float64
-	for _, a := range r.Attrs {
-		v, err := strconv.ParseFloat(a.Value, 64)
-		switch {
-		case err != nil:
-		case a.Key == "step":
-			x = v
-		case a.Key == name:
-			y = v
-		}
-	}
-	s.X, s.Y = append(s.X, x), append(s.Y, y)
+	numbers := plot.Numbers(r)
+	s.X, s.Y = append(s.X, numbers["step"]), append(s.Y, numbers[name])
 }

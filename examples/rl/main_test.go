@@ -95,7 +95,7 @@ func TestBadConfig(t *testing.T) {
 
 func TestPlot(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "returns.svg")
-	p := &plot{file: &file}
+	p := &returns{file: &file}
 	p.record(tlaunch.Record{Text: "other"})
 	require.NoFileExists(t, file)
 	for seconds := range 3 {

@@ -3,15 +3,15 @@ package main
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/examples/internal/plot"
 	"github.com/tartrl/tlaunch-go/internal/chart"
 )
 
-// plot draws the returns in the board's lines as they come.
-type plot struct {
+// returns draws the returns in the board's lines as they come.
+type returns struct {
 	file *string // empty: it draws nothing
 
 	mu     sync.Mutex
@@ -20,18 +20,13 @@ type plot struct {
 }
 
 // record takes what a node has logged.
-func (p *plot) record(r tlaunch.Record) {
+func (p *returns) record(r tlaunch.Record) {
 	if *p.file == "" || r.Text != "progress" {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	numbers := map[string]float64{}
-	for _, a := range r.Attrs {
-		if v, err := strconv.ParseFloat(a.Value, 64); err == nil {
-			numbers[a.Key] = v
-		}
-	}
+	numbers := plot.Numbers(r)
 	for i, group := range []string{"actors", "greedy"} {
 		if len(p.series) <= i {
 			p.series = append(p.series, chart.Series{Name: []string{"actors, exploring", "newest weights"}[i]})

@@ -1,4 +1,4 @@
-// Package plot draws the shapes of examples.
+// Package plot draws the shapes of examples, and reads what their pictures are made of.
 package plot
 
 import (
