@@ -90,7 +90,7 @@ func (n *Inference) Serve(ctx context.Context, model Model, weights Source) erro
 	for after := uint64(0); ; {
 		w, err := weights.Next(ctx, after)
 		if errors.Is(err, collective.ErrEnded) {
-			return nil
+			return ctx.Err() // with which a reader ends, too
 		}
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package learning
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -135,4 +136,18 @@ func TestInferenceFails(t *testing.T) {
 	_, err := n.Evaluate(ctx, [][]float32{{1}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, n.Serve(ctx, &scale{}, newShelf()), context.Canceled)
+}
+
+// ended is a source that says so when its context is over, as a reader does.
+type ended struct{}
+
+func (ended) Next(ctx context.Context, _ uint64) (*collective.Version, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("%w: %w", collective.ErrEnded, ctx.Err())
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, new(Inference).Serve(ctx, &scale{}, ended{}), context.Canceled)
 }

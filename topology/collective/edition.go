@@ -22,6 +22,10 @@ const (
 	publishedChunk = 128 << 10
 	// tensorsApart is a multiple of what tensors begin at in a version's memory, so that their numbers can be used where they are.
 	tensorsApart = 8
+	// mostVersions bounds their numbers: whoever is told of a higher one would count on from there, and come to an end.
+	mostVersions = 1 << 53
+	// mostChunks bounds what a manifest of few bytes can have its reader make: of the largest version they are half as many.
+	mostChunks = 1 << 20
 	// mostTensors bounds the names that a manifest may have.
 	mostTensors = 1 << 20
 )
@@ -170,7 +174,7 @@ func readEdition(encoded []byte) (*edition, error) {
 		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
 	e := &edition{instance: m.Instance, number: m.Number, tensors: m.Tensors, chunk: m.Chunk, encoded: encoded}
-	if m.Chunk < 8 || m.Chunk > windowBytes || m.Number == 0 || len(m.Tensors) > mostTensors {
+	if m.Chunk < 8 || m.Chunk > windowBytes || m.Number == 0 || m.Number > mostVersions || len(m.Tensors) > mostTensors {
 		return nil, fmt.Errorf("%w: version %d of %d tensors, in chunks of %d bytes", errManifest, m.Number, len(m.Tensors), m.Chunk)
 	}
 	for i, t := range m.Tensors {
@@ -180,6 +184,9 @@ func readEdition(encoded []byte) (*edition, error) {
 	}
 	if err := e.lay(); err != nil {
 		return nil, err
+	}
+	if e.count() > mostChunks {
+		return nil, fmt.Errorf("%w: %d chunks of %d bytes", errManifest, e.count(), e.chunk)
 	}
 	left := uint64(e.count())
 	for _, r := range m.Runs {

@@ -61,7 +61,7 @@ type DisagreeError struct {
 }
 
 func (e *DisagreeError) Error() string {
-	return fmt.Sprintf("%v: %s is at a %s, and %s at a %s", ErrDisagree, e.One, e.OneDoes, e.Other, e.OtherDoes)
+	return fmt.Sprintf("%v: %s does %s; %s does %s", ErrDisagree, e.One, e.OneDoes, e.Other, e.OtherDoes)
 }
 
 // Unwrap makes it an [ErrDisagree].

@@ -3,6 +3,8 @@ package collective
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -118,6 +120,9 @@ func (c *inquiry) settle(ctx context.Context, b *branch, stopped bool) []*branch
 	answer, err := b.future.Wait(ctx)
 	b.over = true
 	switch {
+	case err == nil && !c.m.plan.sensible(answer):
+		c.silent(b.rank, fmt.Errorf("%w: an answer", errMessage))
+		return nil
 	case err == nil:
 		b.values = answer.Value
 		c.answer.Count += answer.Count
@@ -149,6 +154,13 @@ func (c *inquiry) values(branches []*branch) (all [][]byte) {
 		all = append(all, c.values(b.below)...)
 	}
 	return all
+}
+
+// sensible tells whether an answer can be one of members of this group.
+func (p *plan) sensible(a Answer) bool {
+	n := p.shape.Len()
+	return a.Count >= 0 && a.Count < n && len(a.Value) <= a.Count && len(a.Silent) < n &&
+		!slices.ContainsFunc(a.Silent, func(s Silent) bool { return s.Rank < 0 || s.Rank >= n })
 }
 
 // silent notes that a member has not answered.

@@ -80,6 +80,7 @@ type Attached struct {
 	Here    bool   // it may read from this member
 	Fresh   bool   // from now on; it did not before
 	Ended   bool   // the publisher has closed
+	Leaves  bool   // this one leaves, and does not know that the publisher has closed: until it does, or is gone, it may yet have the last version
 	Instead int    // the member to go to, plus 1; 0: to this one
 	Sent    uint64 // letters, in the session
 	Number  uint64 // the newest version that this member has offered, or will next

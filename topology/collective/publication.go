@@ -155,8 +155,9 @@ func (p *publication) drain(ctx context.Context) error {
 	}
 }
 
-// dismiss tells those that read from this member to turn to others, and waits for a while until they have.
-func (p *publication) dismiss(ctx context.Context) {
+// dismiss tells those that read from this member to turn to others, and waits for a while until they have. It reports whether the publisher has closed
+// before: then they may find nobody else, and come again.
+func (p *publication) dismiss(ctx context.Context) (ended bool) {
 	p.mu.Lock()
 	p.closing = true
 	var all []*served
@@ -172,13 +173,19 @@ func (p *publication) dismiss(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, dismissPatience)
 	defer cancel()
 	_ = p.until(ctx, func() bool {
-		for _, s := range all {
-			if !s.gone && !p.over {
-				return false
-			}
-		}
-		return true
+		stays := !p.over && slices.ContainsFunc(all, func(s *served) bool { return !s.gone })
+		ended = stays && p.ended
+		return ended || !stays
 	})
+	return ended
+}
+
+// reopen has those come again that were told to turn to others.
+func (p *publication) reopen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closing = false
+	p.orphans = time.Now().Add(orphanPatience)
 }
 
 func (p *publication) statsNow() PublishStats {
@@ -256,7 +263,7 @@ func (m *Member) CollectiveAttach(ctx context.Context, a Attach) (Attached, erro
 		return Attached{}, fmt.Errorf("%w: %s has not joined one, or its group was not sealed", ErrGroup, actor.Self(ctx))
 	}
 	n := m.plan.shape.Len()
-	if a.Root < 0 || a.Root >= n || a.From < 0 || a.From >= n || a.From == m.rank || a.Session == 0 || len(a.Avoid) > n {
+	if a.Root < 0 || a.Root >= n || a.From < 0 || a.From >= n || a.From == m.rank || a.Session == 0 || len(a.Avoid) > n || a.Seen > mostVersions {
 		return Attached{}, fmt.Errorf("%w: member %d of %d comes for what %d publishes", errMessage, a.From, n, a.Root)
 	}
 	p, over := m.plan.publication(publicationKey{m.rank, a.Root, a.Name})
@@ -278,7 +285,7 @@ func (p *publication) attach(a Attach) Attached {
 	case s != nil:
 		s.heard = time.Now()
 	case p.closing || !p.lineage.before(p.m.rank, a.From):
-		return Attached{Ended: p.ended}
+		return Attached{Ended: p.ended, Leaves: p.closing && !p.ended && p.instance == 0}
 	default:
 		var readers []int
 		for session, other := range p.served {

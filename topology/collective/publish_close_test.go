@@ -135,3 +135,42 @@ func TestPublishWhileClosing(t *testing.T) {
 		require.Equal(t, last, got)
 	}
 }
+
+// A reader that leaves as the publisher closes, having the last version, costs nobody below it that version: whichever of the two is first.
+func TestPublishLeaveAtTheEnd(t *testing.T) {
+	for step := range 24 {
+		synctest.Test(t, func(t *testing.T) {
+			g := newTeam(t, actor.Config{}, topology.Chain(), 4, 4)
+			g.delay(uint64(step))
+			var there sync.WaitGroup
+			there.Add(3)
+			g.do(func(ctx context.Context, w *worker) error {
+				if w.Rank() == 0 {
+					p, err := collective.NewPublisher(ctx, w, "weights")
+					require.NoError(t, err)
+					_, err = p.Publish(weights(1, 1000))
+					require.NoError(t, err)
+					there.Wait()
+					_, err = p.Publish(weights(2, 4<<20))
+					require.NoError(t, err)
+					return p.Close(ctx)
+				}
+				r, err := collective.NewReader(ctx, w, 0, "weights")
+				require.NoError(t, err)
+				_, err = r.Latest(ctx)
+				require.NoError(t, err)
+				there.Done()
+				if w.Rank() == 1 {
+					_, err = r.Next(ctx, 1)
+					require.NoError(t, err)
+					time.Sleep(time.Duration(step) * time.Millisecond)
+					return r.Close(ctx)
+				}
+				defer w.holdOn(ctx, 20*time.Millisecond)()
+				_, last, err := readAll(ctx, r)
+				require.Equal(t, uint64(2), last)
+				return errors.Join(err, r.Close(ctx))
+			})
+		})
+	}
+}

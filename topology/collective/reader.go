@@ -62,14 +62,17 @@ func (r *Reader) Stats() PublishStats { return r.p.statsNow() }
 // have the last version too, and returns ctx's error when that ends before. Versions stay valid.
 func (r *Reader) Close(ctx context.Context) error {
 	p := r.p
+	defer p.end()
 	p.mu.Lock()
 	ended := p.ended
 	p.mu.Unlock()
-	var err error
-	if ended {
-		err = p.drain(ctx)
+	if !ended {
+		if !p.dismiss(ctx) {
+			return nil
+		}
+		p.reopen()
 	}
+	err := p.drain(ctx)
 	p.dismiss(ctx)
-	p.end()
 	return err
 }

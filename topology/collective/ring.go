@@ -30,7 +30,7 @@ func (p *pass) part(step int) chunks {
 
 func (p *pass) run() error {
 	if len(p.order) == 1 {
-		if p.combines > 0 || p.by != nil {
+		if p.by != nil {
 			p.finish(0)
 		}
 		return nil

@@ -8,14 +8,19 @@ const tallyWidth = 4096
 // What is further behind than it is wide counts as come.
 type tally struct {
 	instance uint64 // of the other
+	former   uint64 // the one before: what still comes of it, by another way, is of a member that is gone
 	newest   uint64
 	seen     [tallyWidth / 64]uint64 // by number modulo width
 }
 
 // first notes a message, and reports whether it had not come before.
 func (t *tally) first(instance, number uint64) bool {
-	if instance != t.instance {
-		*t = tally{instance: instance}
+	switch instance {
+	case t.instance:
+	case t.former:
+		return false
+	default:
+		*t = tally{instance: instance, former: t.instance}
 	}
 	if number+tallyWidth <= t.newest {
 		return false

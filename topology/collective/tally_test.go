@@ -26,6 +26,8 @@ func TestTally(t *testing.T) {
 	}
 	require.True(t, tl.first(2, 5), "a member that was started again counts anew")
 	require.False(t, tl.first(2, 5))
+	require.False(t, tl.first(1, newest+1), "of the one before")
+	require.False(t, tl.first(2, 5))
 	require.True(t, tl.first(2, math.MaxUint64/2))
 	require.False(t, tl.first(2, 6))
 }

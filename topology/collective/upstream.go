@@ -69,6 +69,9 @@ func (p *publication) fromAboveLocked(l letter, payload []byte) error {
 	case letterEnd:
 		p.endedLocked()
 	case letterMove:
+		if l.index >= p.m.plan.shape.Len() {
+			return fmt.Errorf("%w: member %d of %d", errMessage, l.index, p.m.plan.shape.Len())
+		}
 		up.move = l.index
 	case letterGone:
 		up.gone = true
@@ -150,7 +153,8 @@ func (p *publication) find(to lead, near time.Time) bool {
 
 func (p *publication) tryAll(to lead, near bool) bool {
 	var avoid []int
-	ended := false // says the publisher, or somebody who leaves when it has: then others may have its last version yet
+	ended := false  // says the publisher, or somebody who leaves when it has: then others may have its last version yet
+	leaves := false // somebody who has not heard that
 	if to.lost >= 0 {
 		avoid = append(avoid, to.lost)
 	}
@@ -178,10 +182,10 @@ func (p *publication) tryAll(to lead, near bool) bool {
 			candidates = slices.Insert(candidates, 0, instead, rank)
 		default: // others may still think that it is
 			avoid = append(avoid, rank)
-			ended = ended || answer.Ended
+			ended, leaves = ended || answer.Ended, leaves || answer.Leaves
 		}
 	}
-	if ended && !near {
+	if ended && !leaves && !near {
 		p.mu.Lock()
 		p.endedLocked()
 		p.mu.Unlock()
