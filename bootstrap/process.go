@@ -297,12 +297,17 @@ func (p *Process) follow(orders talk.AgentOrders, talking *sync.WaitGroup) (talk
 		return talk.ExitReport{}, err
 	}
 	talking.Go(func() { p.ping(control) })
-	talking.Go(func() { p.listen(control) })
+	listened := make(chan struct{})
 	talking.Go(func() {
-		// Between the end of the session and that of its connection, which the host has a part in, a stream's Read does not block but spins.
-		<-p.stop
-		_ = control.SetReadDeadline(time.Now())
+		defer close(listened)
+		p.listen(control)
 	})
+	// Between the end of the session and that of its connection, which the host has a part in, a stream's Read does not block but spins. So nobody may
+	// read any more when the session is closed: many that spin also keep whoever could end it from their processors.
+	defer func() {
+		_ = control.SetReadDeadline(time.Now())
+		<-listened
+	}()
 	return p.readRecords(records)
 }
 
