@@ -23,6 +23,7 @@ type inboundKey struct {
 // inbound is a call that this process handles for another.
 type inbound struct {
 	sys     *System
+	node    *Node
 	account *account // nil: it was refused
 	key     inboundKey
 	sender  *protoactor.PID
@@ -51,16 +52,16 @@ func (in *inbound) reply(m *method, result any, err error) {
 		r.Result, r.Error = nil, e.toWire()
 	}
 	s := in.sys
-	if in.account != nil {
+	if in.account != nil { // before its caller may have heard
 		in.account.answered(s.window, in.size)
 		s.mu.Lock()
 		delete(s.inbound, in.key)
 		s.mu.Unlock()
 	}
-	in.free()
-	if in.route == nil || !s.postReply(in.route, r) {
+	if in.route == nil || !in.post(r) {
 		s.answerTo(in.sender, r)
 	}
+	in.free()
 }
 
 // nodeProcess is a node in Proto.Actor's registry: whichever has the name.
@@ -94,7 +95,7 @@ func (p *nodeProcess) call(m *wire.Call, sender *protoactor.PID) {
 	err := account.admit(s.window, size)
 	if m.Id != 0 {
 		in := s.receive(&inbound{
-			sys: s, account: account, key: inboundKey{sender.Address, m.Id}, sender: sender, size: size,
+			sys: s, node: n, account: account, key: inboundKey{sender.Address, m.Id}, sender: sender, size: size,
 		}, time.Duration(m.Timeout), err)
 		if in == nil {
 			return
@@ -298,11 +299,4 @@ func (s *System) credited(node, from string, back budget) {
 	if w != nil {
 		w.credit(back)
 	}
-}
-
-func (s *System) giveCredit(k windowKey, back budget) {
-	if r := s.routeTo(k.address); r != nil && s.postCredit(r, k.node, back) {
-		return
-	}
-	s.control(k.address, &wire.Credit{Node: k.node, Messages: uint32(back.messages), Bytes: uint64(back.bytes)})
 }

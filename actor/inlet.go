@@ -156,7 +156,7 @@ func (in *inlet) call(target *Name, l *label, trace, head, body []byte, room *[]
 	}
 	refused := a.admit(in.sys.window, len(body))
 	c := in.sys.receive(&inbound{
-		sys: in.sys, account: a, key: inboundKey{in.sender.Address, id}, sender: in.sender, size: len(body), route: in.route,
+		sys: in.sys, node: n, account: a, key: inboundKey{in.sender.Address, id}, sender: in.sender, size: len(body), route: in.route,
 	}, timeout, refused)
 	if c == nil {
 		return nil

@@ -24,6 +24,8 @@ type network struct {
 	lanes map[[2]string]chan parcel
 	group sync.WaitGroup
 	down  map[[2]string]bool
+	jam   chan struct{} // not nil: there is no room for urgent parcels until it is closed
+	sent  int           // urgent parcels
 }
 
 type parcel struct {
@@ -51,6 +53,26 @@ func (n *network) cut(a, b string, down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.down[[2]string{a, b}], n.down[[2]string{b, a}] = down, down
+}
+
+// jams makes links without room for urgent parcels, until the function that it returns is called.
+func (n *network) jams() (end func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.jam = make(chan struct{})
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		close(n.jam)
+		n.jam = nil
+	}
+}
+
+// urgent is how many urgent parcels have been sent.
+func (n *network) urgent() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sent
 }
 
 type port struct {
@@ -84,7 +106,10 @@ type route struct {
 	to string
 }
 
-func (r route) Post(_ context.Context, p actor.Parcel) error { return r.PostNow(p) }
+func (r route) Post(_ context.Context, p actor.Parcel) error {
+	p.Head, p.Body = slices.Clone(p.Head), slices.Clone(p.Body)
+	return r.give(r.to, parcel{p: &p})
+}
 
 func (r route) Stamp(target, label string) actor.Stamp { return stamp{r, target, label} }
 
@@ -97,9 +122,31 @@ func (s stamp) Post(ctx context.Context, body []byte) error {
 	return s.route.Post(ctx, actor.Parcel{Target: s.target, Label: s.label, Body: body})
 }
 
+func (r route) PostUrgent(ctx context.Context, p actor.Parcel) error {
+	r.net.mu.Lock()
+	jam := r.net.jam
+	r.net.mu.Unlock()
+	if jam != nil {
+		select {
+		case <-jam:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return r.PostNow(p)
+}
+
 func (r route) PostNow(p actor.Parcel) error {
-	p.Head, p.Body = slices.Clone(p.Head), slices.Clone(p.Body)
-	return r.give(r.to, parcel{p: &p})
+	r.net.mu.Lock()
+	full := r.net.jam != nil
+	if !full {
+		r.net.sent++
+	}
+	r.net.mu.Unlock()
+	if full {
+		return actor.ErrOverloaded
+	}
+	return r.Post(context.Background(), p)
 }
 
 func (p port) give(to string, c parcel) error {

@@ -37,6 +37,9 @@ type Route interface {
 	Post(ctx context.Context, p Parcel) error
 	// PostNow is [Transport.SendNow] for a parcel, with the errors of Post.
 	PostNow(p Parcel) error
+	// PostUrgent is PostNow for who waits for room, under ctx: what is sent so passes all that Post sends. Where PostNow has failed for want of
+	// room, its error wraps [ErrOverloaded].
+	PostUrgent(ctx context.Context, p Parcel) error
 	// Stamp prepares for many parcels with this target and label, and without head.
 	Stamp(target, label string) Stamp
 }

@@ -1,14 +1,6 @@
 package actor
 
-import (
-	"encoding/binary"
-	"errors"
-
-	protoactor "github.com/asynkron/protoactor-go/actor"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/tartrl/tlaunch-go/actor/internal/wire"
-)
+import protoactor "github.com/asynkron/protoactor-go/actor"
 
 // A way is all that is needed to send to a node of another process.
 type way struct {
@@ -55,34 +47,4 @@ func (s *System) routeTo(address string) Route {
 		s.routes[address] = r
 	}
 	return r
-}
-
-// postReply answers a call that came as a parcel, and reports whether that needs no message.
-func (s *System) postReply(r Route, reply *wire.Reply) bool {
-	p := Parcel{Target: SystemID, Label: string(labelResult), Head: binary.AppendUvarint(nil, reply.Id), Body: reply.Result}
-	if reply.Error != nil {
-		body, err := proto.Marshal(reply.Error)
-		if err != nil {
-			return false
-		}
-		p.Label, p.Body = string(labelError), body
-	}
-	err := r.PostNow(p)
-	switch {
-	case errors.Is(err, ErrNoParcels):
-		return false
-	case reply.Error == nil && refusesResult(err):
-		return s.postReply(r, s.refusal(reply.Id, err))
-	case err != nil:
-		s.logger.Debug("answer lost", "call", reply.Id, "error", err)
-	}
-	return true
-}
-
-// postCredit gives window back, and reports whether that needs no message.
-func (s *System) postCredit(r Route, node string, back budget) bool {
-	head := binary.AppendUvarint(make([]byte, 0, 2*binary.MaxVarintLen64), uint64(back.messages))
-	head = binary.AppendUvarint(head, uint64(back.bytes))
-	err := r.PostNow(Parcel{Target: SystemID, Label: string(labelCredit), Head: head, Body: []byte(node)})
-	return !errors.Is(err, ErrNoParcels)
 }

@@ -215,6 +215,14 @@ func (a *account) answered(limit budget, bytes int) {
 	a.held.bytes -= booked(limit, bytes)
 }
 
+// waits books a call in again whose answer has no room yet: its sender's window has no room for another meanwhile.
+func (a *account) waits(limit budget, bytes int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held.messages++
+	a.held.bytes += booked(limit, bytes)
+}
+
 // creditShare is the part of a window that is given back at a time. Where a worker owes one and its account another, a quarter of the window
 // has not come back yet: as much as a sender does without, see holds.
 const creditShare = 8

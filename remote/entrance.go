@@ -16,15 +16,17 @@ type entrance struct {
 
 	mu      sync.Mutex
 	some    sync.Cond    // there is something to take, or the queue has ended
-	lines   [2][]*waiter // for room, each first come first served
+	lines   [4][]*waiter // for room, each first come first served
 	closing error        // not nil: nothing more is put; what is left is taken
 	err     error        // not nil: the queue has ended; nothing is taken any more
 }
 
-// The lines of an entrance. What is small does not wait behind what is large, which has less room.
+// The lines of an entrance. What is small does not wait behind what is large, which has less room; nor urgent messages behind data.
 const (
 	shortLine = iota
 	longLine
+	urgentShortLine
+	urgentLongLine
 )
 
 type waiter struct {
@@ -68,6 +70,11 @@ func (e *entrance) wait(ctx context.Context, line int, it *item, admitLocked fun
 		return <-w.done // decided before we could leave
 	}
 	return context.Cause(ctx)
+}
+
+// awaitedLocked reports whether somebody waits for room.
+func (e *entrance) awaitedLocked() bool {
+	return len(e.lines[shortLine])+len(e.lines[longLine])+len(e.lines[urgentShortLine])+len(e.lines[urgentLongLine]) > 0
 }
 
 // callLocked lets in whoever is first in a line, again and again, while there is room. push queues an item.

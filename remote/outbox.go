@@ -76,7 +76,7 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 		o.mu.Unlock()
 		return err
 	}
-	line := lineOf(it)
+	line := lineOf(dataLane, it)
 	if len(o.lines[line]) == 0 && o.lanes[dataLane].hasRoom(it.size, isLarge(it), o.limit) {
 		o.pushLocked(dataLane, it)
 		o.mu.Unlock()
@@ -85,7 +85,26 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 	return o.wait(ctx, line, it, o.admitLocked)
 }
 
-// putNow queues into a lane without ever waiting.
+// putUrgent queues an urgent message, waiting for room as put does.
+func (o *outbox) putUrgent(ctx context.Context, it *item) error {
+	if err := o.fits(it); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	if err := o.endLocked(); err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	line := lineOf(urgentLane, it)
+	if len(o.lines[line]) == 0 && o.hasRoomLocked(urgentLane, it) {
+		o.pushLocked(urgentLane, it)
+		o.mu.Unlock()
+		return nil
+	}
+	return o.wait(ctx, line, it, o.admitLocked)
+}
+
+// putNow queues into a lane without ever waiting. Of urgent messages, only control passes those that wait for room.
 func (o *outbox) putNow(which int, it *item) error {
 	if err := o.fits(it); err != nil {
 		return err
@@ -95,15 +114,21 @@ func (o *outbox) putNow(which int, it *item) error {
 	if err := o.endLocked(); err != nil {
 		return err
 	}
-	limit := o.urgent
-	if which == urgentLane && it.size > controlBytes {
-		limit -= limit / sharesOfSmall
-	}
-	if !o.lanes[which].hasRoom(it.size, isLarge(it), limit) {
+	behind := which == urgentLane && it.size > controlBytes && len(o.lines[lineOf(urgentLane, it)]) > 0
+	if behind || !o.hasRoomLocked(which, it) {
 		return ErrFull
 	}
 	o.pushLocked(which, it)
 	return nil
+}
+
+// hasRoomLocked reports whether there is room for an urgent message, or for data of one who cannot wait.
+func (o *outbox) hasRoomLocked(which int, it *item) bool {
+	limit := o.urgent
+	if which == urgentLane && it.size > controlBytes {
+		limit -= limit / sharesOfSmall
+	}
+	return o.lanes[which].hasRoom(it.size, isLarge(it), limit)
 }
 
 // fits refuses what the peer would not take.
@@ -178,8 +203,8 @@ func (o *outbox) depth() (messages, bytes int) {
 // that has used it all up.
 const sharesOfSmall = 8
 
-// controlBytes is the size of an urgent message up to which it may use all of the bound: credit, cancellations, errors. Answers leave them
-// a share, as nobody says again what they say.
+// controlBytes is the size of an urgent message up to which it may use all of the bound: credit, cancellations, errors. Answers, which wait
+// for room, leave them a share.
 const controlBytes = 4 << 10
 
 // hasRoom reports whether a message of a size may be added to a lane of this bound. One that is larger than the bound may where it is the only large
@@ -195,11 +220,15 @@ func (l *outlane) hasRoom(size int, large bool, limit int) bool {
 // isLarge reports whether a message goes in chunks.
 func isLarge(it *item) bool { return len(it.data) > wholeBytes }
 
-func lineOf(it *item) int {
-	if isLarge(it) {
-		return longLine
+func lineOf(lane int, it *item) int {
+	line := shortLine
+	if lane == urgentLane {
+		line = urgentShortLine
 	}
-	return shortLine
+	if isLarge(it) {
+		line++
+	}
+	return line
 }
 
 func (o *outbox) pushLocked(which int, it *item) {
@@ -218,8 +247,11 @@ func (o *outbox) pushLocked(which int, it *item) {
 // admitLocked queues the items of those who wait, as far as there is room now.
 func (o *outbox) admitLocked() {
 	l := &o.lanes[dataLane]
-	for line := range o.lines {
+	for _, line := range []int{shortLine, longLine} {
 		o.callLocked(line, func(it *item) bool { return l.hasRoom(it.size, isLarge(it), o.limit) }, func(it *item) { o.pushLocked(dataLane, it) })
+	}
+	for _, line := range []int{urgentShortLine, urgentLongLine} {
+		o.callLocked(line, func(it *item) bool { return o.hasRoomLocked(urgentLane, it) }, func(it *item) { o.pushLocked(urgentLane, it) })
 	}
 }
 

@@ -57,6 +57,25 @@ func (r *route) Post(ctx context.Context, parcel actor.Parcel) error {
 		l.fit(&it)
 		return r.e.queued(ctx, r.address, l.out.put(ctx, &it))
 	}
+	return r.post(ctx, &parcel, (*outbox).put)
+}
+
+// PostUrgent waits for a link where there is none, and for room in the lane of urgent messages. A message for which there was none in time is
+// counted.
+func (r *route) PostUrgent(ctx context.Context, parcel actor.Parcel) error {
+	if r.address == r.e.cfg.Address {
+		return actor.ErrNoParcels
+	}
+	err := r.post(ctx, &parcel, (*outbox).putUrgent)
+	if err != nil && ctx.Err() != nil {
+		p := r.hold()
+		defer p.release()
+		r.e.dropped(p, QueueFull, 1)
+	}
+	return err
+}
+
+func (r *route) post(ctx context.Context, parcel *actor.Parcel, put func(*outbox, context.Context, *item) error) error {
 	p := r.hold()
 	defer p.release()
 	l, err := p.acquire(ctx)
@@ -66,9 +85,9 @@ func (r *route) Post(ctx context.Context, parcel actor.Parcel) error {
 	if err != nil {
 		return err
 	}
-	it := newParcel(&parcel)
+	it := newParcel(parcel)
 	l.fit(&it)
-	return r.e.queued(ctx, r.address, l.out.put(ctx, &it))
+	return r.e.queued(ctx, r.address, put(l.out, ctx, &it))
 }
 
 // fit takes off a parcel what the peer would not understand.
@@ -79,7 +98,8 @@ func (l *link) fit(it *item) {
 	}
 }
 
-// PostNow, like [Endpoint.SendNow], keeps the parcel for the link that is being made where there is none.
+// PostNow, like [Endpoint.SendNow], keeps the parcel for the link that is being made where there is none. One without room is not counted:
+// whoever sends it may wait.
 func (r *route) PostNow(parcel actor.Parcel) error {
 	if r.address == r.e.cfg.Address {
 		return actor.ErrNoParcels
@@ -88,9 +108,6 @@ func (r *route) PostNow(parcel actor.Parcel) error {
 	defer p.release()
 	it := newParcel(&parcel)
 	err := p.postNow(urgentLane, it)
-	if errors.Is(err, ErrFull) {
-		r.e.dropped(p, QueueFull, 1)
-	}
 	switch {
 	case errors.Is(err, errAlias):
 		return actor.ErrNoParcels

@@ -106,7 +106,7 @@ func (o *outbox) settleLocked() {
 			pool.Put(e.room)
 		}
 	}
-	if o.err == nil && len(o.lines[shortLine])+len(o.lines[longLine]) > 0 {
+	if o.err == nil && o.awaitedLocked() {
 		o.admitLocked()
 	}
 }
