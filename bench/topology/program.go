@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,8 +104,9 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 	in := make([]float32, op.elements(o.Size/4, members))
 	out := make([]float32, op.results(o.Size/4, members))
 	opts := []collective.Option{collective.Using(algorithms[o.Algorithm]), collective.Chunk(m.cfg.Chunk)}
+	explained := opts
 	if m.Rank() == 0 {
-		opts = append(opts, collective.Explain(func(f collective.Forecast) {
+		explained = append(slices.Clone(opts), collective.Explain(func(f collective.Forecast) {
 			o.Expected, o.Forecast = f.Chosen.Time.Seconds(), f.String()
 			if algorithms[o.Algorithm] == collective.Auto {
 				o.Taken = fmt.Sprintf("%s, %s", strings.ToLower(f.Chosen.Algorithm.String()), sizeText(f.Chosen.Chunk))
@@ -119,13 +121,17 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 		if err := collective.Barrier(ctx, m); err != nil {
 			return err
 		}
-		before, used, began := figures.ProcessorsNow(), cputime.Used(), time.Now()
-		result, err := op.do(ctx, m, in, out, opts)
+		before, used, began := busyNow(o), cputime.Used(), time.Now()
+		given := opts
+		if round == 0 { // reckoning takes a time that does not count
+			given = explained
+		}
+		result, err := op.do(ctx, m, in, out, given)
 		if err != nil {
 			return err
 		}
 		mine := share{took: time.Since(began), used: cputime.Used() - used}
-		after := figures.ProcessorsNow()
+		after := busyNow(o)
 		mine.busy, mine.all = after.Busy-before.Busy, after.All-before.All
 		mine.wrong = op.wrong(check{round: round, rank: m.Rank(), members: members}, result)
 		all := make([]int64, shareLen*members)
@@ -140,6 +146,15 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 		o.Busy = max(o.Busy, t.Since(figures.Processors{}))
 	}
 	return nil
+}
+
+// busyNow reads how busy the processors are. For what takes milliseconds it does not: they are counted in hundredths of a second, and reading costs as much
+// as a barrier.
+func busyNow(o *outcome) figures.Processors {
+	if o.Size < 1<<20 || o.Operation == "barrier" {
+		return figures.Processors{}
+	}
+	return figures.ProcessorsNow()
 }
 
 // A share is what one member has found in one round.

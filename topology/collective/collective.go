@@ -247,7 +247,7 @@ func AllToAll[E Element](ctx context.Context, n Node, out, in []E, opts ...Optio
 // Barrier returns when all members have called it.
 func Barrier(ctx context.Context, n Node, opts ...Option) error {
 	return operate(ctx, n, request{kind: opBarrier, root: -1, opts: opts}, func(o *op, algo Algorithm, trees []tree) error {
-		if algo == Doubling || algo == Ring || algo == Direct {
+		if algo == Doubling || algo == Ring {
 			return o.barrier()
 		}
 		return o.treeBarrier(&trees[0])

@@ -1,7 +1,6 @@
 package collective
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -162,13 +161,36 @@ func (o *op) barrier() error {
 	return nil
 }
 
-// treeBarrier waits for all below, then for the one above.
+// treeBarrier waits for all below, tells the one above, and passes on its word that all are there: two messages for each member but the root, where
+// barrier takes as many as there are steps. No goroutine of its own waits for anybody, and nobody says that he has heard.
 func (o *op) treeBarrier(t *tree) error {
-	one := make([]byte, 8)
-	if err := o.reduce([]tree{*t}, one, &reducer{combine: func(to, a, b []byte) {
-		binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(a)+binary.LittleEndian.Uint64(b))
-	}, finish: func([]byte, int) {}}); err != nil {
-		return err
+	up, below := t.parent[o.m.rank], t.children[o.m.rank]
+	for _, child := range below {
+		if err := o.hearWord(child, streamUp); err != nil {
+			return err
+		}
 	}
-	return o.broadcast([]tree{*t}, one)
+	if up >= 0 {
+		if err := o.send(up, stream(streamUp, 0), 0, 0, nil); err != nil {
+			return err
+		}
+		if err := o.hearWord(up, streamDown); err != nil {
+			return err
+		}
+	}
+	for _, child := range below {
+		if err := o.send(child, stream(streamDown, 0), 0, 0, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hearWord waits for a message that says nothing but that it has come.
+func (o *op) hearWord(from, about int) error {
+	p, err := o.receive(from, stream(about, 0))
+	if err == nil {
+		o.m.release(o.ctx, p)
+	}
+	return err
 }

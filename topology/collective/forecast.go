@@ -45,7 +45,7 @@ func waysOf(op opKind, ownTree bool) (all []Algorithm) {
 	case opAllGather, opReduceScatter:
 		all = []Algorithm{Ring, Direct, Doubling, Tree}
 	case opBarrier:
-		all = []Algorithm{Doubling, Tree}
+		all = []Algorithm{Doubling, Tree, Direct}
 	}
 	if ownTree {
 		all = append(all, AlongShape)

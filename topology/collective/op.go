@@ -96,8 +96,11 @@ func (m *Member) usable(ctx context.Context) error {
 	case self != m.plan.name(m.rank):
 		return fmt.Errorf("%w: the context is that of %q, and the member is %s: use the one that its Run was given", ErrGroup, self, m.plan.name(m.rank))
 	}
-	// Whatever the others send comes through the node's own mailbox.
 	own := m.ownRef(ctx)
+	if !actor.InMethod(ctx) && !actor.Stopped(ctx) {
+		return nil
+	}
+	// Whatever the others send comes through the node's own mailbox, whose turn this method has.
 	_, err := actor.Call(ctx, own, Port.CollectiveAsk, Probe{From: m.rank, Instance: m.instance})
 	if errors.Is(err, actor.ErrDeadlock) {
 		return fmt.Errorf("%w: nothing could arrive at %s: call it from Run, or add the node with Concurrent(2)", ErrTurn, self)

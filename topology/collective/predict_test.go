@@ -65,8 +65,11 @@ func TestChoices(t *testing.T) {
 		{"from one, processors shared", opScatter, 8, 8 * mib, true, []Algorithm{Direct}},
 		{"to all of all", opAllGather, 8, 8 * mib, false, []Algorithm{Ring, Direct}},
 		{"each to each", opAllToAll, 8, mib, false, []Algorithm{Direct}},
-		{"a word to all", opBarrier, 16, 0, false, []Algorithm{Doubling}},
-		{"a word to all, processors shared", opBarrier, 64, 0, true, []Algorithm{Tree}}, // 126 messages, not 384
+		{"a word to all", opBarrier, 128, 0, false, []Algorithm{Doubling}},
+		{"a word to all, processors shared", opBarrier, 64, 0, true, []Algorithm{Tree, Direct}},           // 126 messages, not 384
+		{"the same, few hosts", opBarrier, 8, 0, true, []Algorithm{Direct}},                               // one is woken for seven
+		{"little data, few hosts, processors shared", opBroadcast, 8, 1 << 10, true, []Algorithm{Direct}}, // by one that is awake
+		{"little data of all, few hosts, processors shared", opGather, 8, 1 << 10, true, []Algorithm{Direct}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			p := netOf(t, c.members, c.members)
@@ -229,11 +232,11 @@ measured: links of 117 MB/s, small messages 0.10 ms; processors take 1.5 ns for 
 
   algorithm       chunk    expected       links  processors       steps
 * Ring          128 KiB     1.647 s     1.004 s     1.590 s    22.58 ms
-  DoubleTree    128 KiB     1.699 s     1.149 s     1.588 s    14.52 ms
+  DoubleTree    128 KiB     1.699 s     1.149 s     1.588 s    14.47 ms
   Chain         128 KiB     1.707 s     1.148 s     1.588 s    23.28 ms
-  Tree          128 KiB     1.983 s     1.722 s     1.588 s    14.52 ms
+  Tree          128 KiB     1.983 s     1.722 s     1.588 s    14.47 ms
   Doubling      128 KiB     2.934 s     1.722 s     2.843 s     4.84 ms
-  Direct        128 KiB     4.050 s     4.017 s     1.588 s    16.94 ms
+  Direct        128 KiB     4.050 s     4.017 s     1.588 s    16.80 ms
 `, f.String())
 	f, err = p.forecast(usual(p.shape), opBarrier, 0, 0, 8, AlongShape)
 	require.NoError(t, err)
