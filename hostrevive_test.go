@@ -44,7 +44,6 @@ func TestHostIsStartedAgain(t *testing.T) {
 	queued := actor.GoDo(within(t), refs[0], (*mortal).Mark, 2)
 	// A node of another host asks as well.
 	asked := actor.GoDo(within(t), refs[1], (*mortal).MarkAt, refs[0])
-	began := time.Now()
 	kill(t, run, 1)
 	for _, f := range []*actor.Future[struct{}]{held, queued} {
 		_, err := f.Wait(within(t))
@@ -55,7 +54,6 @@ func TestHostIsStartedAgain(t *testing.T) {
 		require.ErrorIs(t, err, actor.ErrPeerGone, "it was under way")
 	}
 	require.NoError(t, actor.Do(within(t), refs[0], (*mortal).Mark, 3), "from the launcher")
-	require.Less(t, time.Since(began), 10*time.Second)
 	require.NoError(t, actor.Do(within(t), refs[1], (*mortal).MarkAt, refs[0]), "from another host")
 	marks, err := actor.Call0(within(t), refs[0], (*mortal).Marks)
 	require.NoError(t, err)
@@ -152,16 +150,14 @@ func TestStopWhileAHostIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var w warnings
-			run := launched(t, mortalProgram, mortalConfig{Ends: waiting(), Restarts: &Restarts{Backoff: backoff}, Least: -1}, procs, w.logger())
+			run := launched(t, mortalProgram, mortalConfig{Ends: waiting(), Restarts: &Restarts{Backoff: backoff}, Least: -1}, procs, w.logger(), Notice(time.Hour))
 			m, refs := mortals(t, run)
 			livesOf(t, m, "mortal/0", 1)
 			kill(t, run, 1)
 			require.Eventually(t, func() bool { return strings.Contains(w.String(), "starting it again in ") }, patience, time.Millisecond)
 			waits := make(chan error, 1)
 			go func() { waits <- actor.Do(context.Background(), refs[0], (*mortal).Mark, 1) }()
-			began := time.Now()
-			require.NoError(t, run.Stop(within(t)))
-			require.Less(t, time.Since(began), DefaultNotice)
+			require.NoError(t, run.Stop(within(t)), "it waits for nothing, or its notice would be too long for this")
 			if err := <-waits; backoff > 0 {
 				require.ErrorIs(t, err, actor.ErrStopped)
 			}

@@ -34,26 +34,29 @@ type notes struct{ output.Buffer }
 
 func (n *notes) await(t *testing.T, text string, times int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Count(n.String(), text) >= times }, 30*time.Second, 5*time.Millisecond, "%q in %s", text, n)
+	require.Eventually(t, func() bool { return strings.Count(n.String(), text) >= times }, patience, 5*time.Millisecond, "%q in %s", text, n)
 }
 
 const (
+	// longLease is for links whose end is noticed at once, and brokenLease for one that falls silent: a busy machine has time to log in again.
+	longLease, brokenLease = patience, 10 * time.Second
+
 	lostNote = "is lost; reconnecting"
 	backNote = "is back"
 )
 
 // bridgeable starts a process on host1 of a net with its launcher's notes.
-func bridgeable(t *testing.T, n *hosts.Net, orders string) (*Process, *journal, *notes) {
+func bridgeable(t *testing.T, n *hosts.Net, lease time.Duration, orders string) (*Process, *journal, *notes) {
 	t.Helper()
-	return bridgeableBy(t, n.Config, "host1", orders)
+	return bridgeableBy(t, n.Config, "host1", lease, orders)
 }
 
 // bridgeableBy starts a process on a host that the SSH configuration in a file names.
-func bridgeableBy(t *testing.T, config, host, orders string) (*Process, *journal, *notes) {
+func bridgeableBy(t *testing.T, config, host string, lease time.Duration, orders string) (*Process, *journal, *notes) {
 	t.Helper()
 	said := new(notes)
 	cfg := Config{
-		Run: "far away", SSH: &sshconn.Config{ConfigFile: config},
+		Run: "far away", Lease: lease, SSH: &sshconn.Config{ConfigFile: config},
 		Logger: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	p, j, err := launchRemote(t, cfg, inventory.Host{Name: host, Slots: 1}, orders)
@@ -106,25 +109,26 @@ func requireCounted(t *testing.T, j *journal) int {
 	return count
 }
 
-// The cable is pulled for three seconds while lines flow: all come, and so does the status.
+// The cable is pulled while lines flow, until the link counts as lost: all come, and so does the status.
 func TestCutIsBridged(t *testing.T) {
 	t.Parallel()
 	for name, orders := range map[string]string{"some lines": "ticks 100", "a flood of lines": "ticks 10000"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := hosts.Up(t, 1)
-			p, j, said := bridgeable(t, n, orders)
+			p, j, said := bridgeable(t, n, brokenLease, orders)
 			j.await(t, "tick 30")
 			n.Hosts[0].Cut()
-			time.Sleep(3 * time.Second) // how long the cable is out is what this is about
+			said.await(t, lostNote, 1)
 			n.Hosts[0].Heal()
 			said.await(t, backNote, 1)
+			j.await(t, "tick 300")
 			p.Terminate(time.Minute)
 			require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
-			require.Greater(t, requireCounted(t, j), 300)
+			requireCounted(t, j)
 			require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
 			require.Equal(t, 1, strings.Count(said.String(), backNote), said)
-			requireEmpty(t, n.Hosts[0], 10*time.Second)
+			requireEmpty(t, n.Hosts[0], patience)
 		})
 	}
 }
@@ -133,7 +137,7 @@ func TestCutIsBridged(t *testing.T) {
 func TestSessionKilledIsBridged(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, j, said := bridgeable(t, n, "ticks 10000")
+	p, j, said := bridgeable(t, n, longLease, "ticks 10000")
 	beside, journal, err := tryLaunch(t, Config{Run: "beside"}, "ticks 100")
 	require.NoError(t, err)
 	for i := range 5 {
@@ -148,14 +152,14 @@ func TestSessionKilledIsBridged(t *testing.T) {
 	beside.Terminate(time.Minute)
 	require.Equal(t, 3, await(t, beside).Code)
 	requireCounted(t, journal)
-	requireEmpty(t, n.Hosts[0], 10*time.Second)
+	requireEmpty(t, n.Hosts[0], patience)
 }
 
 // Streams of both sides go on over a new connection.
 func TestStreamsAreBridged(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, _, said := bridgeable(t, n, "echo")
+	p, _, said := bridgeable(t, n, longLease, "echo")
 	conn, err := p.Dial(t.Context())
 	require.NoError(t, err)
 	data := bytes.Repeat([]byte("a lost link is bridged "), 1<<20)
@@ -176,21 +180,21 @@ func TestStreamsAreBridged(t *testing.T) {
 	said.await(t, backNote, 1)
 	p.Terminate(0)
 	require.Equal(t, "SIGKILL", await(t, p).Signal, "%v", p.Exit())
-	requireEmpty(t, n.Hosts[0], 10*time.Second)
+	requireEmpty(t, n.Hosts[0], patience)
 }
 
 // The link is lost for good: sshd is gone. Everything has ended when the lease and its notice are over.
 func TestNotBridged(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, j, said := bridgeable(t, n, "ignore")
+	p, j, said := bridgeable(t, n, DefaultLease, "ignore")
 	j.await(t, "grandchild")
 	n.Hosts[0].StopSSHD()
 	begin := time.Now()
 	killSessions(t, n.Hosts[0])
-	requireEmpty(t, n.Hosts[0], DefaultLease+LeaseNotice+3*time.Second)
+	requireEmpty(t, n.Hosts[0], DefaultLease+LeaseNotice+slack)
 	exit := await(t, p)
-	require.Less(t, time.Since(begin), DefaultLease+LeaseNotice+3*time.Second)
+	require.Less(t, time.Since(begin), DefaultLease+LeaseNotice+slack)
 	require.True(t, exit.Lost)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)
 	require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
@@ -201,25 +205,23 @@ func TestNotBridged(t *testing.T) {
 func TestAgentEndsWhileTheLinkIsLost(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, j, _ := bridgeable(t, n, "wait")
+	p, j, _ := bridgeable(t, n, longLease, "wait")
 	_, agent, dir := j.ids(t)
 	n.Hosts[0].StopSSHD()
 	killSessions(t, n.Hosts[0])
 	kill(t, agent)
 	n.Hosts[0].StartSSHD()
-	begin := time.Now()
 	exit := await(t, p)
-	require.Less(t, time.Since(begin), DefaultLease)
 	require.ErrorIs(t, exit.Err, errAgentGone)
 	require.NoDirExists(t, dir)
-	requireEmpty(t, n.Hosts[0], 10*time.Second)
+	requireEmpty(t, n.Hosts[0], patience)
 }
 
 // Orders to end that are given while the link is lost arrive when it is back; an end is reported then too.
 func TestEndWhileTheLinkIsLost(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, j, said := bridgeable(t, n, "ticks 100")
+	p, j, said := bridgeable(t, n, longLease, "ticks 100")
 	j.await(t, "tick 10")
 	n.Hosts[0].StopSSHD()
 	killSessions(t, n.Hosts[0])
@@ -228,7 +230,7 @@ func TestEndWhileTheLinkIsLost(t *testing.T) {
 	n.Hosts[0].StartSSHD()
 	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
 	requireCounted(t, j)
-	requireEmpty(t, n.Hosts[0], 10*time.Second)
+	requireEmpty(t, n.Hosts[0], patience)
 }
 
 // Who comes to the door without the token, or as somebody else, is turned away, and the process goes on.
@@ -236,7 +238,7 @@ func TestDoorIsForTheLauncherOnly(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
 	h := n.Hosts[0]
-	p, j, said := bridgeable(t, n, "ticks 100")
+	p, j, said := bridgeable(t, n, longLease, "ticks 100")
 	require.NotEmpty(t, p.report.Bridge.Door)
 	program := filepath.Join(filepath.Dir(h.Home), "program") // the one in root's cache is for root only
 	own, err := os.ReadFile(p.report.Bridge.Program)
@@ -276,7 +278,7 @@ func TestCutWhileReconnecting(t *testing.T) {
 	m := newMeter(t, s.Addr)
 	h, cfg := remote(t, s, m)
 	said := new(notes)
-	cfg.Logger = slog.New(slog.NewTextHandler(said, nil))
+	cfg.Logger, cfg.Lease = slog.New(slog.NewTextHandler(said, nil)), longLease
 	p, j, err := launchRemote(t, cfg, h, "ticks 10000")
 	require.NoError(t, err)
 	j.await(t, "tick 1000")
@@ -303,10 +305,10 @@ func TestJumpHostIsBridged(t *testing.T) {
 	require.NoError(t, err)
 	config := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(config, append([]byte("Host host2\n\tProxyJump host1\n"), usual...), 0o600))
-	p, j, said := bridgeableBy(t, config, "host2", "ticks 10000")
+	p, j, said := bridgeableBy(t, config, "host2", brokenLease, "ticks 10000")
 	j.await(t, "tick 3000")
 	n.Hosts[0].Cut()
-	time.Sleep(3 * time.Second) // how long the cable is out is what this is about
+	said.await(t, lostNote, 1)
 	n.Hosts[0].Heal()
 	said.await(t, backNote, 1)
 	killSessions(t, n.Hosts[0])
@@ -314,14 +316,14 @@ func TestJumpHostIsBridged(t *testing.T) {
 	p.Terminate(time.Minute)
 	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
 	require.Greater(t, requireCounted(t, j), 3000)
-	requireEmpty(t, n.Hosts[1], 10*time.Second)
+	requireEmpty(t, n.Hosts[1], patience)
 }
 
 // A host's process that is stopped for a while is silent, and its link is not to blame: it goes on over whichever connection it hears first.
 func TestStoppedAgentGoesOn(t *testing.T) {
 	t.Parallel()
 	n := hosts.Up(t, 1)
-	p, j, said := bridgeable(t, n, "ticks 100")
+	p, j, said := bridgeable(t, n, brokenLease, "ticks 100")
 	j.await(t, "tick 10")
 	pid := 0
 	for _, q := range n.Hosts[0].Processes() { // the agent came first
@@ -333,8 +335,9 @@ func TestStoppedAgentGoesOn(t *testing.T) {
 	said.await(t, lostNote, 1)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 	said.await(t, backNote, 1)
+	j.await(t, "tick 100")
 	p.Terminate(time.Minute)
 	require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
-	require.Greater(t, requireCounted(t, j), 100)
-	requireEmpty(t, n.Hosts[0], 10*time.Second)
+	requireCounted(t, j)
+	requireEmpty(t, n.Hosts[0], patience)
 }

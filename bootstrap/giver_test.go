@@ -24,6 +24,16 @@ func TestGiver(t *testing.T) {
 	go func() { ended <- give(in, out, []string{"program", "mark-"}) }()
 	_, err := fmt.Fprintln(orders, token, "127.0.0.1", 0, 0)
 	require.NoError(t, err)
+	beating := make(chan struct{})
+	go func() { // ends with orders; a giver whose launcher falls silent ends, and a busy machine may take long
+		defer close(beating)
+		every := time.NewTicker(giverSilence / 10)
+		defer every.Stop()
+		for err := error(nil); err == nil; {
+			<-every.C
+			_, err = io.WriteString(orders, ".")
+		}
+	}()
 	lines := bufio.NewReader(said)
 	_, err = lines.ReadString('\n') // ends what a start file has left without end
 	require.NoError(t, err)
@@ -68,6 +78,7 @@ func TestGiver(t *testing.T) {
 	require.NoError(t, err)
 	defer silent.Close()
 	require.NoError(t, orders.Close())
+	<-beating
 	require.NoError(t, <-ended)
 	_, err = net.Dial("tcp", address)
 	require.Error(t, err)

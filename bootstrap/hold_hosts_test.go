@@ -3,14 +3,12 @@
 package bootstrap
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"os"
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +26,7 @@ func launchOn(t *testing.T, n *hosts.Net, cfg Config) (*Process, family) {
 	var f family
 	f.worker, f.agent, f.dir = j.ids(t)
 	f.init = parent(t, f.worker)
-	f.child, f.grandchild = j.number(t, "child"), j.number(t, "grandchild")
+	f.child, f.grandchild = asleep(t, j.number(t, "child")), asleep(t, j.number(t, "grandchild"))
 	return p, f
 }
 
@@ -68,15 +66,13 @@ func TestNothingIsLeftOnHosts(t *testing.T) {
 					require.Equal(t, c.user == "root", uid == "0")
 					require.Equal(t, "0000000000000000", statusField(t, strconv.Itoa(f.worker), "CapAmb:")[0])
 					require.Equal(t, c.user == "root", statusField(t, strconv.Itoa(f.worker), "CapEff:")[0] != "0000000000000000")
-					mark := []byte(talk.MarkVariable + "=far_away/host1/1\x00")
-					require.Eventually(t, func() bool { // it may be about to become sleep
-						environ, err := os.ReadFile("/proc/" + strconv.Itoa(f.grandchild) + "/environ")
-						return err == nil && bytes.Contains(environ, mark)
-					}, 5*time.Second, 5*time.Millisecond)
+					environ, err := os.ReadFile("/proc/" + strconv.Itoa(f.grandchild) + "/environ")
+					require.NoError(t, err)
+					require.Contains(t, string(environ), talk.MarkVariable+"=far_away/host1/1\x00")
 					for _, pid := range pids(f) {
 						_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone with the one before
 					}
-					gone(t, 9*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+					gone(t, patience, f.worker, f.init, f.agent, f.child, f.grandchild)
 					require.True(t, await(t, p).Lost)
 					n.Hosts[0].StartSSHD()
 				})
@@ -108,7 +104,7 @@ func TestCleanOverSSH(t *testing.T) {
 			require.Contains(t, []int{f.child, f.grandchild}, left.PID)
 		}
 	}
-	gone(t, time.Second, f.child, f.grandchild)
+	gone(t, patience, f.child, f.grandchild)
 	require.True(t, alive(beside.worker))
 	require.True(t, alive(beside.child))
 	require.DirExists(t, beside.dir)

@@ -25,8 +25,18 @@ func startFamily(t *testing.T, cfg Config) (*Process, family) {
 	var f family
 	f.worker, f.agent, f.dir = j.ids(t)
 	f.init = parent(t, f.worker)
-	f.child, f.grandchild = j.number(t, "child"), j.number(t, "grandchild")
+	f.child, f.grandchild = asleep(t, j.number(t, "child")), asleep(t, j.number(t, "grandchild"))
 	return p, f
+}
+
+// asleep waits until a process of a family has become sleep, and returns its number: then the shells that were between have ended.
+func asleep(t *testing.T, pid int) int {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+		return err == nil && string(line) == "sleep\x001000\x00"
+	}, patience, time.Millisecond, "process %d has not become sleep", pid)
+	return pid
 }
 
 // eachHold runs a test once in each way to hold a worker that this user has here.
@@ -74,7 +84,7 @@ func TestNothingIsLeftWhenKilled(t *testing.T) {
 					require.Equal(t, c.status, exit.Signal)
 					require.Zero(t, exit.Left)
 				}
-				gone(t, 9*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+				gone(t, patience, f.worker, f.init, f.agent, f.child, f.grandchild)
 				require.NoDirExists(t, f.dir)
 			})
 		})
@@ -87,7 +97,7 @@ func TestNothingIsLeftWhenTheAgentIsStopped(t *testing.T) {
 		p, f := startFamily(t, Config{Lease: time.Second})
 		require.NoError(t, syscall.Kill(f.agent, syscall.SIGSTOP))
 		require.True(t, await(t, p).Lost)
-		gone(t, 9*time.Second, f.worker, f.init, f.child, f.grandchild, f.agent)
+		gone(t, patience, f.worker, f.init, f.child, f.grandchild, f.agent)
 		require.NoDirExists(t, f.dir)
 	})
 }
@@ -99,7 +109,7 @@ func TestNothingIsLeftWhenTheWorkerIsStopped(t *testing.T) {
 		require.NoError(t, syscall.Kill(f.worker, syscall.SIGSTOP))
 		p.Terminate(time.Second)
 		require.Equal(t, "SIGKILL", await(t, p).Signal)
-		gone(t, 5*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+		gone(t, patience, f.worker, f.init, f.agent, f.child, f.grandchild)
 	})
 }
 
@@ -143,7 +153,7 @@ func TestWorkerThatStopsAnswering(t *testing.T) {
 		require.Equal(t, "SIGKILL", exit.Signal)
 		require.True(t, exit.Silent)
 		require.Equal(t, "stopped answering, and was killed", exit.String())
-		gone(t, 5*time.Second, f.worker, f.init, f.agent, f.child, f.grandchild)
+		gone(t, patience, f.worker, f.init, f.agent, f.child, f.grandchild)
 	})
 }
 
@@ -158,7 +168,7 @@ func TestOutputThatAStrangerHolds(t *testing.T) {
 	require.NoError(t, err)
 	p.Terminate(10 * time.Second)
 	require.Equal(t, 3, await(t, p).Code)
-	gone(t, 5*time.Second, agent)
+	gone(t, patience, agent)
 	require.Contains(t, j.texts(Stdout), "from outside")
 	require.True(t, slices.ContainsFunc(j.texts(Stdout), func(s string) bool { return strings.HasPrefix(s, "cause:") }))
 }

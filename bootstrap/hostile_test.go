@@ -58,8 +58,8 @@ func chatter(control io.Writer) {
 }
 
 // start starts a process at the other end of l.
-func start(ctx context.Context, t *testing.T, l *link) (*Process, error) {
-	cfg := Config{Lease: minLease}
+func start(ctx context.Context, t *testing.T, l *link, lease time.Duration) (*Process, error) {
+	cfg := Config{Lease: lease}
 	require.NoError(t, cfg.validate())
 	return newProcess(ctx, &cfg, inventory.Local(1).Hosts[0], l, talk.AgentOrders{Run: "r", Host: "host1", Lease: cfg.Lease, Orders: bytes.Repeat([]byte{1}, 1<<20)})
 }
@@ -104,20 +104,21 @@ func TestHostileAgents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			late, patience := errors.New("too late"), time.Minute
-			if c.want == nil {
-				patience = 300 * time.Millisecond
+			late, limit, lease := errors.New("too late"), patience, 2*time.Second // which is not to end before what is tested, on a busy machine neither
+			switch c.want {
+			case nil:
+				limit = 300 * time.Millisecond
+			case ErrNoStatus:
+				lease = minLease
 			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), patience, late)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), limit, late)
 			defer cancel()
-			begin := time.Now()
-			_, err := start(ctx, t, hostile(t, c.does))
+			_, err := start(ctx, t, hostile(t, c.does), lease)
 			want := c.want
 			if want == nil {
 				want = late
 			}
 			require.ErrorIs(t, err, want)
-			require.Less(t, time.Since(begin), 2*LeaseNotice+10*time.Second)
 		})
 	}
 }

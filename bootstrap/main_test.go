@@ -19,11 +19,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
+	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
+
+// patience is how long tests wait for what comes soon on a machine that is not busy.
+const patience = 2 * time.Minute
+
+// slack is what a busy machine may add to a time that is promised.
+const slack = 10 * time.Second
 
 // The test binary is its own agent and worker. Arguments say how it behaves before Enter, orders what the worker does.
 func TestMain(m *testing.M) {
@@ -33,7 +39,7 @@ func TestMain(m *testing.M) {
 	if g, ok := Enter(); ok {
 		work(g)
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }
 
 func beforeEnter() {
@@ -122,6 +128,7 @@ func work(g *Guest) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		select {}
 	case "eat":
+		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // see limited
 		for all := [][]byte{}; ; {
 			all = append(all, bytes.Repeat([]byte{1}, 16<<20))
 			fmt.Println("eaten", len(all))
@@ -230,16 +237,17 @@ func (j *journal) texts(s Stream) []string {
 // await returns the fields of the first line that starts with prefix.
 func (j *journal) await(t *testing.T, prefix string) []string {
 	t.Helper()
-	give := time.After(20 * time.Second)
-	for {
+	give := time.After(patience)
+	for looked := 0; ; {
 		j.mu.Lock()
 		changed := j.changed
-		for _, r := range j.records {
+		for _, r := range j.records[looked:] {
 			if strings.HasPrefix(r.Text, prefix) {
 				j.mu.Unlock()
 				return strings.Fields(r.Text)
 			}
 		}
+		looked = len(j.records)
 		j.mu.Unlock()
 		select {
 		case <-changed:
@@ -324,7 +332,7 @@ func await(t *testing.T, p *Process) Exit {
 	t.Helper()
 	select {
 	case <-p.Done():
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		require.FailNow(t, "the process did not end")
 	}
 	return p.Exit()

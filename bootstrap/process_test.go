@@ -225,23 +225,24 @@ func TestBadConfig(t *testing.T) {
 
 func TestProgramThatNeverEnters(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ arg, says string }{
-		{"never-exits", "status 0"},
-		{"never-fails", "not defined"},
-		{"never-hangs", "still ran after 2s"},
-		{"never-closes", "still ran after 2s"},
+	for _, c := range []struct {
+		arg, says string
+		timeout   time.Duration
+	}{
+		{"never-exits", "status 0", patience},
+		{"never-fails", "not defined", patience},
+		{"never-hangs", "still ran after 2s", 2 * time.Second},
+		{"never-closes", "still ran after 2s", 2 * time.Second},
 	} {
 		t.Run(c.arg, func(t *testing.T) {
 			t.Parallel()
-			begin := time.Now()
-			_, _, err := tryLaunch(t, Config{Args: []string{c.arg}, HelloTimeout: 2 * time.Second}, "hello")
+			_, _, err := tryLaunch(t, Config{Args: []string{c.arg}, HelloTimeout: c.timeout}, "hello")
 			require.ErrorIs(t, err, ErrNoInit)
 			var failed *HostError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, "host1", failed.Host)
 			require.Contains(t, err.Error(), c.says)
 			require.Contains(t, failed.Remedy, "tlaunch.Init")
-			require.Less(t, time.Since(begin), 5*time.Second)
 		})
 	}
 }
@@ -333,16 +334,14 @@ func TestDescendantsAreKilled(t *testing.T) {
 func TestLeaseLost(t *testing.T) {
 	t.Parallel()
 	told := filepath.Join(t.TempDir(), "told")
-	p, j := launchLocal(t, Config{Lease: 300 * time.Millisecond}, "ignore "+told)
+	p, j := launchLocal(t, Config{Lease: time.Second}, "ignore "+told)
 	worker, agent, dir := j.ids(t)
 	child, grandchild := j.number(t, "child"), j.number(t, "grandchild")
-	begin := time.Now()
 	p.cut(errors.New("the test cuts the link"))
 	exit := await(t, p)
 	require.True(t, exit.Lost)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)
-	gone(t, 10*time.Second, worker, agent, child, grandchild)
-	require.Less(t, time.Since(begin), 300*time.Millisecond+LeaseNotice+3*time.Second)
+	gone(t, time.Second+LeaseNotice+slack, worker, agent, child, grandchild)
 	require.NoDirExists(t, dir)
 	cause, err := os.ReadFile(told)
 	require.NoError(t, err)
@@ -360,7 +359,7 @@ func TestAgentKilled(t *testing.T) {
 	require.Equal(t, -1, exit.Code)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)
 	require.Contains(t, exit.String(), "no status")
-	gone(t, 5*time.Second, worker, agent)
+	gone(t, slack, worker, agent)
 	require.NoDirExists(t, dir)
 }
 

@@ -188,7 +188,7 @@ func TestOverSSH(t *testing.T) {
 	require.True(t, strings.HasPrefix(dir, s.Home), dir)
 	p.Terminate(time.Minute)
 	require.Equal(t, 3, await(t, p).Code)
-	gone(t, 5*time.Second, worker, agent)
+	gone(t, patience, worker, agent)
 	require.Empty(t, leftovers(t, s.Home))
 }
 
@@ -250,7 +250,7 @@ func TestLeaseLostOverSSH(t *testing.T) {
 	exit := await(t, p)
 	require.True(t, exit.Lost)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)
-	gone(t, cfg.Lease+LeaseNotice+5*time.Second, worker, agent, child, grandchild)
+	gone(t, cfg.Lease+LeaseNotice+slack, worker, agent, child, grandchild)
 	require.NoDirExists(t, dir)
 }
 
@@ -263,7 +263,7 @@ func TestAgentKilledOverSSH(t *testing.T) {
 	worker, agent, dir := j.ids(t)
 	kill(t, agent)
 	require.True(t, await(t, p).Lost)
-	gone(t, 5*time.Second, worker)
+	gone(t, patience, worker)
 	require.NoDirExists(t, dir)
 }
 

@@ -11,9 +11,10 @@ import (
 
 	protoactor "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
 
 func TestMain(m *testing.M) {
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 		stockMain(os.Stdin, os.Stdout)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }
 
 func newSystem() *protoactor.ActorSystem {
@@ -98,7 +99,7 @@ func start(t testing.TB, cfg Config) *Endpoint {
 	e, err := New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_ = e.Close(ctx)
 	})
@@ -145,15 +146,19 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "nothing arrived")
 		panic("unreachable")
 	}
 }
 
+// patience is how long tests wait at least for what should come at once: the machine may be busy.
+const patience = time.Minute
+
+// within is a context for what should take less than d on an idle machine.
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+	ctx, cancel := context.WithTimeout(context.Background(), max(d, patience))
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tartrl/tlaunch-go/internal/testutil/leak"
 )
 
 // hello is a small static program for this machine.
@@ -22,8 +22,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(dir)
-		os.Exit(code)
-	}))
+	status := leak.Run(m)
+	os.RemoveAll(dir)
+	os.Exit(status)
 }

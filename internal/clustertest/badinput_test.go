@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -161,15 +160,13 @@ func TestMainWithoutInit(t *testing.T) {
 	t.Parallel()
 	c := up(t, 2)
 	path := build(t, "internal/clustertest/noinit", raceEnabled)
-	began := time.Now()
-	r := launch(t, nil, path, c.inventory, c.Config)
+	r := launch(t, nil, path, c.inventory, c.Config) // it takes 10 s to find out
 	require.Equal(t, 3, r.status)
 	for _, host := range []string{"host1", "host2"} {
 		line := lineWith(r.out, "host "+host+": ")
 		require.Contains(t, line, "main never called tlaunch.Init or tlaunch.Main")
 		require.Contains(t, line, "call tlaunch.Init first thing in main")
 	}
-	require.Less(t, time.Since(began), 40*time.Second) // 10 s to find it out; a busy machine is in it
 	c.requireClean(t)
 }
 

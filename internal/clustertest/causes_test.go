@@ -22,7 +22,7 @@ import (
 var causes = flag.Int("causes", 6, "faults of TestFirstCauses")
 
 // TestFirstCauses does one thing to one of eight hosts, of which all need all others, so that everybody fails within
-// milliseconds. What the launcher then names as the first cause is right in all cases but one of fifty.
+// milliseconds. What the launcher then names as the first cause is right in all cases but one of fifty, so that one of a few may be wrong by chance too.
 func TestFirstCauses(t *testing.T) {
 	c := up(t, 8)
 	s := cmp.Or(*seed, rand.Uint64())
@@ -39,7 +39,7 @@ func TestFirstCauses(t *testing.T) {
 	for _, w := range wrong {
 		t.Log(w)
 	}
-	require.LessOrEqual(t, len(wrong), *causes/50)
+	require.LessOrEqual(t, len(wrong), max(*causes/50, 1))
 }
 
 // oneFault launches, makes a fault, and returns what it was, what is to be said of it and what the launcher said after "first cause:".

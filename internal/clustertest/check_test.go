@@ -19,7 +19,12 @@ import (
 
 // routePatience is within what hosts that cannot reach each other are named once all are registered: a launch takes less than two
 // seconds until then, so that they are named within ten. A test machine may be busy, and ship an executable of 40 MB first.
-const routePatience = 8 * time.Second
+var routePatience = func() time.Duration {
+	if raceEnabled {
+		return 20 * time.Second
+	}
+	return 8 * time.Second
+}()
 
 // untilNamed lets a launch fail, and returns how it ended and how long that took since the hosts were registered.
 func untilNamed(t *testing.T, c *site, args []string) (result, time.Duration) {

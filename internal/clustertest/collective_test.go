@@ -32,13 +32,13 @@ func TestBroadcastSurvives(t *testing.T) {
 	c.requireCleanWithin(t, allGone)
 }
 
-// The first of a chain publishes twice what the links carry, and the process of one in the middle dies: all others have the last version, and
+// The first of a chain publishes four times what the links carry, and the process of one in the middle dies: all others have the last version, and
 // the first has sent each version that arrived once, or a little more.
 func TestPublishSurvives(t *testing.T) {
 	t.Parallel()
 	c := up(t, 5, hosts.Rate("80mbit"))
-	const versions = 20
-	r := launch(t, nil, testprog(t), append([]string{"editions", "-bytes", fmt.Sprint(2 << 20), "-versions", fmt.Sprint(versions), "-every", "100ms",
+	const versions = 40
+	r := launch(t, nil, testprog(t), append([]string{"editions", "-bytes", fmt.Sprint(2 << 20), "-versions", fmt.Sprint(versions), "-every", "50ms",
 		"-victim", "2", "-after", "700ms"}, c.ssh()...)...)
 	require.Zero(t, r.status)
 	for rank := 1; rank < 5; rank++ {

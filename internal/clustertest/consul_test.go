@@ -44,7 +44,7 @@ func inConsul(t testing.TB, client *api.Client) (found []string) {
 func requireNothingInConsul(t testing.TB, s *consultest.Server) {
 	t.Helper()
 	client := s.Client(t)
-	eventually(t, gonePatience, func() []string { return inConsul(t, client) })
+	eventually(t, consulPatience, func() []string { return inConsul(t, client) })
 }
 
 // members are the instances of the only run there is, with their checks.
@@ -73,6 +73,15 @@ func TestConsulShowsTheRun(t *testing.T) {
 
 	l := start(t, env, testprog(t), append([]string{"fate", "-how", "wait", "-registry", "consul"}, c.ssh()...)...)
 	l.await("fate how=wait")
+	eventually(t, consulPatience, func() (late []string) {
+		_, entries := members(t, client)
+		for _, e := range entries {
+			if s := e.Checks.AggregatedStatus(); s != api.HealthPassing {
+				late = append(late, e.Service.ID+" is "+s)
+			}
+		}
+		return late
+	})
 	run, entries := members(t, client)
 	require.Len(t, entries, 3)
 	for i, e := range entries {
@@ -81,7 +90,6 @@ func TestConsulShowsTheRun(t *testing.T) {
 		require.NotZero(t, e.Service.Port)
 		require.Equal(t, h.Name, e.Service.Meta["tlaunch-host"])
 		require.Equal(t, "1", e.Service.Meta["tlaunch-incarnation"])
-		require.Equal(t, api.HealthPassing, e.Checks.AggregatedStatus())
 		require.Len(t, e.Checks, 2, "the node's and the service's own")
 	}
 	pair, _, err := client.KV().Get("tlaunch/"+run+"/description", nil)
@@ -126,7 +134,7 @@ func TestDeathsAreTakenOutOfConsul(t *testing.T) {
 	l.wait()
 	c.requireCleanWithin(t, allGone)
 	client := consul.Client(t)
-	eventually(t, gonePatience, func() []string {
+	eventually(t, consulPatience, func() []string {
 		return slices.DeleteFunc(inConsul(t, client), func(s string) bool {
 			key, ok := strings.CutPrefix(s, "key ")
 			if !ok {
@@ -182,13 +190,13 @@ func TestConsulAwayChangesNothing(t *testing.T) {
 			gone = false
 		case <-tick.C:
 			calls++
-			sum, err := actor.Call(within(t, 5*time.Second), ledger, (*programs.Ledger).Add, 1)
+			sum, err := actor.Call(within(t, runPatience), ledger, (*programs.Ledger).Add, 1)
 			require.NoError(t, err)
 			require.Equal(t, calls, sum)
 		}
 	}
 	consul.Restart(t, true) // it has forgotten everything
-	eventually(t, 20*time.Second, func() []string {
+	eventually(t, consulPatience, func() []string {
 		_, after := members(t, client)
 		if len(after) != 3 {
 			return []string{"not all are back"}

@@ -39,6 +39,7 @@ type faulty struct {
 // fault is what is done, and how the run then ends.
 type fault struct {
 	how    string                 // what the victim node does, see programs.Fate
+	flags  []string               // of the launch, besides
 	apart  bool                   // the run beside it has nothing on the host where it happens
 	before bool                   // it is done before the launch
 	do     func(*faulty)          // done once the nodes run
@@ -56,9 +57,10 @@ func TestFaults(t *testing.T) {
 		"sshd killed": {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) {
 			killSSHD(f.target)
 		}},
-		"link cut for 3 s": {how: "wait", apart: true, lasts: true, do: func(f *faulty) {
+		// A lease of 10 s, so that a busy machine has time to log in again.
+		"link cut for half a lease": {how: "wait", flags: []string{"-lease", "10s"}, apart: true, lasts: true, do: func(f *faulty) {
 			f.target.Cut()
-			<-time.After(3 * time.Second)
+			<-time.After(5 * time.Second)
 			f.target.Heal()
 		}},
 		"link cut for good":    {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
@@ -122,7 +124,7 @@ func (fa fault) strike(t *testing.T, name string) {
 		fa.do(f)
 	}
 	config := write(t, "config", strings.Replace(read(t, f.Config), "Host *\n", "Host *\n  ConnectTimeout 5\n", 1))
-	f.run = start(t, nil, testprog(t), "fate", "-how", fa.how, "-notice", "5s", "-launch", "ssh", "-hosts", f.inventory, "-ssh-config", config)
+	f.run = start(t, nil, testprog(t), append([]string{"fate", "-how", fa.how, "-notice", "5s", "-launch", "ssh", "-hosts", f.inventory, "-ssh-config", config}, fa.flags...)...)
 	struck := time.Now()
 	if !fa.before {
 		ready := []string{"fate how=" + fa.how, "standing by", "standing by", "standing by"}

@@ -23,9 +23,11 @@ import (
 
 const (
 	// runPatience bounds what a launcher may take for a whole run on a busy machine.
-	runPatience = 60 * time.Second
-	// gonePatience bounds how long something may be left on a host after the launcher has ended.
-	gonePatience = 3 * time.Second
+	runPatience = 2 * time.Minute
+	// gonePatience bounds how long something may be left on a host after the launcher has ended: nothing is meant to be, but for what a busy machine is late with.
+	gonePatience = 10 * time.Second
+	// consulPatience bounds how long a Consul server may show what was before: a busy agent was seen to tell it of a change only with what it does each minute.
+	consulPatience = 80 * time.Second
 )
 
 // cluster is a net of hosts and the file that names them.

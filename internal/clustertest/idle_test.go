@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +39,7 @@ func TestIdleHostIsSmall(t *testing.T) {
 	l.await("hosts are up")
 	const limit = 40_000_000 / 1024 // KiB
 	for _, h := range c.Hosts {
-		eventually(t, 10*time.Second, func() []string {
+		eventually(t, runPatience, func() []string {
 			if sum, each := resident(t, h); sum == 0 || sum > limit {
 				return []string{fmt.Sprintf("%s: %d KiB:%s MiB", h.Name, sum, each)}
 			}

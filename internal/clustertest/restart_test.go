@@ -12,8 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backWithin is how long after a host's process is known to have died its next one has answered.
-const backWithin = 10 * time.Second
+// backWithin is how long after a host's process is known to have died its next one has answered. With the race detector all of that is slower.
+var backWithin = func() time.Duration {
+	if raceEnabled {
+		return 30 * time.Second
+	}
+	return 10 * time.Second
+}()
 
 func phoenix(t testing.TB, c *site, args ...string) *launcher {
 	t.Helper()
