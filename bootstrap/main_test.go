@@ -127,8 +127,11 @@ func work(g *Guest) {
 	case "term-self":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		select {}
-	case "eat":
-		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // see limited
+	case "eat": // as soon as somebody calls
+		fmt.Println("ready", os.Getpid(), g.Dir())
+		if in, err := g.Accept(); err == nil {
+			_ = in.Close()
+		}
 		for all := [][]byte{}; ; {
 			all = append(all, bytes.Repeat([]byte{1}, 16<<20))
 			fmt.Println("eaten", len(all))
