@@ -99,7 +99,7 @@ func TestUnknownVersionIsRefusedByBoth(t *testing.T) {
 	v, why := answered(t, p.b, p.a.cfg.Dial, helloOf(8, 9, "c:1", 1, "s", 1, true).append(nil))
 	require.Equal(t, byVersion, v)
 	require.Contains(t, why, "the peer speaks 8 to 9")
-	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedVersion] == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedVersion] == 1 }, patience, time.Millisecond)
 
 	// The other way: a server of the future.
 	n := newNetwork()
@@ -150,7 +150,7 @@ func TestHelloThatMakesNoSense(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Read(make([]byte, 1))
 	require.Error(t, err, "too long: hung up on")
-	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedHandshake] >= 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedHandshake] >= 2 }, patience, time.Millisecond)
 }
 
 // Section 1 of WIRE.md: what stock peers get.

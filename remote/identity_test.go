@@ -59,7 +59,7 @@ func TestOtherRunIsRefusedByBoth(t *testing.T) {
 // refusedOnce waits until e has counted one refusal: a caller may learn of it a moment before.
 func refusedOnce(t *testing.T, e *Endpoint, reason Reason) {
 	t.Helper()
-	require.Eventually(t, func() bool { return e.Stats().Refused[reason] == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.Stats().Refused[reason] == 1 }, patience, time.Millisecond)
 }
 
 // call opens a stream to e over TLS as told and waits for any answer.
@@ -95,7 +95,7 @@ func TestPlaintextIsRefused(t *testing.T) {
 	authority := newAuthority(t, "run-1")
 	p := trustPair(t, nil, issue(t, authority, RoleHost, "b", 1), func(a, _ *Config) { a.InsecurePlaintext = true })
 	require.ErrorIs(t, p.try(t), ErrUnreachable)
-	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedHandshake] == 2 }, 10*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return p.b.Stats().Refused[RefusedHandshake] == 2 }, patience, time.Millisecond,
 		"once in our own language, and once in gRPC")
 }
 

@@ -321,7 +321,7 @@ func TestWatchAcross(t *testing.T) {
 		mortal := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
 		watching, ends := watcher(p.a.system, mortal)
 		receive(t, watching)
-		_, err := p.a.system.Root.RequestFuture(mortal, text("there?"), 5*time.Second).Result()
+		_, err := p.a.system.Root.RequestFuture(mortal, text("there?"), patience).Result()
 		require.NoError(t, err)
 		p.b.system.Root.Stop(mortal)
 		got := receive(t, ends)
@@ -335,7 +335,7 @@ func TestWatchAcross(t *testing.T) {
 		other := p.b.system.Root.Spawn(protoactor.PropsFromFunc(echo))
 		watching, ends = watcher(p.a.system, other)
 		receive(t, watching)
-		_, err = p.a.system.Root.RequestFuture(other, text("there?"), 5*time.Second).Result()
+		_, err = p.a.system.Root.RequestFuture(other, text("there?"), patience).Result()
 		require.NoError(t, err)
 		require.NoError(t, p.b.Close(within(t, 5*time.Second)))
 		require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, ends).Why)
@@ -373,7 +373,7 @@ func TestNobodyThere(t *testing.T) {
 	gone := protoactor.NewPID("b:1", "x")
 	_, ends := watcher(e.system, gone)
 	require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, ends).Why)
-	_, err := e.system.Root.RequestFuture(gone, text("?"), 5*time.Second).Result()
+	_, err := e.system.Root.RequestFuture(gone, text("?"), patience).Result()
 	require.ErrorIs(t, err, protoactor.ErrDeadLetter, "at once, not after the timeout")
 	require.NoError(t, e.SendNow(gone, nil, text("lost")), "nobody waits, so nobody is told")
 }
@@ -383,7 +383,7 @@ func TestTooLarge(t *testing.T) {
 	_, pid := newInbox(t, p.b, "x", 1)
 	require.ErrorIs(t, p.a.Send(t.Context(), pid, nil, wrapperspb.Bytes(make([]byte, 1001))), ErrTooLarge)
 	require.ErrorIs(t, p.a.SendNow(pid, nil, wrapperspb.Bytes(make([]byte, 1001))), ErrTooLarge)
-	_, err := p.a.system.Root.RequestFuture(pid, wrapperspb.Bytes(make([]byte, 1001)), 5*time.Second).Result()
+	_, err := p.a.system.Root.RequestFuture(pid, wrapperspb.Bytes(make([]byte, 1001)), patience).Result()
 	require.ErrorIs(t, err, protoactor.ErrDeadLetter)
 }
 

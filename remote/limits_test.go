@@ -71,7 +71,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	require.NoError(t, first.Close(ctx))
 	require.Eventually(t, func() bool {
 		return second.Send(ctx, pid, nil, text("room again")) == nil
-	}, 10*time.Second, time.Millisecond, "its connection ends a moment after its link")
+	}, patience, time.Millisecond, "its connection ends a moment after its link")
 	receive(t, in.user)
 }
 

@@ -103,7 +103,7 @@ func stockMain(in io.Reader, out io.Writer) {
 					next(c, target, m)
 				}
 			})
-			v, err := root.RequestFuture(pid, text(o.Text), 5*time.Second).Result()
+			v, err := root.RequestFuture(pid, text(o.Text), patience).Result()
 			if err != nil {
 				say(report{Err: err.Error()})
 				continue

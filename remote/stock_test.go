@@ -57,7 +57,7 @@ func TestStockAsksUs(t *testing.T) {
 
 func TestWeAskStock(t *testing.T) {
 	withStock(t, func(t *testing.T, e *Endpoint, s *stockPeer) {
-		answer, err := e.system.Root.RequestFuture(s.pid("echo"), text("raw"), 5*time.Second).Result()
+		answer, err := e.system.Root.RequestFuture(s.pid("echo"), text("raw"), patience).Result()
 		require.NoError(t, err)
 		require.Equal(t, "echo raw", answer.(*wrapperspb.StringValue).Value)
 
@@ -148,7 +148,7 @@ func TestWeWatchAndStopStock(t *testing.T) {
 func TestWatchEndsWithTheStockProcess(t *testing.T) {
 	withStock(t, func(t *testing.T, e *Endpoint, s *stockPeer) {
 		_, ends := watcher(e.system, s.pid("mortal"))
-		_, err := e.system.Root.RequestFuture(s.pid("mortal"), text("there?"), 5*time.Second).Result()
+		_, err := e.system.Root.RequestFuture(s.pid("mortal"), text("there?"), patience).Result()
 		require.NoError(t, err)
 		require.NoError(t, s.cmd.Process.Kill())
 		require.Equal(t, protoactor.TerminatedReason_AddressTerminated, receive(t, ends).Why)
