@@ -16,6 +16,10 @@ const (
 	streamReport
 	streamVerdict
 	streamStep
+	streamAdopt // to a member below: turn to this one
+	streamLeave // to the one above: this one has turned to another
+	streamHand  // to a member below: turn to the root, which serves it when all others have everything
+	streamLate  // to the root, from one that was sent there: go on from this chunk
 )
 
 func stream(about, number int) uint32 { return uint32(about)<<24 | uint32(number) }
@@ -46,7 +50,7 @@ func (c chunks) piece(i int) []byte {
 }
 
 // A spread brings data from the root of a tree to all, chunk by chunk: each member sends a chunk on as soon as it has it, to each child at
-// the child's own speed. Members that die are left out: see serve and climb.
+// the child's own speed. Members that die are left out, see serve and climb; those that are slow are served last, see handover.go.
 type spread struct {
 	o      *op
 	number int // of the tree, among those of the operation
@@ -55,6 +59,7 @@ type spread struct {
 	have   mark              // so many chunks are there
 	stock  stock             // of those that came last
 	before func(i int) error // waits until chunk i may be overwritten; nil: at once
+	shifts shifts
 }
 
 // broadcast brings data from the root to all.
@@ -62,6 +67,7 @@ func (o *op) broadcast(trees []tree, data []byte) error {
 	var all []func() error
 	for t := range trees {
 		s := &spread{o: o, number: t, tree: &trees[t], data: o.whole(data).among(t, len(trees)), have: o.newMark()}
+		s.shifts.allowed = o.sig.op == opBroadcast
 		if trees[t].parent[o.m.rank] < 0 {
 			o.advance(s.have, s.data.count())
 		}
@@ -81,15 +87,19 @@ func (s *spread) run() error {
 		parts = append(parts, func() (err error) { up, err = s.climb(up); return err })
 	}
 	for _, child := range s.tree.children[me] {
-		parts = append(parts, func() error { return s.serve(child, 0) })
+		s.shifts.claim(s.o.m, child)
+		parts = append(parts, func() error { return s.serve(child, 0, 0) })
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	if err := s.o.each(parts...); err != nil || up < 0 {
+	if err := s.o.each(parts...); err != nil {
 		return err
 	}
-	err := s.o.send(up, stream(streamDone, s.number), 0, 0, s.o.missingRanks())
+	if up < 0 {
+		return s.serveLate()
+	}
+	err := s.o.send(up, stream(streamDone, s.number), 0, 0, s.accounts())
 	if isGoneMember(err, up) { // it had everything itself, or another has taken its place: who that is will ask
 		s.o.leaveOut(err, up)
 		return nil
@@ -98,20 +108,24 @@ func (s *spread) run() error {
 }
 
 // climb receives all chunks, and returns from whom the last came. When its parent is gone a member turns to the one above that, and says
-// which chunk it wants next.
+// which chunk it wants next; so it does when another one above tells it to.
 func (s *spread) climb(up int) (int, error) {
 	o := s.o
 	for i := 0; i < s.data.count(); {
-		p, err := o.receiveLike(up, stream(streamDown, s.number), s.data.piece(i))
+		p, to, err := s.chunkFrom(up, i)
 		if isGoneMember(err, up) && s.tree.parent[up] >= 0 {
 			o.leaveOut(err, up)
-			up = s.tree.parent[up]
-			if err = s.attach(up, i); err == nil || isGoneMember(err, up) {
-				continue
-			}
+			to, err = s.tree.parent[up], nil
 		}
 		if err != nil {
 			return up, err
+		}
+		if to >= 0 {
+			if err := s.turn(up, to, i); err != nil {
+				return up, err
+			}
+			up = to
+			continue
 		}
 		if s.before != nil {
 			if err := s.before(i); err != nil {
@@ -122,38 +136,44 @@ func (s *spread) climb(up int) (int, error) {
 		copy(s.data.piece(i), p.payload)
 		s.stock.put(i, p)
 		i++
-		o.advance(s.have, i)
+		s.came(i)
 	}
 	return up, nil
 }
 
-func (s *spread) attach(up, next int) error {
-	return s.o.send(up, stream(streamAttach, s.number), 0, 0, binary.LittleEndian.AppendUint64(nil, uint64(next)))
+func (s *spread) attach(up int, next uint64) error {
+	return s.o.send(up, stream(streamAttach, s.number), 0, 0, binary.LittleEndian.AppendUint64(nil, next))
 }
 
-// serve sends a member all chunks from next on, and waits until all below it have them. Where it is gone, those below it are
-// served instead, from where they say.
-func (s *spread) serve(child, next int) error {
-	o := s.o
+// serve sends a member all chunks from next on, the first as the message of index base of its stream, and waits until all below it have them. Where it
+// is gone, those below it are served instead, from where they say.
+func (s *spread) serve(child, next, base int) error {
+	t := s.beginServing()
+	defer s.endServing()
 	for i := next; i < s.data.count(); i++ {
-		if err := o.reach(s.have, i+1); err != nil {
-			return err
+		left, err := s.ready(child, i)
+		switch {
+		case left:
+			s.leftBy(child)
+			return nil
+		case err == nil && t.isSlow(child, i):
+			return s.handOver(child, i, base+i-next)
+		case err == nil:
+			err = s.sendChunk(child, i, uint32(base+i-next))
 		}
-		if err := s.sendChunk(child, i, uint32(i-next)); err != nil {
+		if err != nil {
 			return s.orphans(child, err)
 		}
 	}
-	p, err := o.receive(child, stream(streamDone, s.number))
+	p, err := s.doneOf(child)
 	if err != nil {
 		return s.orphans(child, err)
 	}
-	for b := p.payload; len(b) >= 4; b = b[4:] {
-		if rank := int(binary.LittleEndian.Uint32(b)); rank < len(s.tree.parent) {
-			o.leaveOut(nil, rank)
-		}
+	if p == nil {
+		s.leftBy(child)
+		return nil
 	}
-	o.m.release(o.ctx, p)
-	return nil
+	return s.account(p)
 }
 
 // sendChunk sends a chunk as the message of that index: in the memory in which it came, where nobody else needs that.
@@ -166,44 +186,11 @@ func (s *spread) sendChunk(to, i int, index uint32) error {
 
 // orphans serves the members below one that is gone.
 func (s *spread) orphans(gone int, err error) error {
-	o := s.o
 	if !isGoneMember(err, gone) {
 		return err
 	}
-	o.leaveOut(err, gone)
-	var all []func() error
-	for _, child := range s.tree.children[gone] {
-		all = append(all, func() error {
-			p, err := o.receiveUnless(child, stream(streamAttach, s.number), 1)
-			if errors.Is(err, ErrLost) {
-				return nil // it had done its part, and all below it, before the one above it was gone
-			}
-			if err != nil {
-				return s.orphans(child, err)
-			}
-			next := uint64(0)
-			if len(p.payload) == 8 {
-				next = binary.LittleEndian.Uint64(p.payload)
-			}
-			o.m.release(o.ctx, p)
-			return s.serve(child, int(min(next, uint64(s.data.count()))))
-		})
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return o.each(all...)
-}
-
-// missingRanks is those who are known to be missing, as they travel.
-func (o *op) missingRanks() []byte {
-	o.m.mu.Lock()
-	defer o.m.mu.Unlock()
-	var b []byte
-	for rank := range o.missing {
-		b = binary.LittleEndian.AppendUint32(b, uint32(rank))
-	}
-	return b
+	s.o.leaveOut(err, gone)
+	return s.guardAll(s.tree.children[gone])
 }
 
 // isGoneMember tells whether err says that a member is gone.

@@ -50,7 +50,10 @@
 // A member holds a few chunks beside the caller's slices: what others have sent to it and it has not used is at most 1 MiB for each of
 // them, since they send no more before they are told that there is room.
 //
-// A member that is slow holds up those that get their data through it, and nobody else in a [Broadcast].
+// A member that is slow holds up those that get their data through it, and nobody else in a [Broadcast]. Where it takes several times as long for what it is sent as the
+// member above takes to get it, a Broadcast of some MiB goes on past it: that member serves those below, and the root the slow one, when all others have everything. So
+// they are held up for the time in which this is noticed, eight chunks or so of the slow one; the root returns when that has everything, too. The root has nothing to
+// compare its own children with but what it has sent before. Of two trees this may not be noticed.
 //
 // Members that come to the same place with different operations, lengths, types, roots or options hear of it, and who they are
 // ([DisagreeError]); nobody waits for ever. Members that had all they waited for may be through with the operation by then.
@@ -76,7 +79,7 @@
 // there is no result. Members that had all they waited for before another ended may be through by themselves, without LeaveOut: a member
 // that only gives to a Gather, say. An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
 //
-// A member that is slower than the others can be made a leaf ([Leaf]): then nobody gets data through it.
+// A member that is known to be slower than the others can be made a leaf ([Leaf]) from the beginning: then nobody gets data through it.
 //
 // Readers see whole versions, ever newer. A version that a newer one has overtaken may be left out, and all before it; what was published last
 // arrives. Publish waits for nobody, and a slow reader holds up only those that read from it. Readers get versions along the tree of the

@@ -21,7 +21,7 @@ import (
 func LeaveOut() Option { return func(o *options) { o.leaveOut = true } }
 
 // Leaf makes members, by rank, leaves: in operations along trees nobody gets data through them, and the root itself serves them, at their speed. It is for
-// those that are slower than the others, or whose links are. In a ring, or where everybody sends to everybody, it changes nothing.
+// those that are known to be slower than the others, or whose links are: a large [Broadcast] finds them itself, but only as it goes. In a ring, or where everybody sends to everybody, it changes nothing.
 func Leaf(ranks ...int) Option {
 	return func(o *options) { o.leaves = append(o.leaves, ranks...) }
 }

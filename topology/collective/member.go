@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/internal/pool"
@@ -48,6 +49,7 @@ type Member struct {
 	told      uint64              // messages to all that this one has sent
 	heard     map[int]*tally      // those that have come, by who has sent them
 	auto      auto
+	swift     time.Duration // the least time for grantBytes that a member has taken from this one, for a while; 0: unknown
 	bell      chan struct{} // closed when something has changed; nil: nobody waits
 }
 
@@ -224,7 +226,7 @@ func (m *Member) dataLocked(ctx context.Context, p *packet) error {
 	size := len(p.whole)
 	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
 	switch {
-	case done, m.current != nil && p.seq == m.seq && e.restarts != m.current.restarts[p.from]:
+	case done, m.current != nil && p.seq == m.seq && (e.restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
 		e.owed += size
 		return nil
 	case p.seq-m.seq >= aheadMost && !m.rejoins || e.parked > 2*windowBytes:

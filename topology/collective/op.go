@@ -36,11 +36,12 @@ type op struct {
 	gone     []int // members without whom it was begun
 
 	// Guarded by m.mu.
-	err     error         // why it failed
-	tell    bool          // the others are to be told
-	marks   []int         // see mark
-	missing map[int]error // members without whom it was done; nil errors where another has noticed
-	verdict []byte        // of an agreement
+	err     error            // why it failed
+	tell    bool             // the others are to be told
+	marks   []int            // see mark
+	missing map[int]error    // members without whom it was done; nil errors where another has noticed
+	verdict []byte           // of an agreement
+	shut    map[slotKey]bool // streams of which nothing is wanted any more
 }
 
 // begin makes the next operation of a member the one under way.
@@ -179,6 +180,20 @@ func (o *op) leaveOut(err error, ranks ...int) {
 			o.missing[rank] = err
 		}
 	}
+}
+
+// shutStream drops what has come of a stream, and what will: it takes no window that others of that member's streams need.
+func (o *op) shutStream(from int, stream uint32) {
+	o.m.mu.Lock()
+	k := slotKey{o.seq, from, stream}
+	if o.shut == nil {
+		o.shut = map[slotKey]bool{}
+	}
+	o.shut[k] = true
+	o.m.dropLocked(func(other slotKey) bool { return other == k })
+	due := o.m.dueLocked()
+	o.m.mu.Unlock()
+	o.m.grantAll(o.ctx, due)
 }
 
 // abort tells all others that the operation has failed.
