@@ -48,7 +48,7 @@ func (g *team) spreadMiB(mib int, opts ...collective.Option) []time.Duration {
 
 // A member that takes ten times as long for a chunk holds up nobody but the root, wherever it is in the tree, although nobody has said that it is slow.
 func TestSlowMemberIsServedLast(t *testing.T) {
-	const usual, mib = time.Millisecond, 24
+	const usual, mib = time.Millisecond, 16
 	for _, algo := range []collective.Algorithm{collective.Chain, collective.AlongShape} {
 		for _, slow := range []int{2, 4} {
 			synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestSlowMemberIsServedLast(t *testing.T) {
 // Members that are slow and members that end, in whatever order: all who live have everything, and nobody else is named.
 func TestSlowMembersAndDeaths(t *testing.T) {
 	seed := rand.Uint64()
-	for range 12 {
+	for range 8 {
 		seed++
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
