@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -66,6 +67,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	phase    phase
+	unopened bool  // it was stopped before it was open
 	gone     error // another has its place: why it takes no more
 	queue    queue
 	held     budget // by the queue, of senders in this process
@@ -89,23 +91,43 @@ func (n *Node) Key() string { return n.key }
 // Start runs the value's Start, if it has one, and then opens the mailbox.
 // The error is that of the value's Start, a [PanicError], or wraps
 // [ErrStopped]. A node whose Start failed stays closed until it is stopped.
+// One that is stopped while its value's Start runs never opens; the value's Stop then follows its Start.
 func (n *Node) Start(ctx context.Context) error {
 	if s, ok := n.value.(Starter); ok {
 		if err := n.startValue(ctx, s); err != nil {
 			return err
 		}
 	}
+	if n.opens() {
+		return nil
+	}
+	err := fmt.Errorf("%w: %s was started or stopped before", ErrStopped, n.key)
+	if s, ok := n.value.(Stopper); ok && n.stoppedEarly() {
+		err = errors.Join(err, n.stopValue(context.WithoutCancel(ctx), s))
+	}
+	return err
+}
+
+// stoppedEarly reports whether the node was stopped before it was open, so that nobody has called its value's Stop.
+func (n *Node) stoppedEarly() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.phase == stopped && n.unopened
+}
+
+// opens lets messages in, and reports whether the node may have any.
+func (n *Node) opens() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.phase != created {
-		return fmt.Errorf("%w: %s was started or stopped before", ErrStopped, n.key)
+		return false
 	}
 	n.phase = open
 	for n.workers < min(n.limit, n.queue.count) {
 		n.workers++
 		n.group.Go(n.work)
 	}
-	return nil
+	return true
 }
 
 // startValue runs the value's Start as the node's first turn, so that a call
@@ -228,6 +250,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	defer close(n.ended)
 	opened := n.phase == open
+	n.unopened = n.phase == created
 	n.phase = stopped
 	if n.parked {
 		n.wakeLocked()

@@ -252,3 +252,38 @@ func TestCloseWithCallsUnderWay(t *testing.T) {
 	require.ErrorIs(t, actor.Do0(t.Context(), actor.NewRef[*blocked](c.tables["b"], "a/0"), (*blocked).Wait), actor.ErrStopped)
 	require.NoError(t, c.systems["a"].Close(t.Context()))
 }
+
+// slow is a value whose Start takes until it is let go.
+type slow struct{ starting, goOn, stopped chan struct{} }
+
+func (s *slow) Start(context.Context) error {
+	close(s.starting)
+	<-s.goOn
+	return nil
+}
+
+func (s *slow) Stop(context.Context) error {
+	close(s.stopped)
+	return nil
+}
+
+// What a value has begun in its Start somebody has to end, also where its node was stopped meanwhile.
+func TestStopWhileItStarts(t *testing.T) {
+	sys := actor.NewSystem(actor.Config{Table: actor.NewTable()})
+	defer func() { require.NoError(t, sys.Close(context.Background())) }()
+	s := &slow{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	n, err := sys.Spawn(actor.Spec{Key: "slow/0", Value: s})
+	require.NoError(t, err)
+	started := make(chan error, 1)
+	go func() { started <- n.Start(t.Context()) }()
+	<-s.starting
+	require.NoError(t, n.Stop(t.Context()))
+	select {
+	case <-s.stopped:
+		require.Fail(t, "it has not started yet")
+	default:
+	}
+	close(s.goOn)
+	require.ErrorIs(t, <-started, actor.ErrStopped)
+	<-s.stopped
+}

@@ -41,7 +41,25 @@ type Counters struct {
 	Version   uint64             `json:"version"`   // of the newest weights, in this run
 	Staleness float64            `json:"staleness"` // mean over the last episodes: how many versions behind the newest the actor was at their end
 	Lives     map[string]int     `json:"lives"`     // how often each actor has begun: one more than it was started again
-	Returns   map[string]float64 `json:"returns"`   // mean of the last episodes, by group
+	Returns   map[string]float64 `json:"returns"`   // mean of the last episodes, by group; not a number while one of theirs is none
+}
+
+// MarshalJSON is the counters with null for what is no number, which JSON has no other word for: the mean of returns of which one is none.
+func (c Counters) MarshalJSON() ([]byte, error) {
+	type plain Counters
+	shown := struct {
+		plain
+		Returns map[string]*float64 `json:"returns"`
+	}{plain: plain(c)}
+	if c.Returns != nil {
+		shown.Returns = map[string]*float64{}
+	}
+	for group, v := range c.Returns {
+		if shown.Returns[group] = &v; math.IsNaN(v) || math.IsInf(v, 0) {
+			shown.Returns[group] = nil
+		}
+	}
+	return json.Marshal(shown)
 }
 
 // A Played is an episode, as an actor reports it.

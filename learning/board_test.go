@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -102,4 +103,30 @@ func TestBoardForgetsHistory(t *testing.T) {
 
 func TestBoardNeedsItsFile(t *testing.T) {
 	require.ErrorIs(t, (&Board{JSON: filepath.Join(t.TempDir(), "none", "counters.json")}).Start(t.Context()), os.ErrNotExist)
+}
+
+// Returns of an environment that has gone wrong spoil no counters but their own.
+func TestBoardWithoutNumbers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "counters.json")
+	ctx := t.Context()
+	b := &Board{Every: time.Hour, JSON: file, Window: 1}
+	require.NoError(t, b.Start(ctx))
+	for group, v := range map[string]float64{"nan": math.NaN(), "inf": math.Inf(-1), "good": 2} {
+		require.NoError(t, b.Played(ctx, Played{group, Episode{Steps: 1, Return: v}}))
+	}
+	require.NoError(t, b.Stop(ctx))
+	require.NoError(t, b.Played(ctx, Played{"nan", Episode{Steps: 1, Return: 3}}))
+	require.NoError(t, b.Stop(ctx))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var lines []map[string]any
+	for line := range bytes.Lines(text) {
+		var l map[string]any
+		require.NoError(t, json.Unmarshal(line, &l))
+		lines = append(lines, l)
+	}
+	require.Len(t, lines, 2)
+	require.Equal(t, map[string]any{"nan": nil, "inf": nil, "good": 2.0}, lines[0]["returns"])
+	require.Equal(t, 3.0, lines[0]["steps"])
+	require.Equal(t, map[string]any{"nan": 3.0, "inf": nil, "good": 2.0}, lines[1]["returns"])
 }

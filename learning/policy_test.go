@@ -136,6 +136,8 @@ func TestInferenceFails(t *testing.T) {
 	_, err := n.Evaluate(ctx, [][]float32{{1}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, n.Serve(ctx, &scale{}, newShelf()), context.Canceled)
+	weights.put(0)
+	require.ErrorIs(t, n.Serve(ctx, &scale{}, weights), context.Canceled, "weights and context have ended")
 }
 
 // ended is a source that says so when its context is over, as a reader does.

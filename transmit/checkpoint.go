@@ -1,6 +1,7 @@
 package transmit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,13 +120,19 @@ func (v *saver) saveEvery(ctx context.Context, s *state, every time.Duration) {
 	}
 }
 
-// numbers are those of the checkpoints that are there, the newest first.
-func (v *saver) numbers() ([]uint64, error) {
+// savedFile is a checkpoint that is there.
+type savedFile struct {
+	number uint64
+	path   string
+}
+
+// files are the checkpoints that are there, the newest first, by their numbers: names that others have given need not have as many digits as ours.
+func (v *saver) files() ([]savedFile, error) {
 	entries, err := os.ReadDir(v.dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDirectory, err)
 	}
-	var numbers []uint64
+	var files []savedFile
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), prefix)
 		if !ok {
@@ -135,12 +142,13 @@ func (v *saver) numbers() ([]uint64, error) {
 			_ = os.Remove(filepath.Join(v.dir, e.Name()))
 		}
 		if n, err := strconv.ParseUint(rest, 10, 64); err == nil {
-			numbers = append(numbers, n)
+			files = append(files, savedFile{n, filepath.Join(v.dir, e.Name())})
 		}
 	}
-	slices.Sort(numbers)
-	slices.Reverse(numbers)
-	return numbers, nil
+	slices.SortFunc(files, func(a, b savedFile) int {
+		return cmp.Or(cmp.Compare(b.number, a.number), strings.Compare(a.path, b.path))
+	})
+	return files, nil
 }
 
 func (v *saver) path(number uint64) string {
@@ -149,25 +157,25 @@ func (v *saver) path(number uint64) string {
 
 // restore fills s from the newest checkpoint that is good.
 func (v *saver) restore(ctx context.Context, s *state) error {
-	numbers, err := v.numbers()
+	files, err := v.files()
 	if err != nil {
 		return err
 	}
 	v.next = 1
-	if len(numbers) == 0 {
+	if len(files) == 0 {
 		return nil
 	}
-	v.next = numbers[0] + 1
+	v.next = files[0].number + 1
 	var bad []error
-	for _, n := range numbers {
+	for _, f := range files {
 		began := time.Now()
-		err := s.load(v.path(n), v.whose)
+		err := s.load(ctx, f.path, v.whose)
 		if err == nil {
-			v.done.Number = n
+			v.done.Number = f.number
 			for i := range bad { // they are out of the way of those that are good
-				_ = os.Rename(v.path(numbers[i]), v.path(numbers[i])+damaged)
+				_ = os.Rename(files[i].path, files[i].path+damaged)
 			}
-			s.logger.InfoContext(ctx, "restored tables from a checkpoint", "file", v.path(n), "steps", s.store.Len(), "took", time.Since(began))
+			s.logger.InfoContext(ctx, "restored tables from a checkpoint", "file", f.path, "steps", s.store.Len(), "took", time.Since(began))
 			return nil
 		}
 		s.clear()
@@ -175,7 +183,7 @@ func (v *saver) restore(ctx context.Context, s *state) error {
 			return err
 		}
 		bad = append(bad, err)
-		s.logger.WarnContext(ctx, "a checkpoint is damaged; the one before it is tried", "file", v.path(n), "error", err)
+		s.logger.WarnContext(ctx, "a checkpoint is damaged; the one before it is tried", "file", f.path, "error", err)
 	}
 	return fmt.Errorf("no checkpoint is good; to begin without, move %s away: %w", v.dir, errors.Join(bad...))
 }
@@ -219,13 +227,13 @@ func (v *saver) note(done CheckpointInfo, err error) {
 
 // prune removes old checkpoints.
 func (v *saver) prune(ctx context.Context) {
-	numbers, err := v.numbers()
+	files, err := v.files()
 	if err != nil {
 		v.logger.WarnContext(ctx, "could not look for old checkpoints", "error", err)
 		return
 	}
-	for _, n := range numbers[min(v.keep, len(numbers)):] {
-		if err := os.Remove(v.path(n)); err != nil {
+	for _, f := range files[min(v.keep, len(files)):] {
+		if err := os.Remove(f.path); err != nil {
 			v.logger.WarnContext(ctx, "could not remove an old checkpoint", "error", err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -380,7 +381,7 @@ func TestKilledWhileSaving(t *testing.T) {
 // savedNow is what the newest checkpoint of a node that goes on has of a table.
 func savedNow(t testing.TB, c Config, v *saver, table string) []int64 {
 	s := newState(c, c.Logger)
-	require.NoError(t, s.load(v.path(v.info().Number), v.whose))
+	require.NoError(t, s.load(t.Context(), v.path(v.info().Number), v.whose))
 	return content(t, &Node{state: s}, table)
 }
 
@@ -435,4 +436,56 @@ func FuzzReadBlocks(f *testing.F) {
 			require.LessOrEqual(t, s.tables["t"].Len(), len(b))
 		}
 	})
+}
+
+// Names that somebody has given by hand need not have as many digits as ours: the number says which is the newest.
+func TestTheNewestIsFoundByItsNumber(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := saved(dir, Table{Name: "t"})
+	n := alone(t, c)
+	for i := range int64(10) {
+		require.NoError(t, put(n, "t", i, i+1))
+		_, err := n.Checkpoint(t.Context())
+		require.NoError(t, err)
+	}
+	crash(n)
+	for number, name := range map[int]string{9: "checkpoint-9", 10: "checkpoint-10"} {
+		require.NoError(t, os.Rename(filepath.Join(dir, fmt.Sprintf("checkpoint-%016d", number)), filepath.Join(dir, name)))
+	}
+	n = alone(t, c)
+	require.Equal(t, count(0, 10), content(t, n, "t"))
+	done, err := n.Checkpoint(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 11, done.Number)
+	require.NoFileExists(t, filepath.Join(dir, "checkpoint-9"), "it was the oldest of three")
+	require.FileExists(t, filepath.Join(dir, "checkpoint-10"))
+}
+
+// What was experienced may be nobody else's business.
+func TestOnlyTheOwnerReadsCheckpoints(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	c, _ := saved(dir, Table{Name: "t"})
+	n := alone(t, c)
+	_, err := n.Checkpoint(t.Context())
+	require.NoError(t, err)
+	for _, name := range []string{".", lockName, ownerName, "checkpoint-0000000000000001"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		if runtime.GOOS != "windows" { // which has no such modes
+			require.Zero(t, info.Mode().Perm()&0o077, name)
+		}
+	}
+}
+
+// A run that ends while its node reads a large checkpoint does not wait for that, and lets go of the directory.
+func TestAStartThatIsBrokenOff(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := saved(dir, Table{Name: "t"})
+	n := alone(t, c)
+	require.NoError(t, put(n, "t", 0, 10))
+	require.NoError(t, n.Stop(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, NewNode(c).Start(ctx), context.Canceled)
+	require.Equal(t, count(0, 10), restored(t, c, "t"))
 }

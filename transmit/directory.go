@@ -21,7 +21,7 @@ var errLocked = errors.New("it is locked")
 
 // own sees to it that the directory is there, this node's, nobody else's at the same time, and can be written.
 func (v *saver) own(ctx context.Context) error {
-	if err := os.MkdirAll(v.dir, 0o755); err != nil {
+	if err := os.MkdirAll(v.dir, 0o700); err != nil {
 		return fmt.Errorf("%w: %w", ErrDirectory, err)
 	}
 	if err := v.checkOwner(); err != nil { // before anything of others is touched
@@ -78,7 +78,7 @@ func (v *saver) checkOwner() error {
 // takeLock waits for the lock, as long as the process that had it may need to end.
 func (v *saver) takeLock(ctx context.Context) error {
 	path := filepath.Join(v.dir, lockName)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDirectory, err)
 	}

@@ -70,7 +70,7 @@ func (p *picture) write(ctx context.Context, path string, whose owner) (bytes in
 // writeWhole writes a file that appears under its name when it is complete, and on
 // disk. Otherwise nothing is left of it, unless the process is killed.
 func writeWhole(path string, content func(*os.File) (int64, error)) (bytes int64, err error) {
-	f, err := os.OpenFile(path+half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(path+half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package transmit
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -16,13 +17,13 @@ import (
 // load fills an empty s from a file. The error wraps errDamaged where another
 // file may be better; then s has some of it. That a disk cannot be read is none
 // of these: what it has may be well.
-func (s *state) load(path string, whose owner) error {
+func (s *state) load(ctx context.Context, path string, whose owner) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	l := &loader{state: s, whose: whose}
+	l := &loader{ctx: ctx, state: s, whose: whose}
 	if err := readBlocks(f, l.field); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -34,6 +35,7 @@ func (s *state) load(path string, whose owner) error {
 
 // loader restores a checkpoint, field by field.
 type loader struct {
+	ctx      context.Context // of the node's start
 	state    *state
 	whose    owner
 	version  uint64
@@ -50,6 +52,8 @@ type loader struct {
 
 func (l *loader) field(f field) error {
 	switch {
+	case l.ctx.Err() != nil:
+		return l.ctx.Err()
 	case f.kind != protowire.BytesType || l.ended:
 		return damage("a field %d where there is none", f.number)
 	case l.version == 0 && f.number != 1:

@@ -26,7 +26,7 @@ type session struct {
 	at      time.Time // of the last use
 	busy    int       // requests that are being handled
 	release func()    // of what waits for the end of its process
-	ended   bool      // the node has forgotten it
+	ended   signal    // closed when the node forgets it
 	last    uint64    // the greatest number of those that were begun
 	settled uint64
 	replies map[uint64]*reply // of requests that are not settled
@@ -58,7 +58,7 @@ func (s *state) sessionFor(ctx context.Context, id string, first bool) (*session
 		if !first {
 			return nil, forgotten()
 		}
-		ss = &session{replies: map[uint64]*reply{}, turns: map[uint64]signal{}}
+		ss = &session{ended: make(signal), replies: map[uint64]*reply{}, turns: map[uint64]signal{}}
 		ss.release = actor.AfterPeer(ctx, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *state) endSession(id string) {
 	if ss == nil {
 		return
 	}
-	ss.ended = true
+	close(ss.ended)
 	ss.release()
 	if ss.stream != nil {
 		ss.stream.Forget(ss.stream.Next())
@@ -147,7 +147,7 @@ func (s *state) endSession(id string) {
 // is finished. It is called with s.mu held, and lets go of it while it waits.
 func (s *state) begin(ctx context.Context, ss *session, number, settled uint64, alone bool) (r *reply, fresh bool, err error) {
 	for {
-		if ss.ended { // nobody would let go of what it brings
+		if closed(ss.ended) { // nobody would let go of what it brings
 			return nil, false, forgotten()
 		}
 		for ss.settled < min(settled, ss.last) {
@@ -193,6 +193,7 @@ func (s *state) begin(ctx context.Context, ss *session, number, settled uint64, 
 		s.mu.Unlock()
 		select {
 		case <-wait:
+		case <-ss.ended:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

@@ -350,3 +350,68 @@ func TestStepsAreLookedIntoOnce(t *testing.T) {
 	require.Equal(t, []error{nil, nil, nil, w.faults[3], nil, nil}, w.faults)
 	require.Equal(t, []uint64{3}, numbersOf(), "what is well is known")
 }
+
+// Requests that are handled alone are so: the second of a writer must not begin while the first still looks into its steps.
+func TestRequestsOfAWriterDoNotOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newState(Config{}, nil)
+		defer s.stopSweeping()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		ss, err := s.sessionFor(t.Context(), "sampler", true)
+		require.NoError(t, err)
+		for n := range uint64(2) {
+			_, fresh, err := s.begin(t.Context(), ss, n+1, 0, false)
+			require.NoError(t, err)
+			require.True(t, fresh, "those of samplers wait at once")
+		}
+		ss, err = s.sessionFor(t.Context(), "writer", true)
+		require.NoError(t, err)
+		first, fresh, err := s.begin(t.Context(), ss, 1, 0, true)
+		require.NoError(t, err)
+		require.True(t, fresh)
+		begun := make(chan bool, 1)
+		go func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			_, fresh, err := s.begin(t.Context(), ss, 2, 0, true)
+			begun <- fresh && err == nil
+		}()
+		wait := func() {
+			s.mu.Unlock()
+			synctest.Wait()
+			s.mu.Lock()
+		}
+		wait()
+		require.Empty(t, begun, "the first is not finished")
+		close(first.done)
+		wait()
+		require.True(t, <-begun)
+	})
+}
+
+// Who waits for its turn in a session that the node forgets is told so at once.
+func TestWhoWaitsInASessionThatEndsIsWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newState(Config{}, nil)
+		defer s.stopSweeping()
+		s.mu.Lock()
+		ss, err := s.sessionFor(t.Context(), "writer", true)
+		require.NoError(t, err)
+		s.mu.Unlock()
+		told := make(chan error, 1)
+		go func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			_, _, err := s.begin(t.Context(), ss, 2, 0, true) // the first is yet to come
+			told <- err
+		}()
+		synctest.Wait()
+		s.mu.Lock()
+		s.endSession("writer")
+		s.mu.Unlock()
+		synctest.Wait()
+		require.Len(t, told, 1)
+		require.ErrorIs(t, <-told, ErrForgotten)
+	})
+}

@@ -25,7 +25,7 @@ func alone(ctx context.Context, c transmit.Config, f func(*driver) error) error 
 		err = node.Start(ctx)
 	}
 	if err == nil {
-		err = f(&driver{data})
+		err = f(&driver{data: data})
 		c := context.WithoutCancel(ctx)
 		err = errors.Join(err, node.Stop(c))
 	}
@@ -70,9 +70,12 @@ func large(ctx context.Context, c config, say func(row) error) error {
 			if err := say(row{Case: fmt.Sprintf("memory/%s/%d items", name, c.items), Size: size, Value: each, Unit: "B"}.atMost(100)); err != nil {
 				return err
 			}
-			var err error
-			rates[name], err = d.Measure(ctx, job{Table: "t", Size: size, Clients: 1, Sample: true, Duration: c.duration})
-			return errors.Join(err, say(row{Case: fmt.Sprintf("sample/%s/%d items", name, c.items), Size: size, Value: rates[name], Unit: "items/s"}))
+			found, err := d.Measure(ctx, job{Table: "t", Size: size, Clients: 1, Sample: true, Duration: c.duration})
+			if err != nil {
+				return err
+			}
+			rates[name] = found.Rate
+			return say(row{Case: fmt.Sprintf("sample/%s/%d items", name, c.items), Size: size, Value: found.Rate, Unit: "items/s", Processor: found.Processor})
 		})
 		if err != nil {
 			return err

@@ -7,23 +7,25 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/tartrl/tlaunch-go"
-	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // row is a figure, as programs read it.
 type row struct {
-	Bench  string   `json:"bench"`
-	Case   string   `json:"case"`
-	Size   int      `json:"size"`
-	Value  float64  `json:"value"`
-	Unit   string   `json:"unit"`
-	Target *float64 `json:"target,omitempty"`
-	Met    *bool    `json:"met,omitempty"`
+	Bench string  `json:"bench"`
+	Case  string  `json:"case"`
+	Size  int     `json:"size"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	// Processor is nanoseconds of processor time for an item, of both processes; 0: not reckoned.
+	Processor float64  `json:"processor,omitempty"`
+	Target    *float64 `json:"target,omitempty"`
+	Met       *bool    `json:"met,omitempty"`
 }
 
 // config says what is measured.
@@ -32,7 +34,39 @@ type config struct {
 	items    int   // of the table for memory and for prioritised beside uniform
 	bytes    int64 // of the checkpoint
 	dir      string
+	parts    map[string]bool
 	json     bool
+}
+
+// parts are what is measured, in this order.
+var parts = []struct {
+	name string
+	do   func(context.Context, config, func(row) error) error
+}{{"local", local}, {"apart", apart}, {"clear", clearly}, {"memory", large}, {"checkpoint", checkpoints}}
+
+func partNames() (names []string) {
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// parseParts reads the names of parts; none are all.
+func parseParts(list string) (map[string]bool, error) {
+	chosen := map[string]bool{}
+	for _, name := range partNames() {
+		chosen[name] = list == ""
+	}
+	if list == "" {
+		return chosen, nil
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if _, known := chosen[name]; !known {
+			return nil, fmt.Errorf("there is no part %q; they are %s", name, strings.Join(partNames(), ", "))
+		}
+		chosen[name] = true
+	}
+	return chosen, nil
 }
 
 // Command is the subcommand: it parses args, measures, prints, and returns the exit status.
@@ -45,10 +79,17 @@ func Command(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	flags.Int64Var(&c.bytes, "bytes", 1<<30, "`N` bytes of the checkpoint")
 	flags.StringVar(&c.dir, "dir", "", "an existing `FOLDER` on the disk that checkpoints are measured on; the default is that for temporary files")
 	flags.BoolVar(&c.json, "json", false, "print one line of JSON for each row to standard output, and the table to standard error")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	names := flags.String("parts", "", "`LIST` of what is measured, separated by commas, of "+strings.Join(partNames(), ", ")+"; the default is all")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
 		return 0
+	}
+	if err != nil {
+		return tlaunch.StatusUsage
+	}
+	switch c.parts, err = parseParts(*names); {
 	case err != nil:
+		fmt.Fprintln(stderr, "bench transmit: -parts:", err)
 		return tlaunch.StatusUsage
 	case len(flags.Args()) > 0 || c.duration <= 0 || c.items < 1000 || c.bytes < 1<<20:
 		fmt.Fprintln(stderr, "bench transmit: there are flags only; -duration is more than 0, -items at least 1000, -bytes at least 1048576")
@@ -69,20 +110,27 @@ func measure(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	}
 	tw := tabwriter.NewWriter(table, 0, 0, 2, ' ', 0)
 	say := func(r row) error {
-		r.Bench, r.Value = "transmit", figures.Rounded(r.Value)
-		verdict := ""
+		r.Bench, r.Value, r.Processor = "transmit", figures.Rounded(r.Value), figures.Rounded(r.Processor)
+		verdict, processor := "", ""
 		if r.Target != nil {
-			verdict = fmt.Sprintf("target %v: %s", *r.Target, figures.Verdict(*r.Met))
+			verdict = fmt.Sprintf("target %.6g: %s", *r.Target, figures.Verdict(*r.Met))
 		}
-		fmt.Fprintf(tw, "%s\t%d B\t%.6g %s\t%s\n", r.Case, r.Size, r.Value, r.Unit, verdict)
+		if r.Processor > 0 {
+			processor = fmt.Sprintf("%.4g µs", r.Processor/1e3)
+		}
+		fmt.Fprintf(tw, "%s\t%d B\t%.6g %s\t%s\t%s\n", r.Case, r.Size, r.Value, r.Unit, processor, verdict)
 		if c.json {
 			return json.NewEncoder(stdout).Encode(r)
 		}
 		return nil
 	}
-	for _, part := range []func(context.Context, config, func(row) error) error{throughput, large, checkpoints} {
-		if err := part(ctx, c, say); err != nil {
-			return err
+	fmt.Fprint(tw, "case\titem\tvalue\tprocessors, each item\ttarget\n")
+	for _, part := range parts {
+		if !c.parts[part.name] {
+			continue
+		}
+		if err := part.do(ctx, c, say); err != nil {
+			return errors.Join(err, tw.Flush())
 		}
 	}
 	if err := tw.Flush(); err != nil {
@@ -103,77 +151,4 @@ func (r row) atMost(target float64) row {
 	met := r.Value <= target
 	r.Target, r.Met = &target, &met
 	return r
-}
-
-const small, big = 1 << 10, 100 << 10
-
-// throughput measures inserts and samples in one process and across two.
-func throughput(ctx context.Context, c config, say func(row) error) error {
-	for _, where := range []struct {
-		name   string
-		launch tlaunch.Option
-	}{{"one process", tlaunch.InProcess(tlaunch.LocalInventory(2))}, {"two processes", tlaunch.Processes(tlaunch.LocalInventory(2))}} {
-		run, err := program.Launch(ctx, []int{small, big}, where.launch)
-		if err != nil {
-			return err
-		}
-		err = cases(ctx, run, c, where.name, say)
-		if err := errors.Join(err, run.Stop(context.WithoutCancel(ctx))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func cases(ctx context.Context, run *tlaunch.Run, c config, where string, say func(row) error) error {
-	d, err := tlaunch.Find[*driver](run, "driver", 0)
-	if err != nil {
-		return err
-	}
-	across := where == "two processes"
-	for _, size := range []int{small, big} {
-		inserts := 0.0
-		for _, s := range selectors {
-			selector := s.name
-			for _, writers := range []int{1, 8} {
-				j := job{Table: tableName(size, selector), Size: size, Clients: writers, Duration: c.duration}
-				rate, err := actor.Call(ctx, d, (*driver).Measure, j)
-				if err != nil {
-					return err
-				}
-				inserts = max(inserts, rate)
-				name := fmt.Sprintf("insert/%s/%d writers/%s", selector, writers, where)
-				if err := rows(say, name, size, rate, across, 0); err != nil {
-					return err
-				}
-			}
-			for _, readers := range []int{1, 4} {
-				j := job{Table: tableName(size, selector), Size: size, Clients: readers, Sample: true, Duration: c.duration}
-				rate, err := actor.Call(ctx, d, (*driver).Measure, j)
-				if err != nil {
-					return err
-				}
-				name := fmt.Sprintf("sample/%s/%d readers/%s", selector, readers, where)
-				if err := rows(say, name, size, rate, across, inserts); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// rows are items and bytes a second. Samples are to be no slower than inserts were.
-func rows(say func(row) error, name string, size int, rate float64, across bool, inserts float64) error {
-	items := row{Case: name, Size: size, Value: rate, Unit: "items/s"}
-	bytes := row{Case: name, Size: size, Value: rate * float64(size) / 1e9, Unit: "GB/s"}
-	switch {
-	case across && inserts > 0:
-		items = items.atLeast(inserts)
-	case across && size == small:
-		items = items.atLeast(200_000)
-	case across && size == big:
-		bytes = bytes.atLeast(1.5)
-	}
-	return errors.Join(say(items), say(bytes))
 }

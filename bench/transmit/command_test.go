@@ -32,19 +32,26 @@ func TestEveryCaseHasARow(t *testing.T) {
 	}
 	for _, name := range []string{
 		"insert/uniform/1 writers/one process", "insert/prioritised/8 writers/two processes", "sample/uniform/1 readers/one process",
-		"sample/prioritised/4 readers/two processes", "memory/uniform/1000 items", "prioritised/uniform", "checkpoint", "checkpoint/all waits",
+		"sample/prioritised/4 readers/two processes", "insert/uniform/8 writers/two processes, no TLS", "bare connection/TCP", "bare connection/crypto/tls", "memory/uniform/1000 items", "prioritised/uniform", "checkpoint", "checkpoint/all waits",
 	} {
 		require.Contains(t, cases, name)
 		require.Positive(t, cases[name].Value, name)
 	}
-	require.Len(t, cases, 2*2*2*2+4+1+1+3)
+	require.Len(t, cases, 3*2*2*2+2+4+1+1+3)
 }
 
 func TestFlagsAreChecked(t *testing.T) {
-	for _, args := range [][]string{{"-duration", "0s"}, {"-items", "1"}, {"-bytes", "1"}, {"more"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-duration", "0s"}, {"-items", "1"}, {"-bytes", "1"}, {"more"}, {"-nonsense"}, {"-parts", "local,none"}} {
 		var out, errs bytes.Buffer
 		require.Equal(t, tlaunch.StatusUsage, Command(t.Context(), args, strings.NewReader(""), &out, &errs))
 		require.NotEmpty(t, errs.String())
 	}
 	require.Zero(t, Command(t.Context(), []string{"-help"}, strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}))
+}
+
+func TestPartsByName(t *testing.T) {
+	var out bytes.Buffer
+	require.Zero(t, Command(t.Context(), []string{"-parts", "checkpoint", "-bytes", "1048576", "-dir", t.TempDir()}, strings.NewReader(""), &out, &out), out.String())
+	require.Contains(t, out.String(), "checkpoint/all waits")
+	require.NotContains(t, out.String(), "insert/")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tartrl/tlaunch-go"
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/cputime"
 	"github.com/tartrl/tlaunch-go/transmit"
 )
 
@@ -22,13 +23,58 @@ type job struct {
 	Duration time.Duration
 }
 
+// found is what was measured.
+type found struct {
+	Rate      float64 // items a second
+	Processor float64 // nanoseconds of processor time of both processes for an item
+}
+
 // driver writes to the data node and samples from it.
-type driver struct{ data transmit.Ref }
+type driver struct {
+	data transmit.Ref
+	peer []actor.Ref[*peer]          // in the data node's process; none: that is this one
+	end  func(context.Context) error // of the way without TLS; nil: there is none
+}
 
-var _ = actor.Method((*driver).Measure)
+var (
+	_ = actor.Method((*driver).Measure)
+	_ = actor.Method((*driver).Pour)
+)
 
-// Measure returns how many items a second were inserted or sampled.
-func (d *driver) Measure(ctx context.Context, j job) (float64, error) {
+// metered does something with a number of items, and reckons what each took.
+func (d *driver) metered(ctx context.Context, do func() (items float64, err error)) (f found, err error) {
+	var used [2]time.Duration
+	for i := range used {
+		used[i] = cputime.Used()
+		for _, p := range d.peer {
+			its, err := actor.Call0(ctx, p, (*peer).Used)
+			if err != nil {
+				return f, err
+			}
+			used[i] += its
+		}
+		if i > 0 {
+			break
+		}
+		begin := time.Now()
+		items, err := do()
+		if err != nil {
+			return f, err
+		}
+		f.Rate = items / time.Since(begin).Seconds()
+		f.Processor = items
+	}
+	f.Processor = float64(used[1]-used[0]) / f.Processor
+	return f, nil
+}
+
+// Measure inserts or samples as fast as it can.
+func (d *driver) Measure(ctx context.Context, j job) (found, error) {
+	return d.metered(ctx, func() (float64, error) { return d.work(ctx, j) })
+}
+
+// work returns how many items were inserted or sampled.
+func (d *driver) work(ctx context.Context, j job) (float64, error) {
 	client := d.write
 	if j.Sample {
 		client = d.read
@@ -38,12 +84,11 @@ func (d *driver) Measure(ctx context.Context, j job) (float64, error) {
 	var items atomic.Int64
 	errs := make([]error, j.Clients)
 	var group sync.WaitGroup
-	begin := time.Now()
 	for i := range j.Clients {
 		group.Go(func() { errs[i] = client(ctx, measured.Done(), j, &items) })
 	}
 	group.Wait()
-	return float64(items.Load()) / time.Since(begin).Seconds(), errors.Join(errs...)
+	return float64(items.Load()), errors.Join(errs...)
 }
 
 func over(done <-chan struct{}) bool {
@@ -108,15 +153,27 @@ var selectors = []struct {
 // tableName is the table for items of a size.
 func tableName(size int, selector string) string { return fmt.Sprintf("%s-%d", selector, size) }
 
-var program = tlaunch.Define("bench-transmit", func(p *tlaunch.Program, sizes []int) error {
-	var tables []transmit.Table
+// plan says what a run is for.
+type plan struct {
+	Sizes []int
+	Apart bool // data and driver are in processes of their own
+}
+
+func tablesFor(sizes []int) (tables []transmit.Table) {
 	for _, size := range sizes {
 		for _, s := range selectors {
 			tables = append(tables, transmit.Table{Name: tableName(size, s.name), Sampler: s.Selector, MaxItems: 256 << 20 / size})
 		}
 	}
+	return tables
+}
+
+var program = tlaunch.Define("bench-transmit", func(p *tlaunch.Program, c plan) error {
 	hosts := p.Hosts()
-	data := tlaunch.Add(p, "data", transmit.NewNode(transmit.Config{Tables: tables, Seed: 1}), tlaunch.On(hosts[0]))
-	tlaunch.Add(p, "driver", &driver{data}, tlaunch.On(hosts[1]))
+	d := &driver{data: tlaunch.Add(p, "data", transmit.NewNode(transmit.Config{Tables: tablesFor(c.Sizes), Seed: 1}), tlaunch.On(hosts[0]))}
+	if c.Apart {
+		d.peer = append(d.peer, tlaunch.Add(p, "peer", &peer{}, tlaunch.On(hosts[0])))
+	}
+	tlaunch.Add(p, "driver", d, tlaunch.On(hosts[1]))
 	return nil
 })

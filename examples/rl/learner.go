@@ -73,6 +73,7 @@ func (l *Learner) Run(ctx context.Context) error {
 	if err := l.publish(ctx, 0); err != nil {
 		return err
 	}
+	told := l.Updates
 	for batch, err := range learning.Batches(ctx, l.data, "replay", batchSize) {
 		if err != nil {
 			return err
@@ -80,12 +81,13 @@ func (l *Learner) Run(ctx context.Context) error {
 		if err := l.update(batch); err != nil {
 			return err
 		}
-		if l.Updates%publishEvery != 0 {
+		if l.Updates%publishEvery != 0 && l.Updates < l.cfg.Updates {
 			continue
 		}
-		if err := l.publish(ctx, publishEvery); err != nil {
+		if err := l.publish(ctx, l.Updates-told); err != nil {
 			return err
 		}
+		told = l.Updates
 		solved, err := l.judgeVersion(ctx)
 		if err != nil {
 			return err

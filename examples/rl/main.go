@@ -120,6 +120,7 @@ func main() {
 	flag.BoolVar(&cfg.Inference, "inference", cfg.Inference, "one node evaluates the network for all actors")
 	flag.StringVar(&cfg.Resume, "resume", cfg.Resume, "`folder` on the first host, as an absolute path, in which the run is kept, and from which it goes on")
 	flag.StringVar(&cfg.JSON, "json", cfg.JSON, "`file` on the first host, as an absolute path, to which counters are written, an object a line")
-	file := flag.String("plot", "", "draw returns over time into this `FILE`, as SVG")
-	tlaunch.Main(rl, &cfg, tlaunch.OnRecord((&returns{file: file}).record))
+	picture := &returns{}
+	flag.Func("plot", "draw returns over time into this `FILE`, as SVG", picture.open)
+	tlaunch.Main(rl, &cfg, tlaunch.OnRecord(picture.record))
 }

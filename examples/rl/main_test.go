@@ -55,13 +55,13 @@ func TestRL(t *testing.T) {
 func TestResume(t *testing.T) {
 	cfg := short()
 	cfg.Resume, cfg.JSON = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "counters")
-	cfg.Goal, cfg.Updates, cfg.Judged = 475, 50, 2
+	cfg.Goal, cfg.Updates, cfg.Judged = 475, 30, 2
 	_, err := capture.Run(t.Context(), rl, cfg)
-	require.ErrorContains(t, err, "after 50 updates the mean return over the last 2 episodes is ")
-	cfg.Updates = 100
+	require.ErrorContains(t, err, "after 30 updates the mean return over the last 2 episodes is ")
+	cfg.Updates = 50
 	log, err := capture.Run(t.Context(), rl, cfg)
-	require.ErrorContains(t, err, "after 100 updates the mean return over the last 4 episodes is ")
-	require.Contains(t, log, "msg=resumed updates=50")
+	require.ErrorContains(t, err, "after 50 updates the mean return over the last 4 episodes is ")
+	require.Contains(t, log, "msg=resumed updates=30")
 	restored := regexp.MustCompile(`restored tables from a checkpoint.* steps=(\d+)`).FindStringSubmatch(log)
 	require.NotEmpty(t, restored, log)
 	require.GreaterOrEqual(t, len(restored[1]), 4, "replay has the 1000 items and more that the first run sampled from")
@@ -72,7 +72,7 @@ func TestResume(t *testing.T) {
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	var last learning.Counters
 	require.NoError(t, json.Unmarshal(lines[len(lines)-1], &last))
-	require.Equal(t, 100, last.Updates)
+	require.Equal(t, 50, last.Updates)
 	require.Contains(t, slices.Collect(maps.Values(last.Lives)), 2)
 
 	cfg.Task = "acrobot"
@@ -95,9 +95,12 @@ func TestBadConfig(t *testing.T) {
 
 func TestPlot(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "returns.svg")
-	p := &returns{file: &file}
-	p.record(tlaunch.Record{Text: "other"})
+	p := &returns{}
+	p.record(tlaunch.Record{Text: "progress"})
 	require.NoFileExists(t, file)
+	require.ErrorIs(t, p.open(filepath.Join(file, "none")), os.ErrNotExist, "a bad path is told before the run")
+	require.NoError(t, p.open(file))
+	p.record(tlaunch.Record{Text: "other"})
 	for seconds := range 3 {
 		p.record(tlaunch.Record{Text: "progress", Level: slog.LevelInfo, Attrs: []bootstrap.Attr{
 			{Key: "seconds", Value: fmt.Sprint(seconds)}, {Key: "actors", Value: "20.5"}, {Key: "other", Value: "x"},

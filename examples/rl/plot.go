@@ -12,16 +12,30 @@ import (
 
 // returns draws the returns in the board's lines as they come.
 type returns struct {
-	file *string // empty: it draws nothing
+	path string // empty: it draws nothing
 
 	mu     sync.Mutex
 	series []chart.Series
 	failed bool
 }
 
+// open takes the file's path, before anything is started.
+func (p *returns) open(path string) error {
+	p.path = path
+	return p.write()
+}
+
+func (p *returns) write() error {
+	return os.WriteFile(p.path, []byte(chart.SVG(chart.Chart{
+		Title: "Mean return of the last 100 episodes",
+		X:     chart.Axis{Label: "seconds", Zero: true}, Y: chart.Axis{Label: "return", Zero: true},
+		Series: p.series,
+	})), 0o644)
+}
+
 // record takes what a node has logged.
 func (p *returns) record(r tlaunch.Record) {
-	if *p.file == "" || r.Text != "progress" {
+	if p.path == "" || r.Text != "progress" {
 		return
 	}
 	p.mu.Lock()
@@ -35,12 +49,7 @@ func (p *returns) record(r tlaunch.Record) {
 			p.series[i].X, p.series[i].Y = append(p.series[i].X, numbers["seconds"]), append(p.series[i].Y, v)
 		}
 	}
-	picture := chart.SVG(chart.Chart{
-		Title: "Mean return of the last 100 episodes",
-		X:     chart.Axis{Label: "seconds", Zero: true}, Y: chart.Axis{Label: "return", Zero: true},
-		Series: p.series,
-	})
-	if err := os.WriteFile(*p.file, []byte(picture), 0o644); err != nil && !p.failed {
+	if err := p.write(); err != nil && !p.failed {
 		p.failed = true
 		fmt.Fprintln(os.Stderr, "-plot:", err)
 	}

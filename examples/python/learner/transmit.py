@@ -89,7 +89,11 @@ def encode_step(step):
     for name in sorted(step, key=str.encode):
         values = step[name]
         values, shape = values if isinstance(values, tuple) else (values, (len(values),))
-        tensor = data(1, name.encode()) + uint(2, NUMBERS[values.typecode])
+        kind = NUMBERS.get(getattr(values, "typecode", None))
+        if kind is None:
+            what = f"an array of {values.typecode!r}" if hasattr(values, "typecode") else f"a {type(values).__name__}"
+            raise TypeError(f"step[{name!r}] is {what}: it must be an array.array of one of {', '.join(sorted(NUMBERS))}")
+        tensor = data(1, name.encode()) + uint(2, kind)
         tensor += data(3, b"".join(map(varint, shape))) + data(4, little(values).tobytes())
         out += data(1, tensor)
     return out

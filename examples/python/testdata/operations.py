@@ -58,5 +58,12 @@ for ask, code in [
         same(fault.code, code)
     else:
         raise AssertionError("no fault %d" % code)
+for step in {"x": [1]}, {"x": array.array("u", "a")}, {"x": (b"1", (1,))}:  # what the schema has no type for is told by name, before anything is sent
+    try:
+        node.insert("typed", step)
+    except TypeError as wrong:
+        same("step['x']" in str(wrong), True)
+    else:
+        raise AssertionError("no error")
 node.insert("typed", number(1))
 same(list(node.sample("typed")[0].steps[0]["x"][0]), [1])
