@@ -23,8 +23,8 @@ func (s *state) load(ctx context.Context, path string, whose owner) error {
 		return err
 	}
 	defer f.Close()
-	l := &loader{ctx: ctx, state: s, whose: whose}
-	if err := readBlocks(f, l.field); err != nil {
+	l := &loader{state: s, whose: whose}
+	if err := readBlocks(f, func(f field) error { return cmp.Or(ctx.Err(), l.field(f)) }); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := l.finish(); err != nil {
@@ -35,7 +35,6 @@ func (s *state) load(ctx context.Context, path string, whose owner) error {
 
 // loader restores a checkpoint, field by field.
 type loader struct {
-	ctx      context.Context // of the node's start
 	state    *state
 	whose    owner
 	version  uint64
@@ -52,8 +51,6 @@ type loader struct {
 
 func (l *loader) field(f field) error {
 	switch {
-	case l.ctx.Err() != nil:
-		return l.ctx.Err()
 	case f.kind != protowire.BytesType || l.ended:
 		return damage("a field %d where there is none", f.number)
 	case l.version == 0 && f.number != 1:
