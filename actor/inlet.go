@@ -29,9 +29,16 @@ type inlet struct {
 
 	node    *Node // that aside is for
 	aside   []message
+	count   int      // of the messages aside
 	account *account // of the tells among them, which it has not admitted yet
 	tells   budget
 	arena   []byte
+
+	// What the last tell was, where the next may go into the same pack.
+	target *Name
+	label  *label
+	pack   *pack // nil: none
+	room   int   // that the next one is made with
 }
 
 var (
@@ -52,6 +59,13 @@ type goal struct {
 
 func (in *inlet) Take(target, text *Name, trace, head, body []byte, room *[]byte) error {
 	l, ok := text.memo.(*label)
+	if ok && in.pack != nil && l == in.label && target == in.target && len(trace)+len(head) == 0 && room == nil &&
+		in.count < flockSize && in.pack.add(body) {
+		in.count++
+		in.tells.messages++
+		in.tells.bytes += len(body)
+		return nil
+	}
 	if !ok {
 		var err error
 		if l, err = parseLabel(text.Text); err != nil {
@@ -135,6 +149,10 @@ func (in *inlet) tell(target *Name, l *label, trace, body []byte, room *[]byte) 
 		in.Flush()
 		in.account = a
 	}
+	if len(trace) == 0 && room == nil && in.packed(n, m, body) {
+		in.target, in.label = target, l
+		return
+	}
 	msg := in.put(n)
 	msg.method, msg.reserved, msg.account, msg.size = m, true, a, len(body)
 	if along := in.sys.traceOf(trace); along != nil {
@@ -172,6 +190,38 @@ func (in *inlet) call(target *Name, l *label, trace, head, body []byte, room *[]
 	return nil
 }
 
+// packed puts a tell into the pack of the one before it, or begins one with the two, where they are of one kind.
+func (in *inlet) packed(n *Node, m *method, body []byte) bool {
+	if len(in.aside) == 0 || in.node != n || in.count >= flockSize || len(body) > packedBytes || !n.packs(m) {
+		return false
+	}
+	last := &in.aside[len(in.aside)-1]
+	p := last.pack
+	switch {
+	case p == nil && (last.method != m || last.asker != nil || last.size > packedBytes):
+		return false
+	case p == nil:
+		p = newPack(m, in.account, max(in.room, last.size))
+		p.add(last.encoded)
+		if last.bytes != nil {
+			pool.Put(last.bytes)
+		}
+		*last = message{pack: p, reserved: true}
+	case p.method != m:
+		return false
+	}
+	if !p.add(body) {
+		p = newPack(m, in.account, max(p.nextRoom(), len(body)))
+		p.add(body)
+		in.aside = append(in.aside, message{pack: p, reserved: true})
+	}
+	in.pack, in.room = p, p.nextRoom()
+	in.count++
+	in.tells.messages++
+	in.tells.bytes += len(body)
+	return true
+}
+
 // load gives a message an argument of its own.
 func (in *inlet) load(msg *message, m *method, body []byte, room *[]byte) {
 	switch {
@@ -195,10 +245,12 @@ func (in *inlet) load(msg *message, m *method, body []byte, room *[]byte) {
 
 // put puts a message, to be filled in, aside for its node.
 func (in *inlet) put(n *Node) *message {
-	if in.node != n || len(in.aside) >= flockSize {
+	if in.node != n || in.count >= flockSize {
 		in.Flush()
 		in.node = n
 	}
+	in.pack = nil
+	in.count++
 	in.aside = append(in.aside, message{})
 	return &in.aside[len(in.aside)-1]
 }
@@ -207,6 +259,9 @@ func (in *inlet) Flush() {
 	if len(in.aside) == 0 {
 		return
 	}
+	if in.pack != nil {
+		in.room, in.pack = in.pack.nextRoom(), nil
+	}
 	n := in.node
 	if in.tells.messages > 0 && !in.account.admitTells(in.sys.window, in.tells) {
 		in.admitEach()
@@ -214,11 +269,20 @@ func (in *inlet) Flush() {
 	in.tells = budget{}
 	n.enqueueAll(in.aside, func(m *message, err error) { n.discard(*m, err) })
 	clear(in.aside)
-	in.aside = in.aside[:0]
+	in.aside, in.count = in.aside[:0], 0
 }
 
 // admitEach admits tells one by one, and takes those off that are refused.
 func (in *inlet) admitEach() {
+	all := in.aside
+	in.aside = nil
+	for _, m := range all {
+		if m.pack != nil {
+			in.aside = m.pack.appendTo(in.aside, 0)
+		} else {
+			in.aside = append(in.aside, m)
+		}
+	}
 	kept := in.aside[:0]
 	for i := range in.aside {
 		m := in.aside[i]

@@ -103,11 +103,10 @@ func TestParcelsForNobody(t *testing.T) {
 		require.NoError(t, in.Take(&Name{Text: target}, &Name{Text: label}, nil, callHead(&wire.Call{Id: id}), []byte("x"), nil))
 	}
 	call("n/1", see.call, 1)
-	other := *see
-	other.hash++
-	call("n/0", labelText(labelCall, &other), 2)
+	other := &method{name: see.name, hash: see.hash + 1}
+	call("n/0", labelText(labelCall, other), 2)
 	other.name = "None"
-	call("n/0", labelText(labelCall, &other), 3)
+	call("n/0", labelText(labelCall, other), 3)
 	in.Flush()
 	require.NoError(t, nodes["n/0"].Drain(t.Context()))
 	got := map[uint64]error{}

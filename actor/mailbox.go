@@ -31,6 +31,7 @@ type message struct {
 	reserved bool
 	// shared: encoded is the sender's memory, of which the mailbox takes a copy.
 	shared bool
+	pack   *pack // instead of all else but asker and reserved: these messages
 }
 
 // An asker is what a message that somebody waits for has beside it.
@@ -219,14 +220,22 @@ func (n *Node) enqueueAll(all []message, refuse func(*message, error)) {
 
 // acceptLocked queues m and sees to it that somebody handles it.
 func (n *Node) acceptLocked(m *message) {
-	if m.shared {
-		n.copyLocked(m)
-	}
-	n.queue.push(m)
-	if m.reserved {
+	switch {
+	case m.pack != nil:
+		n.queue.push(m)
+		n.reserved.sum(m.pack.left())
+	case m.reserved:
+		n.queue.push(m)
 		n.reserved.add(m)
-	} else {
+	default:
 		n.held.add(m)
+		if m.shared {
+			if n.packLocked(m) {
+				break
+			}
+			n.copyLocked(m)
+		}
+		n.queue.push(m)
 	}
 	switch {
 	case n.phase != open || n.workers >= n.limit:
@@ -236,6 +245,33 @@ func (n *Node) acceptLocked(m *message) {
 		n.workers++
 		n.group.Go(n.work)
 	}
+}
+
+// packLocked puts m, which shares its argument with its sender, behind the last of the queue where that is of its kind.
+func (n *Node) packLocked(m *message) bool {
+	last := n.queue.tail()
+	if last == nil || m.asker != nobody || !n.packs(m.method) {
+		return false
+	}
+	p := last.pack
+	switch {
+	case p == nil && (last.method != m.method || last.asker != nobody || last.reserved):
+		return false
+	case p == nil:
+		p = newPack(m.method, nil, firstRoom)
+	case p.method != m.method || p.account != nil:
+		return false
+	case !p.taken && p.add(m.encoded):
+		return true
+	default:
+		p = newPack(m.method, nil, p.nextRoom())
+	}
+	if !p.add(m.encoded) {
+		p.end()
+		return false
+	}
+	n.queue.push(&message{asker: nobody, pack: p})
+	return true
 }
 
 // copyLocked gives m its own copy of what it shares with its sender. Small ones are left to the garbage collector, arenaBytes at a time.
@@ -255,13 +291,9 @@ func (n *Node) copyLocked(m *message) {
 func (n *Node) waitingLocked() (local, reserved budget) {
 	local, reserved = n.held, n.reserved
 	for _, w := range n.active {
-		for i := range w.begunInQueue() {
-			if m := &w.messages[i]; m.reserved {
-				reserved.remove(m)
-			} else {
-				local.remove(m)
-			}
-		}
+		begunLocal, begunReserved := w.begunInQueue()
+		local.sub(begunLocal)
+		reserved.sub(begunReserved)
 	}
 	return local, reserved
 }

@@ -29,6 +29,8 @@ type method struct {
 	// invokeBatch is set instead of invoke for a batched method.
 	invokeBatch func(recv any, ctx context.Context, args []any) ([]any, error)
 	err         error // why it cannot be called
+
+	keeps atomic.Bool // it was seen to keep its argument: see pack
 }
 
 func (m *method) seal() {

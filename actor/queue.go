@@ -36,6 +36,14 @@ func (q *queue) push(m *message) {
 	q.count++
 }
 
+// tail is the message that was pushed last, or nil.
+func (q *queue) tail() *message {
+	if q.count == 0 {
+		return nil
+	}
+	return &q.last.messages[q.end-1]
+}
+
 // run are the oldest messages, as many as lie together; they stay where they are until they are dropped.
 func (q *queue) run() []message {
 	if q.first == nil {

@@ -92,6 +92,11 @@ func (f *flow) pass(bytes int) {
 	f.bytes += uint64(bytes)
 }
 
+func (f *flow) passAll(all budget) {
+	f.messages += uint64(all.messages)
+	f.bytes += uint64(all.bytes)
+}
+
 // wait counts one that ended with err. Who only looks whether there is room does not wait.
 func (f *flow) wait(since time.Time, err error) {
 	if errors.Is(err, errNoPatience) {

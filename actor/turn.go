@@ -8,246 +8,9 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime/debug"
-	"slices"
-	"sync/atomic"
 )
 
 // How a node takes its turns.
-
-// batchBytes bounds what a worker takes off a mailbox at once, beside blockSize.
-const batchBytes = 64 << 10
-
-// A worker is one of at most limit goroutines that handle a node's messages. It
-// takes some at a time, for to lock the mailbox for each costs more than a
-// small message does. They stay in the queue while it handles them, so that
-// those it has not begun can be taken from it; a node of several workers gives
-// each but one.
-type worker struct {
-	node *Node
-	slot int   // in the node's list of those at work, guarded by its mu
-	grip grip  // on the batch
-	turn *turn // for messages that nobody waits for
-
-	// The batch. Set with the node's mu held, before it can be begun.
-	messages []message    // in the queue, at its head
-	alone    [1]message   // or this one, which is in no queue any more
-	batch    []invocation // one for each message; set when it begins
-	first    uint64       // the number of the first
-
-	// The message at hand.
-	next    int // place of the one after it
-	blind   int // for so many messages nobody who waits for room will find it
-	m       message
-	inv     *invocation
-	calling bool // its method runs
-
-	owedTo *account // whose tells were begun, of which it has not heard
-	owed   budget
-}
-
-// A grip tells how many messages a worker has taken, in its low half, and how
-// many of these it has begun.
-type grip struct{ v atomic.Uint64 }
-
-const gripBegun = 1 << 32
-
-func (g *grip) take(n int) { g.v.Store(uint64(n)) }
-
-// begin begins the next message, and reports whether there was one.
-func (g *grip) begin() bool {
-	v := g.v.Add(gripBegun)
-	return v/gripBegun <= v%gripBegun
-}
-
-func (g *grip) begun() int {
-	v := g.v.Load()
-	return int(min(v/gripBegun, v%gripBegun))
-}
-
-// release ends the grip, and returns how many were begun, and how many were not: none of one that was released.
-func (g *grip) release() (begun, left int) {
-	v := g.v.Swap(0)
-	taken := v % gripBegun
-	begun = int(min(v/gripBegun, taken))
-	return begun, int(taken) - begun
-}
-
-// isAlone reports whether what the worker has taken is in no queue any more.
-func (w *worker) isAlone() bool { return len(w.messages) == 0 || &w.messages[0] == &w.alone[0] }
-
-// begunInQueue is how many of the messages at the head of the queue have begun.
-func (w *worker) begunInQueue() int {
-	if w.isAlone() {
-		return 0
-	}
-	return w.grip.begun()
-}
-
-// isDone reports whether the last method of the batch has returned: the worker is about to take more, even where it is still telling a sender.
-func (w *worker) isDone() bool {
-	begun := w.grip.begun()
-	return begun > 0 && begun >= len(w.messages) && w.batch[begun-1].over()
-}
-
-// running is the invocation whose method runs, or nil.
-func (w *worker) running() *invocation {
-	if begun := w.grip.begun(); begun > 0 {
-		if inv := &w.batch[begun-1]; !inv.over() {
-			return inv
-		}
-	}
-	return nil
-}
-
-// work handles messages until there are none.
-func (n *Node) work() {
-	w := &worker{node: n, turn: &turn{node: n, asker: nobody}}
-	returned := false
-	defer func() {
-		if !returned { // a method ended the goroutine with runtime.Goexit
-			w.pay()
-			n.mu.Lock()
-			n.retireLocked(w)
-			n.group.Go(n.work)
-			n.mu.Unlock()
-		}
-	}()
-	for w.take() {
-		for !w.run() { // a method has panicked: go on with the next
-		}
-	}
-	returned = true
-}
-
-// take gets the worker its next batch. It waits for one, or returns false when
-// the goroutine is to end.
-func (w *worker) take() bool {
-	n := w.node
-	w.pay()
-	n.mu.Lock()
-	if len(w.messages) > 0 {
-		n.retireLocked(w)
-	}
-	n.admitLocked()
-	for n.queue.count == 0 || n.phase != open {
-		*w = worker{node: n, turn: w.turn} // what it has handled is nobody's any more
-		if !n.restLocked() {
-			return false
-		}
-		n.mu.Lock()
-	}
-	n.giveLocked(w)
-	n.mu.Unlock()
-	w.batch = make([]invocation, len(w.messages)) // anew: see invocation
-	return true
-}
-
-// giveLocked gives a worker the oldest messages.
-func (n *Node) giveLocked(w *worker) {
-	w.next, w.messages = 0, n.queue.run()
-	if n.limit > 1 {
-		w.alone[0] = w.messages[0]
-		n.countOutLocked(&w.alone[0])
-		n.queue.drop(1)
-		w.messages = w.alone[:]
-	}
-	for i, bytes := 0, 0; i < len(w.messages); i++ {
-		if bytes += w.messages[i].size; bytes > batchBytes {
-			w.messages = w.messages[:i+1]
-		}
-	}
-	w.first = n.serial
-	n.serial += uint64(len(w.messages))
-	w.grip.take(len(w.messages))
-	n.workLocked(w)
-}
-
-// workLocked puts a worker on the list of those at work, in whose slots each knows its own.
-func (n *Node) workLocked(w *worker) {
-	w.slot = len(n.active)
-	n.active = append(n.active, w)
-}
-
-// retireLocked takes a worker off the list of those at work, and what it has
-// begun off the queue.
-func (n *Node) retireLocked(w *worker) {
-	begun, _ := w.grip.release()
-	if !w.isAlone() {
-		for i := range begun {
-			n.countOutLocked(&w.messages[i])
-		}
-		n.queue.drop(begun)
-	}
-	last := len(n.active) - 1
-	n.active[last].slot = w.slot
-	n.active[w.slot] = n.active[last]
-	n.active[last] = nil
-	n.active = n.active[:last]
-}
-
-// countOutLocked ends what a message that has begun takes of the mailbox.
-func (n *Node) countOutLocked(m *message) {
-	n.flow.pass(m.size)
-	if m.reserved {
-		n.reserved.remove(m)
-	} else {
-		n.held.remove(m)
-	}
-}
-
-// emptyLocked takes all messages that have not begun, and the senders that
-// wait, for good: nothing is queued any more.
-func (n *Node) emptyLocked() (left []message, senders []*sender) {
-	inQueue := 0
-	for _, w := range n.active {
-		begun, waits := w.grip.release()
-		if w.isAlone() {
-			left = append(left, w.messages[:waits]...)
-			continue
-		}
-		inQueue = begun
-		for i := range begun {
-			n.flow.pass(w.messages[i].size)
-		}
-	}
-	left = append(left, n.queue.after(inQueue)...)
-	n.queue, n.held, n.reserved = queue{}, budget{}, budget{} // its blocks are left to the worker that may read them
-	senders, n.senders = n.senders, nil
-	n.crowded.Store(false)
-	return left, senders
-}
-
-// restLocked is called by a worker without work, with mu held, which it gives
-// up. One worker of the node is kept; restLocked returns true when it is woken,
-// by a message or by Stop, and false when the goroutine is to end.
-func (n *Node) restLocked() bool {
-	n.workers--
-	n.queue.rest()
-	n.tellDrainedLocked()
-	park := n.phase == open && !n.parked
-	n.parked = n.parked || park
-	n.mu.Unlock()
-	if park {
-		<-n.wake
-	}
-	return park
-}
-
-// wakeLocked sends the parked worker to its next message, or home.
-func (n *Node) wakeLocked() {
-	n.parked = false
-	n.workers++
-	n.wake <- struct{}{} // has room for the one that was parked
-}
-
-// runsLocked reports whether the invocation of that number is running: one whose
-// method has returned is still active while its sender is told.
-func (n *Node) runsLocked(number uint64) bool {
-	return slices.ContainsFunc(n.active, func(w *worker) bool {
-		inv := w.running()
-		return inv != nil && inv.number == number
-	})
-}
 
 // run handles the batch, and reports false where a method has panicked: then
 // there may be more of it.
@@ -261,26 +24,28 @@ func (w *worker) run() (done bool) {
 		if v := recover(); v != nil {
 			err = newPanicError(v, debug.Stack())
 		}
-		w.inv.finish()
-		w.node.finish(w.inv, &w.m, nil, err)
+		w.end(nil, err)
 	}()
-	for w.next < len(w.messages) {
-		m := &w.messages[w.next]
+	for w.next < w.taken {
 		w.inv = &w.batch[w.next]
-		who := m.asker
-		if w.node.sys.tracer != nil {
-			who = m.arrived()
+		who := nobody
+		if w.pack == nil {
+			m := &w.messages[w.next]
+			if who = m.asker; w.node.sys.tracer != nil {
+				who = m.arrived()
+			}
 		}
 		w.inv.turn, w.inv.number = w.turnFor(who), w.first+uint64(w.next)
 		w.inv.begin()
 		if !w.grip.begin() {
 			break // the rest was taken from it
 		}
-		w.next++
-		w.m = *m
-		if who != m.asker {
+		if w.pack != nil {
+			w.m = w.pack.message(w.begins + w.next)
+		} else if w.m = w.messages[w.next]; w.m.asker != who {
 			w.m.asker = who
 		}
+		w.next++
 		if w.blind > 1 {
 			w.blind--
 		} else if w.node.crowded.Load() {
@@ -366,8 +131,19 @@ func (w *worker) handle() {
 		err = sound(err)
 		w.calling = false
 	}
-	inv.finish()
-	n.finish(inv, m, result, err)
+	w.end(result, err)
+}
+
+// end ends the message at hand.
+func (w *worker) end(result any, err error) {
+	w.inv.finish()
+	if w.inv.kept && w.m.encoded != nil {
+		w.m.method.keeps.Store(true)
+		if w.pack != nil {
+			w.pack.kept = true
+		}
+	}
+	w.node.finish(w.inv, &w.m, result, err)
 }
 
 // givenUp says why nobody waits for the message any more, or nil.
@@ -476,6 +252,12 @@ func (n *Node) giveBack(inv *invocation, m *message) {
 
 // discard answers a message that will not be handled.
 func (n *Node) discard(m message, err error) {
+	if m.pack != nil {
+		for i := m.pack.done; i < m.pack.n; i++ {
+			n.discard(m.pack.message(i), err)
+		}
+		return
+	}
 	if m.account != nil {
 		n.sys.tellsTaken(m.account, budget{1, m.size})
 	}

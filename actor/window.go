@@ -22,6 +22,16 @@ func (b *budget) remove(m *message) {
 	b.bytes -= m.size
 }
 
+func (b *budget) sum(c budget) {
+	b.messages += c.messages
+	b.bytes += c.bytes
+}
+
+func (b *budget) sub(c budget) {
+	b.messages -= c.messages
+	b.bytes -= c.bytes
+}
+
 // holds reports whether, of this limit, so much is taken that a message of so many bytes has room beside it. Whatever its size, one has
 // where less than a quarter of the bytes is taken.
 func (b budget) holds(taken budget, bytes int) bool {

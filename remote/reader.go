@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime"
@@ -18,6 +19,7 @@ type reader struct {
 	r, w  int // what is in buf and not yet handled
 	lanes [2]inlane
 	meta  meta   // of the frame at hand
+	again []byte // of that frame, in memory of its own, what stands before its body, where a frame that begins like it means the same; empty: none does
 	bulk  bool   // the frame before was a chunk
 	stint int    // bytes of frames that were handled since the reader gave way
 	count uint64 // frames that were handled: section 8 of WIRE.md
@@ -105,6 +107,11 @@ func (r *reader) run() error {
 		f := r.buf[r.r+frameHead : r.r+frameHead+n]
 		r.r += frameHead + n
 		r.giveWay(frameHead + n)
+		if kind == frameParcel && len(r.again) > 0 && bytes.HasPrefix(f, r.again) {
+			r.to.parcel(&r.meta, f[len(r.again):], nil)
+			r.count++
+			continue
+		}
 		if err := r.frame(f, kind); err != nil {
 			return err
 		}
@@ -167,6 +174,7 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 	}
 	c := cursor{b: f}
 	m := &r.meta
+	r.again = r.again[:0]
 	switch kind &^ frameUrgent {
 	case frameBeat:
 		if len(f) > 0 { // an older peer says nothing with it
@@ -195,6 +203,9 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 		if c.failed {
 			return fmt.Errorf("%w: a message whose fields are cut off or point nowhere", errFrame)
 		}
+		if kind == frameParcel && repeats(f) {
+			r.again = append(r.again, f[:len(f)-len(c.b)]...)
+		}
 		r.deliver(m, c.b, nil)
 	case frameOpen:
 		if err := r.open(lane, &c); err != nil {
@@ -205,6 +216,14 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 	}
 	r.count++
 	return nil
+}
+
+// repeats reports whether a parcel has no head and names nothing but places in the table: then the next that begins like it means the same, unless
+// the table changes.
+func repeats(f []byte) bool {
+	c := cursor{b: f}
+	target, label, head := c.uvarint(), c.uvarint(), c.uvarint()
+	return target >= nameKept && label >= nameKept && head == 0 && !c.failed
 }
 
 func (r *reader) deliver(m *meta, body []byte, room *[]byte) {
