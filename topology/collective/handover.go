@@ -426,8 +426,8 @@ func (t *tempo) isSlow(child, i int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.stretch += took; (t.steps-windowBytes/grantBytes-1)%swiftSteps == 0 {
-		if m.swift == 0 || t.stretch/swiftSteps < m.swift {
-			m.swift = t.stretch / swiftSteps
+		if each := t.stretch / time.Duration(swiftSteps*s.shifts.serving); m.swift == 0 || each < m.swift {
+			m.swift = each
 		}
 		t.stretch = 0
 	}

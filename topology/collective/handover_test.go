@@ -15,11 +15,10 @@ import (
 	"github.com/tartrl/tlaunch-go/topology/collective"
 )
 
-// pace has each message take a member so long, as a link of that rate does.
+// pace has each chunk take a member so long, as a link of that rate does.
 func (g *team) pace(of func(rank int) time.Duration) {
 	for rank, w := range g.workers {
-		each := of(rank)
-		w.heard = func() { time.Sleep(each) }
+		w.large = of(rank)
 	}
 }
 

@@ -23,15 +23,19 @@ const patience = time.Minute
 type worker struct {
 	collective.Member
 	tasks chan task
-	heard func() // called for each message of another member; nil: nothing
-	notes *notes // of the tests of routing
-	hold  func() // what Hold does
+	heard func()        // called for each message of another member; nil: nothing
+	large time.Duration // that a message of 64 KiB or more takes
+	notes *notes        // of the tests of routing
+	hold  func()        // what Hold does
 }
 
 // Collective takes a message as the member does.
 func (w *worker) Collective(ctx context.Context, message []byte) error {
 	if w.heard != nil {
 		w.heard()
+	}
+	if len(message) >= 64<<10 {
+		time.Sleep(w.large)
 	}
 	return w.Member.Collective(ctx, message)
 }

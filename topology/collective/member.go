@@ -49,7 +49,7 @@ type Member struct {
 	told      uint64              // messages to all that this one has sent
 	heard     map[int]*tally      // those that have come, by who has sent them
 	auto      auto
-	swift     time.Duration // the least time for grantBytes that a member has taken from this one, for a while; 0: unknown
+	swift     time.Duration // the least time in which grantBytes have gone from this one, for a while; 0: unknown
 	bell      chan struct{} // closed when something has changed; nil: nobody waits
 }
 
