@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bench/figures"
 	"github.com/tartrl/tlaunch-go/internal/cputime"
 	"github.com/tartrl/tlaunch-go/remote"
 )
@@ -107,7 +108,7 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 		var begin memory
 		used := cputime.Used()
 		if measuresMemory(a.Kind) {
-			if begin, err = readMemory(true); err != nil {
+			if begin, err = figures.ReadMemory(true); err != nil {
 				return err
 			}
 		}
@@ -125,7 +126,7 @@ func obey(ctx context.Context, stdin io.Reader, stdout io.Writer) (err error) {
 			}
 		}
 		if measuresMemory(a.Kind) {
-			if end.Memory, err = readMemory(false); err != nil {
+			if end.Memory, err = figures.ReadMemory(false); err != nil {
 				return err
 			}
 			end.Memory.Begin = begin.Begin

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tartrl/tlaunch-go"
+	"github.com/tartrl/tlaunch-go/bench/figures"
 	"github.com/tartrl/tlaunch-go/internal/testutil/output"
 )
 
@@ -60,7 +61,7 @@ func TestAllCasesRun(t *testing.T) {
 // A large value comes whole, beside pings; here over loopback, and small.
 func TestTransfer(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		_, err := readMemory(false)
+		_, err := figures.ReadMemory(false)
 		require.Error(t, err, "it is measured there only")
 		return
 	}

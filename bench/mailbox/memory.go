@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bench/figures"
 	"github.com/tartrl/tlaunch-go/remote"
 )
 
@@ -24,37 +22,8 @@ const (
 	windowBudget = 4 << 20                // what one process may have under way to a node: actor.Config.WindowBytes by default
 )
 
-// A memory is what was resident of a process when it had begun, and the most since.
-type memory struct{ Begin, Peak float64 }
-
-// readMemory reads what the kernel says of this process. fresh begins a new peak, once garbage has been given back.
-func readMemory(fresh bool) (memory, error) {
-	if fresh {
-		debug.FreeOSMemory()
-		if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // proc(5): the peak begins anew
-			return memory{}, fmt.Errorf("the memory of a process is measured on Linux: %w", err)
-		}
-	}
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return memory{}, fmt.Errorf("the memory of a process is measured on Linux: %w", err)
-	}
-	return parseMemory(string(text)), nil
-}
-
-func parseMemory(status string) (m memory) {
-	const kib = 1024
-	for line := range strings.Lines(status) {
-		var n float64
-		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &n); err == nil {
-			m.Begin = n * kib
-		}
-		if _, err := fmt.Sscanf(line, "VmHWM: %f kB", &n); err == nil {
-			m.Peak = n * kib
-		}
-	}
-	return m
-}
+// memory is what a receiver holds.
+type memory = figures.Memory
 
 // held is the figure of a case of memory, and its budget.
 func (k contest) held(m memory) (used, allowed float64) {

@@ -6,12 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMemoryOfAProcess(t *testing.T) {
-	m := parseMemory("Name:\tbench\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\nThreads:\t5\n")
-	require.Equal(t, memory{Begin: 1 << 20, Peak: 2 << 20}, m)
-	require.Zero(t, parseMemory(""))
-}
-
 func TestBudgetsOfMemory(t *testing.T) {
 	m := memory{Begin: 10 << 20, Peak: 60 << 20}
 	used, allowed := contest{kind: idlePeer}.held(m)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/bench/figures"
 )
 
 // A large value goes to one node while another sender asks another node again and again.
@@ -38,7 +39,7 @@ func (c *chest) Put(_ context.Context, b []byte) error {
 
 // Settle has the process's memory measured from now on.
 func (c *chest) Settle(context.Context) (err error) {
-	c.begin, err = readMemory(true)
+	c.begin, err = figures.ReadMemory(true)
 	return err
 }
 
@@ -50,7 +51,7 @@ type finding struct {
 }
 
 func (c *chest) Find(context.Context) (finding, error) {
-	m, err := readMemory(false)
+	m, err := figures.ReadMemory(false)
 	return finding{c.size, c.sum, m.Peak - c.begin.Begin}, err
 }
 
@@ -65,7 +66,7 @@ func (s *side) transfer(ctx context.Context, a assignment) (*outcome, error) {
 	if _, err := s.pings(ctx, a.Duration); err != nil { // all is as it will be, but for the value
 		return nil, err
 	}
-	begin, err := readMemory(true)
+	begin, err := figures.ReadMemory(true)
 	if err == nil {
 		err = actor.Do0(ctx, s.chest, (*chest).Settle)
 	}
@@ -94,7 +95,7 @@ func (s *side) transfer(ctx context.Context, a assignment) (*outcome, error) {
 	if found.Size != len(value) || found.Sum != sum {
 		return nil, fmt.Errorf("%d bytes with the sum %08x were sent, and %d with %08x have come", len(value), sum, found.Size, found.Sum)
 	}
-	end, err := readMemory(false)
+	end, err := figures.ReadMemory(false)
 	if err != nil {
 		return nil, err
 	}

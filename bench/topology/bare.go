@@ -2,7 +2,6 @@ package topology
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +31,7 @@ func (m *member) bare(ctx context.Context) (err error) {
 	group, table, inner := collective.Over(topology.Net()), actor.NewTable(), &member{}
 	for rank := range n {
 		key := fmt.Sprintf("bare/%d", rank)
-		at[key] = firstAddress(all[rank*addressRoom:])
+		at[key] = allAddresses(all[rank*addressRoom:])[0]
 		one := &member{cfg: m.cfg}
 		one.cfg.Bare, one.cfg.Profiles = false, ""
 		if rank == m.Rank() {
@@ -77,9 +76,4 @@ func (m *member) bare(ctx context.Context) (err error) {
 		return err
 	}
 	return collective.Barrier(ctx, m) // and nobody has more to say
-}
-
-// firstAddress is the first of those that addresses has found, and its port.
-func firstAddress(b []byte) string {
-	return fmt.Sprintf("%v:%d", net.IP(b[3:7]), binary.LittleEndian.Uint16(b[1:]))
 }

@@ -25,7 +25,11 @@ func Command(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.
 	case err != nil:
 		return tlaunch.StatusUsage // it was said why
 	}
-	if err := measure(ctx, cfg, stdout, stderr); err != nil {
+	do := measure
+	if len(cfg.rows) > 0 {
+		do = measureRows
+	}
+	if err := do(ctx, cfg, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "bench topology:", err)
 		return tlaunch.StatusFailed
 	}
@@ -81,7 +85,7 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	b.hosts, b.where, b.rate, b.tls = cfg.hosts, f.where, cfg.rate, !cfg.program.Bare
-	var heard listener
+	heard := listener[outcome]{key: "outcome"}
 	run, err := everyone.Launch(ctx, cfg.program, append(f.options, tlaunch.OnRecord(heard.record))...)
 	if err != nil {
 		return b, err
@@ -96,34 +100,35 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 	return b, nil
 }
 
-// listener gathers the outcomes that are told.
-type listener struct {
-	mu       sync.Mutex
-	outcomes []outcome
-	errs     []error
+// A listener gathers what members tell, in the attribute of that name.
+type listener[T any] struct {
+	key  string
+	mu   sync.Mutex
+	told []T
+	errs []error
 }
 
-func (l *listener) record(r tlaunch.Record) {
+func (l *listener[T]) record(r tlaunch.Record) {
 	if r.Stream != bootstrap.Log || r.Text != said {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range r.Attrs {
-		if a.Key != "outcome" {
+		if a.Key != l.key {
 			continue
 		}
-		var o outcome
-		if err := json.Unmarshal([]byte(a.Value), &o); err != nil {
+		var one T
+		if err := json.Unmarshal([]byte(a.Value), &one); err != nil {
 			l.errs = append(l.errs, err)
 			continue
 		}
-		l.outcomes = append(l.outcomes, o)
+		l.told = append(l.told, one)
 	}
 }
 
-func (l *listener) all() ([]outcome, error) {
+func (l *listener[T]) all() ([]T, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.outcomes, errors.Join(l.errs...)
+	return l.told, errors.Join(l.errs...)
 }

@@ -14,11 +14,14 @@ import (
 
 // config says what is measured, and where.
 type config struct {
-	counts    []int  // of hosts, one after the other
-	hosts     int    // to bring up in network namespaces, or local processes
-	rate      string // of their links
-	local     bool   // processes of this machine, by loopback
-	inventory string // file; instead of hosts
+	counts    []int             // of hosts, one after the other
+	hosts     int               // to bring up in network namespaces, or local processes
+	rate      string            // of their links
+	rates     map[string]string // of single hosts, in place of it
+	rows      []string          // of the table of promises; none: what the other flags say
+	given     map[string]bool   // flags
+	local     bool              // processes of this machine, by loopback
+	inventory string            // file; instead of hosts
 	sshConfig string
 	json      bool
 	explain   bool
@@ -65,12 +68,18 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.StringVar(&c.plot, "plot", "", "draw the times into this `FILE`, as SVG: over the sizes, and over the numbers of hosts")
 	peers := flags.String("peers", "all", "`LIST` of programs to measure on the same hosts: "+strings.Join(peerNames, ", ")+"; all: those that are installed; none")
 	operations := flags.String("ops", "broadcast,all-reduce", "`LIST` of operations: "+strings.Join(operationNames(), ", "))
-	names := flags.String("algorithms", "auto,chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces")
+	names := flags.String("algorithms", "auto,chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces, and "+bareChain+", TCP relays without us, does broadcasts only")
 	sizes := flags.String("sizes", "64MiB", "`LIST` of sizes, such as 1KiB,64MiB: of one member's data")
+	rows := flags.String("rows", "", "measure these rows of the table of promises instead, each as it says: `LIST` of "+strings.Join(rowNames(), ", ")+"; all: a quarter of an hour, as root. -hosts, -rate, -sizes, -rounds and -tls change how")
 	err := flags.Parse(args)
-	c.program.Bare = !*tls
+	c.program.Bare, c.given = !*tls, map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { c.given[f.Name] = true })
 	if err == nil {
-		if err = c.check(flags.Args(), *counts, *operations, *names, *sizes, *peers); err != nil {
+		c.rows, err = rowsOf(*rows)
+		if err == nil {
+			err = c.check(flags.Args(), *counts, *operations, *names, *sizes, *peers)
+		}
+		if err != nil {
 			fmt.Fprintln(stderr, "bench topology:", err)
 		}
 	}
@@ -101,7 +110,7 @@ func (c *config) check(args []string, counts, operations, names, sizes, peers st
 		c.program.Operations = append(c.program.Operations, name)
 	}
 	for name := range strings.SplitSeq(names, ",") {
-		if _, ok := algorithms[strings.ToLower(name)]; !ok {
+		if _, ok := algorithms[strings.ToLower(name)]; !ok && name != bareChain {
 			return fmt.Errorf("-algorithms %s: of %s", name, strings.Join(sortedNames(), ", "))
 		}
 		c.program.Algorithms = append(c.program.Algorithms, strings.ToLower(name))
@@ -118,7 +127,7 @@ func (c *config) check(args []string, counts, operations, names, sizes, peers st
 }
 
 func sortedNames() []string {
-	var all []string
+	all := []string{bareChain}
 	for name := range algorithms {
 		all = append(all, name)
 	}

@@ -2,6 +2,8 @@ package topology
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tartrl/tlaunch-go"
@@ -10,7 +12,7 @@ import (
 
 // bringUp brings hosts up in network namespaces.
 func (f *field) bringUp(cfg config) error {
-	n, err := netns.Up(cfg.hosts, netns.Config{Rate: cfg.rate})
+	n, err := netns.Up(cfg.hosts, netns.Config{Rate: cfg.rate, Rates: cfg.rates})
 	if err != nil {
 		return err
 	}
@@ -22,6 +24,9 @@ func (f *field) bringUp(cfg config) error {
 	f.where = fmt.Sprintf("%d hosts in network namespaces of this machine", cfg.hosts)
 	if cfg.rate != "" {
 		f.where += ", links of " + cfg.rate
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.rates)) {
+		f.where += fmt.Sprintf(", %s of %s", name, cfg.rates[name])
 	}
 	for _, h := range n.Hosts {
 		f.names = append(f.names, h.Name)

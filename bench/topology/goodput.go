@@ -67,22 +67,20 @@ func addresses(listener net.Listener) ([]byte, error) {
 	return b[:addressRoom], nil
 }
 
+// allAddresses are those that addresses has found, with the port.
+func allAddresses(where []byte) (all []string) {
+	port := binary.LittleEndian.Uint16(where[1:])
+	for i := range int(where[0]) {
+		all = append(all, fmt.Sprintf("%v:%d", net.IP(where[3+4*i:7+4*i]), port))
+	}
+	return all
+}
+
 // pour connects, sends, and waits until all has arrived.
 func pour(ctx context.Context, where []byte) (float64, error) {
-	port := binary.LittleEndian.Uint16(where[1:])
-	var conn net.Conn
-	var errs []error
-	for i := range int(where[0]) {
-		dialer := net.Dialer{Timeout: 10 * time.Second}
-		c, err := dialer.DialContext(ctx, "tcp4", fmt.Sprintf("%v:%d", net.IP(where[3+4*i:7+4*i]), port))
-		if err == nil {
-			conn = c
-			break
-		}
-		errs = append(errs, err)
-	}
-	if conn == nil {
-		return 0, errors.Join(append(errs, errors.New("the second host has no address that the first reaches"))...)
+	conn, err := dial(ctx, where)
+	if err != nil {
+		return 0, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

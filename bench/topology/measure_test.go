@@ -71,15 +71,19 @@ func TestMeasure(t *testing.T) {
 	require.Contains(t, string(drawn), "broadcast, 3 hosts")
 }
 
-// Without TLS all is as with it.
+// Without TLS all is as with it; and a chain of bare connections does what ours does.
 func TestBare(t *testing.T) {
 	var out, errs bytes.Buffer
-	require.Zero(t, Command(t.Context(), strings.Fields("-local -hosts 3 -rounds 1 -sizes 24KiB -algorithms auto -peers none -json -tls=false"), nil, &out, &errs), &errs)
-	var r row
-	require.NoError(t, json.NewDecoder(&out).Decode(&r))
-	require.False(t, r.TLS)
-	require.Zero(t, r.Wrong)
-	require.Equal(t, "broadcast", r.Operation)
+	require.Zero(t, Command(t.Context(), strings.Fields("-local -hosts 3 -rounds 1 -sizes 24KiB -algorithms auto,bare-chain -peers none -json -tls=false"), nil, &out, &errs), &errs)
+	d := json.NewDecoder(&out)
+	for _, want := range []string{"broadcast auto", "broadcast bare-chain", "all-reduce auto"} {
+		var r row
+		require.NoError(t, d.Decode(&r))
+		require.False(t, r.TLS)
+		require.Zero(t, r.Wrong)
+		require.Equal(t, want, r.Operation+" "+r.Algorithm)
+	}
+	require.False(t, d.More())
 	require.Contains(t, errs.String(), "ours without TLS")
 }
 

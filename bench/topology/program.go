@@ -3,6 +3,7 @@ package topology
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -79,6 +80,9 @@ func (m *member) Run(ctx context.Context) error {
 				return err
 			}
 			for _, algorithm := range m.cfg.Algorithms {
+				if algorithm == bareChain && name != "broadcast" {
+					continue
+				}
 				o := outcome{Operation: name, Algorithm: algorithm, Size: size, Goodput: goodput, Link: link}
 				if err := m.measure(ctx, &o); err != nil {
 					return err
@@ -98,14 +102,24 @@ func (m *member) Run(ctx context.Context) error {
 }
 
 // measure does the rounds of one case; the first does not count.
-func (m *member) measure(ctx context.Context, o *outcome) error {
+func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 	op := operations[o.Operation]
 	members := m.Shape().Len()
 	in := make([]float32, op.elements(o.Size/4, members))
 	out := make([]float32, op.results(o.Size/4, members))
 	opts := []collective.Option{collective.Using(algorithms[o.Algorithm]), collective.Chunk(m.cfg.Chunk)}
 	explained := opts
-	if m.Rank() == 0 {
+	do := op.do
+	if o.Algorithm == bareChain {
+		r, err := m.openRelay(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.close()) }()
+		do = func(ctx context.Context, _ *member, in, _ []float32, _ []collective.Option) ([]float32, error) {
+			return in, r.pass(ctx, in)
+		}
+	} else if m.Rank() == 0 {
 		explained = append(slices.Clone(opts), collective.Explain(func(f collective.Forecast) {
 			o.Expected, o.Forecast = f.Chosen.Time.Seconds(), f.String()
 			if algorithms[o.Algorithm] == collective.Auto {
@@ -126,7 +140,7 @@ func (m *member) measure(ctx context.Context, o *outcome) error {
 		if round == 0 { // reckoning takes a time that does not count
 			given = explained
 		}
-		result, err := op.do(ctx, m, in, out, given)
+		result, err := do(ctx, m, in, out, given)
 		if err != nil {
 			return err
 		}

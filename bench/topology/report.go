@@ -92,7 +92,7 @@ func (b bout) rows() (all []row) {
 // best is the time of the fastest of ours that was not chosen by auto.
 func (b bout) best(of outcome) (least float64) {
 	for _, o := range b.outcomes {
-		if o.Operation == of.Operation && o.Size == of.Size && o.Taken == "" {
+		if o.Operation == of.Operation && o.Size == of.Size && o.Taken == "" && o.Algorithm != bareChain {
 			if s := figures.SpreadOf(o.Seconds).Median; least == 0 || s < least {
 				least = s
 			}

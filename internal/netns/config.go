@@ -11,6 +11,8 @@ type Config struct {
 	Shell string
 	// Rate limits each host's link, in both directions, to a rate as tc writes it: "1gbit", "500mbit". Empty is no limit.
 	Rate string
+	// Rates are those of single hosts, by name, in place of Rate.
+	Rates map[string]string
 	// SSHD are lines of each host's sshd_config, before the package's own: sshd takes the first value of a setting.
 	SSHD []string
 }

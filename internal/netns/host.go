@@ -107,9 +107,12 @@ exec cat`
 	return nil
 }
 
-// limit puts the option's rate on both ends of the cable. No host is up yet while it runs, so nothing overtakes it.
+// limit puts the host's rate on both ends of the cable. No host is up yet while it runs, so nothing overtakes it.
 func (h *Host) limit() error {
-	rate := h.net.cfg.Rate
+	rate, own := h.net.cfg.Rates[h.Name]
+	if !own {
+		rate = h.net.cfg.Rate
+	}
 	if rate == "" {
 		return nil
 	}

@@ -20,8 +20,13 @@ func TestMain(m *testing.M) { leak.Main(m) }
 // What hosts are and do is proven in internal/testutil/hosts; here only what that package hides.
 
 func TestHostsWithoutATest(t *testing.T) {
-	n, err := netns.Up(2, netns.Config{User: "ada"})
+	n, err := netns.Up(2, netns.Config{User: "ada", Rate: "2gbit", Rates: map[string]string{"host2": "300mbit"}})
 	require.NoError(t, err)
+	for i, rate := range []string{"rate 2Gbit", "rate 300Mbit"} {
+		shown, err := n.Hosts[i].Command("tc", "qdisc", "show", "dev", "eth0").Output()
+		require.NoError(t, err)
+		require.Contains(t, string(shown), rate)
+	}
 	require.Equal(t, "host1 ada@"+n.Hosts[0].IP+"\nhost2 ada@"+n.Hosts[1].IP+"\n", n.Inventory())
 	out, err := exec.Command("ssh", "-F", n.ClientConfig, "host2", "whoami; pwd").CombinedOutput()
 	require.NoError(t, err, "%s", out)
