@@ -29,6 +29,8 @@ type Config struct {
 	Rate   float64 // of learning
 	Seed   uint64
 	Target float64 // the accuracy without which the run has failed; not with Steps
+
+	Explain bool // measure the links first, and say what the first worker expects of each way to add gradients up
 }
 
 func (c Config) check(workers int) error {
@@ -51,6 +53,14 @@ type Worker struct {
 	cfg Config
 }
 
+// explained measures the links, as all workers do at once, and has the first one print a forecast of the operation that is given the options.
+func (w *Worker) explained(ctx context.Context) ([]collective.Option, error) {
+	if err := collective.Measure(ctx, w); err != nil || w.Rank() > 0 {
+		return nil, err
+	}
+	return []collective.Option{collective.Explain(func(f collective.Forecast) { fmt.Print(f) })}, nil
+}
+
 // Run makes the node an active one: the run ends when every Run has returned.
 func (w *Worker) Run(ctx context.Context) error {
 	training, test, err := w.fetch(ctx)
@@ -69,7 +79,13 @@ func (w *Worker) Run(ctx context.Context) error {
 			if err := t.gradients(epoch, step); err != nil {
 				return err
 			}
-			if err := collective.AllReduce(ctx, w, t.sums, collective.Sum); err != nil {
+			var opts []collective.Option
+			if w.cfg.Explain && done == 0 {
+				if opts, err = w.explained(ctx); err != nil {
+					return err
+				}
+			}
+			if err := collective.AllReduce(ctx, w, t.sums, collective.Sum, opts...); err != nil {
 				return err
 			}
 			loss += t.apply(w.cfg.Shards)
@@ -163,6 +179,7 @@ func main() {
 	flag.Float64Var(&cfg.Rate, "rate", cfg.Rate, "how large steps are")
 	flag.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "of the first weights and of the order of images")
 	flag.Float64Var(&cfg.Target, "target", cfg.Target, "the accuracy without which the run has failed")
+	flag.BoolVar(&cfg.Explain, "explain", false, "measure the links, and print what each way to add gradients up is expected to take")
 	curves := &curves{}
 	flag.Func("plot", "draw loss and accuracy into this `FILE`, as SVG", curves.open)
 	tlaunch.Main(mnist, &cfg, tlaunch.OnRecord(curves.add))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,6 +96,21 @@ func TestSameBits(t *testing.T) {
 	log, err := capture.Run(t.Context(), mnist, other, tlaunch.InProcess(tlaunch.LocalInventory(1)))
 	require.NoError(t, err)
 	require.NotContains(t, log, first[3])
+}
+
+// What is explained is the operation that is done, from measures; it changes nothing.
+func TestExplain(t *testing.T) {
+	cfg := Config{Data: madeUp(t), Epochs: 1, Steps: 2, Batch: 32, Shards: 4, Hidden: 16, Rate: 0.005, Seed: 1, Explain: true}
+	var printed strings.Builder
+	_, err := capture.Run(t.Context(), mnist, cfg, tlaunch.Processes(tlaunch.LocalInventory(3)), tlaunch.OnRecord(func(r tlaunch.Record) {
+		if r.Stream == bootstrap.Stdout {
+			printed.WriteString(r.Text + "\n")
+		}
+	}))
+	require.NoError(t, err)
+	require.Contains(t, printed.String(), "AllReduce of ")
+	require.Contains(t, printed.String(), "3 members on 3 hosts: Ring in chunks of ")
+	require.Contains(t, printed.String(), "measured: links of ")
 }
 
 func TestNotGoodEnough(t *testing.T) {
