@@ -51,7 +51,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	case err = <-welcomed:
 	case <-deadline.C:
 		if decided.CompareAndSwap(false, true) {
-			e.strikes.add(networkOf(from))
+			e.strikes.add(networkOf(from), offence)
 			e.turnedAway(from, errHandshake)
 			return status.Error(codes.DeadlineExceeded, "no ConnectRequest in time")
 		}
@@ -128,7 +128,7 @@ func (e *Endpoint) notWelcome(from string, err error) error {
 	case status.Code(err) == codes.Canceled, errors.Is(err, context.Canceled):
 		return err // the peer has gone
 	}
-	e.strikes.add(networkOf(from))
+	e.strikes.add(networkOf(from), weightOf(err))
 	e.turnedAway(from, err)
 	switch {
 	case errors.Is(err, ErrRefused):

@@ -117,7 +117,7 @@ func (e *Endpoint) serveJoin(conn net.Conn, from string) {
 	if err == nil || e.dialing.Err() != nil {
 		return
 	}
-	e.strikes.add(networkOf(from))
+	e.strikes.add(networkOf(from), weightOf(err))
 	e.refusals.add(RefusedJoin, 1)
 	if e.sayOnce(from, RefusedJoin) {
 		e.log.Warn("request to join refused", "peer", from, "error", err)

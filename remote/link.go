@@ -137,7 +137,7 @@ func (l *link) read() {
 			case status.Code(err) == codes.ResourceExhausted: // gRPC's word for a message above the limit, which ends the stream
 				l.e.dropped(l.p, TooLarge, 1)
 				if l.network != "" {
-					l.e.strikes.add(l.network)
+					l.e.strikes.add(l.network, offence)
 				}
 			}
 			l.finish(err)
@@ -159,17 +159,19 @@ func (l *link) handle(raw []byte) bool {
 	var m pb.RemoteMessage
 	if err := proto.Unmarshal(raw, &m); err != nil {
 		l.e.dropped(l.p, BadFrame, 1)
+		l.wasted(l.network, frameCost+len(raw))
 		return true
 	}
 	switch m := m.MessageType.(type) {
 	case *pb.RemoteMessage_MessageBatch:
 		if rubbish := l.e.deliverBatch(l.p, m.MessageBatch); rubbish > 0 {
-			l.wasted(rubbish)
+			l.wasted(l.network, rubbish)
 		}
 	case *pb.RemoteMessage_DisconnectRequest:
 		return false
 	default:
 		l.e.dropped(l.p, BadFrame, 1)
+		l.wasted(l.network, frameCost+len(raw))
 	}
 	return true
 }

@@ -119,7 +119,7 @@ func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	case errors.Is(err, errAlias), errors.Is(err, ErrClosed), errors.Is(err, errForgotten), e.dialing.Err() != nil:
 		return
 	}
-	e.strikes.add(conn.network)
+	e.strikes.add(conn.network, weightOf(err))
 	e.turnedAway(from, err)
 }
 
@@ -265,7 +265,7 @@ func (l *link) readFrames() {
 func (l *link) offends(c *carrier, reason Reason) {
 	l.e.dropped(l.p, reason, 1)
 	if c.network != "" {
-		l.e.strikes.add(c.network)
+		l.e.strikes.add(c.network, offence)
 	}
 }
 

@@ -310,6 +310,7 @@ type inletSink struct {
 	inlet actor.Inlet // nil: parcels are refused
 
 	parcels uint64 // that have come and are not counted yet
+	rubbish int    // bytes that mean nothing, and for which nobody has rested yet
 }
 
 var _ sink = (*inletSink)(nil)
@@ -325,8 +326,11 @@ func (s *inletSink) message(m *meta, data []byte) {
 	if reason == "" {
 		reason = l.e.deliver(l.p, d)
 	}
+	if reason.meaningless() {
+		s.rubbish += len(data)
+	}
 	if reason != "" {
-		l.e.dropped(l.p, reason, 1)
+		s.bad(reason)
 	}
 }
 
@@ -372,7 +376,23 @@ func (s *inletSink) acknowledged(n uint64) error {
 
 func (s *inletSink) leaves() { s.l.peerLeaves() }
 
-func (s *inletSink) bad(reason Reason) { s.l.e.dropped(s.l.p, reason, 1) }
+// bad rests after much that means nothing.
+func (s *inletSink) bad(reason Reason) {
+	l := s.l
+	l.e.dropped(l.p, reason, 1)
+	if !reason.meaningless() {
+		return
+	}
+	if s.rubbish += frameCost; s.rubbish < rubbishDue {
+		return
+	}
+	network := ""
+	if c := l.current(); c != nil {
+		network = c.network
+	}
+	l.wasted(network, s.rubbish)
+	s.rubbish = 0
+}
 
 func (s *inletSink) flush() {
 	if s.parcels > 0 {

@@ -227,6 +227,7 @@ type secured struct {
 	first   []byte                      // what was read to find out what it speaks
 	alert   atomic.Pointer[net.OpError] // with which the other end broke off
 
+	gone    atomic.Bool // the other end has hung up
 	leaving sync.Once
 	left    func() // is told of the first Close; nil: nobody
 }
@@ -254,6 +255,9 @@ func (c *secured) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.info.pulse.heard()
+	}
+	if err != nil && weightOf(err) == hangUp {
+		c.gone.Store(true)
 	}
 	var op *net.OpError
 	if err != nil && errors.As(err, &op) && op.Op == "remote error" {

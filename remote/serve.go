@@ -81,7 +81,7 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	defer cancel()
 	sc, protocol, err := e.security.serve(ctx, conn)
 	if err != nil {
-		e.strikes.add(network)
+		e.strikes.add(network, weightOf(err))
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && e.dialing.Err() == nil { // somebody who only looked whether the port is open
 			e.turnedAway(from, whyNoTLS(err))
 		}
@@ -107,8 +107,12 @@ func (e *Endpoint) admit(conn net.Conn, from string) {
 	sc.left = func() {
 		e.connections.leave(network)
 		if protocol == protoGRPC && !sc.info.pulse.used.Load() && e.dialing.Err() == nil {
-			e.strikes.add(network)
-			e.turnedAway(from, errNoStream) // gRPC has hung up on it, or it has given up
+			weight := offence // gRPC has hung up on it
+			if sc.gone.Load() {
+				weight = hangUp
+			}
+			e.strikes.add(network, weight)
+			e.turnedAway(from, errNoStream)
 		}
 	}
 	if protocol == protoOwn {

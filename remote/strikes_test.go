@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -17,32 +18,29 @@ func TestStrikesAreForgiven(t *testing.T) {
 		s := newStrikes(3)
 		for range 3 {
 			require.False(t, s.out("a"))
-			s.add("a")
+			s.add("a", offence)
 		}
 		require.True(t, s.out("a"))
 		require.False(t, s.out("b"), "each address for itself")
 		for range 1000 {
-			s.add("a")
+			s.add("a", offence)
 		}
 		time.Sleep(time.Second/forgiven - 1)
 		require.True(t, s.out("a"), "one more than is allowed is remembered")
 		time.Sleep(2 * time.Nanosecond)
 		require.False(t, s.out("a"))
 		for i := range maxStrikes + 10 {
-			s.add(fmt.Sprint(i))
+			s.add(fmt.Sprint(i), offence)
 		}
 		require.Len(t, s.from, maxStrikes)
 		time.Sleep(time.Second)
-		s.add("new")
+		s.add("new", offence)
 		require.Len(t, s.from, 1)
 	})
 }
 
 // What a peer sends that means nothing takes its time, by its size.
 func TestRubbishIsReadSlowly(t *testing.T) {
-	require.Zero(t, rubbishPauseFor(0))
-	require.Equal(t, time.Second/8, rubbishPauseFor(1<<20))
-	require.Equal(t, rubbishPause, rubbishPauseFor(1<<30))
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: newNetwork().dial})
 		_, _ = newInbox(t, e, "x", 4)
@@ -63,8 +61,65 @@ func TestRubbishIsReadSlowly(t *testing.T) {
 		l.handle(raw(&pb.RemoteMessage{MessageType: &pb.RemoteMessage_MessageBatch{MessageBatch: empty}}))
 		require.Equal(t, time.Second/2, time.Since(began), "however little it says")
 		l.finish(errLeft)
-		l.wasted(1 << 30)
+		l.wasted("hostile", 1<<30)
 		require.Equal(t, time.Second/2, time.Since(began), "nothing holds up the end of a link")
+	})
+}
+
+// All connections from one address together are read from as slowly as one.
+func TestRubbishFromOneAddressTakesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStrikes(3)
+		require.Equal(t, time.Second, s.rest("a", time.Second))
+		require.Equal(t, 2*time.Second, s.rest("a", time.Second))
+		require.Equal(t, time.Second, s.rest("b", time.Second), "another is another")
+		require.Equal(t, time.Second, s.rest("", time.Second))
+		require.Equal(t, rubbishPause, s.rest("", time.Hour))
+		require.Equal(t, rubbishPause, s.rest("a", time.Hour))
+		time.Sleep(rubbishPause)
+		require.Equal(t, time.Second, s.rest("a", time.Second), "what is over is over")
+	})
+}
+
+// Frames that mean nothing cost their sender time, on our own wire too.
+func TestFramesForNothingAreReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := memoryPair(t, nil)
+		in, pid := newInbox(t, p.b, "x", 4)
+		require.NoError(t, p.a.Send(t.Context(), pid, nil, text("sound")))
+		<-in.user
+		s := &inletSink{l: onlyLink(p.b, "a:1")}
+		began := time.Now()
+		for range rubbishDue/frameCost - 1 {
+			s.bad(BadFrame)
+			s.bad(NoProcess) // which says nothing of its sender
+		}
+		require.Zero(t, time.Since(began))
+		s.bad(BadFrame)
+		require.Equal(t, rubbishTime(rubbishDue), time.Since(began))
+	})
+}
+
+// Honest callers give up too: that is not held against those who are at the same address, or hardly.
+func TestHangingUpIsNoOffence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := memoryPair(t, func(_, b *Config) { b.MaxStrikes = 5 })
+		var hello bytes.Buffer
+		require.NoError(t, writeHello(&hello, p.a.hello().append(nil)))
+		greeting := hello.Bytes()
+		for _, said := range [][]byte{nil, []byte(helloMagic[:3]), greeting[:len(greeting)-1], []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")} {
+			for range 9 {
+				c, err := p.a.cfg.Dial(t.Context(), "b:1")
+				require.NoError(t, err)
+				_, _ = c.Write(said)
+				require.NoError(t, c.Close())
+				synctest.Wait()
+			}
+		}
+		require.Zero(t, p.b.Stats().Refused[RefusedAddressLimit])
+		in, pid := newInbox(t, p.b, "x", 4)
+		require.NoError(t, p.a.Send(t.Context(), pid, nil, text("sound")))
+		<-in.user
 	})
 }
 
