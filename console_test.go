@@ -95,6 +95,6 @@ a: shipping 5.0 MiB
 a: started
 a: registered
 a line between
-1 hosts are up after [^\n]+
+1 host is up after [^\n]+
 $`, out.String())
 }

@@ -218,11 +218,26 @@ func (s *settings) hand(r Record) {
 	}
 }
 
-// OnProgress calls f, from several goroutines, as hosts come up.
-func OnProgress(f func(Progress)) Option { return func(s *settings) { s.progress = f } }
+// OnProgress calls f, from several goroutines, as hosts come up. Where it is
+// given more than once, each f is called; [Main] adds what it shows.
+func OnProgress(f func(Progress)) Option {
+	return func(s *settings) {
+		switch earlier := s.progress; {
+		case f == nil:
+		case earlier == nil:
+			s.progress = f
+		default:
+			s.progress = func(p Progress) {
+				earlier(p)
+				f(p)
+			}
+		}
+	}
+}
 
 // Logger receives the run's own notes. The default discards them.
-// So does nil.
+// So does nil. The last one that is given holds, and [Main] gives its own, so
+// that there [OnRecord] is the way to these notes.
 func Logger(l *slog.Logger) Option {
 	return func(s *settings) {
 		if l == nil {

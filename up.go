@@ -77,7 +77,7 @@ func (d *upDisplay) event(e Progress) {
 func (d *upDisplay) text() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	parts := []string{fmt.Sprintf("%d hosts", len(d.stage))}
+	parts := []string{counted(len(d.stage), "host")}
 	for i, s := range order {
 		n := 0
 		for _, at := range d.stage {
@@ -130,6 +130,10 @@ func (d *upDisplay) close() {
 		d.bars.Wait()
 	}
 	if up > 0 {
-		fmt.Fprintf(d.w, "%d hosts are up after %v\n", up, time.Since(d.began).Round(10*time.Millisecond))
+		verb := "are"
+		if up == 1 {
+			verb = "is"
+		}
+		fmt.Fprintf(d.w, "%s %s up after %v\n", counted(up, "host"), verb, time.Since(d.began).Round(10*time.Millisecond))
 	}
 }

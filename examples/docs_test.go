@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,14 @@ func TestReadmeProgramRuns(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "sum total=135") // three workers: 0 + 1 + … + 9
+}
+
+func TestProgramForThoseWhoComeFromLaunchpadRuns(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(block(t, read(t, "../docs/others.md"), "go")), 0o600))
+	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), `results="[0 1 2 3]"`)
 }
 
 func TestGuideProgramOfPoliciesRuns(t *testing.T) {
@@ -100,7 +109,9 @@ var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 func TestLinks(t *testing.T) {
 	pages, err := filepath.Glob("*/README.md")
 	require.NoError(t, err)
-	for _, page := range append(pages, "README.md", "../README.md", "../docs/guide.md") {
+	docs, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	for _, page := range slices.Concat(pages, docs, []string{"README.md", "../README.md"}) {
 		for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
 			_, err = os.Stat(filepath.Join(filepath.Dir(page), found[1]))
 			require.NoError(t, err, page)

@@ -19,6 +19,7 @@ type bout struct {
 	field       *field
 	contestants []*contestant
 	missing     []string // peers that are not installed
+	outgrown    []string // peers that are not for so many hosts
 
 	begin func(ctx context.Context) error // before each run of a contestant
 	whole []float64                       // seconds of our launches from the start of the process
@@ -58,6 +59,10 @@ func newBout(ctx context.Context, cfg config, f *field, exe shipped, mode string
 	}}}
 	for _, p := range peersFor(mode) {
 		if !slices.Contains(cfg.peers, p.program) {
+			continue
+		}
+		if p.most > 0 && len(f.names) > p.most {
+			b.outgrown = append(b.outgrown, p.program)
 			continue
 		}
 		if !installed(p.program) {

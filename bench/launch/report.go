@@ -81,6 +81,9 @@ func (r report) writeTable(w io.Writer) error {
 	b.WriteByte('\n')
 	for _, bout := range r.bouts {
 		r.writeOwn(&b, bout)
+		if len(bout.outgrown) > 0 {
+			fmt.Fprintf(&b, "%s: not for %d hosts, and so left out: %s; docs/bench.md says why\n", bout.mode, r.hosts, strings.Join(bout.outgrown, ", "))
+		}
 		if len(bout.missing) > 0 {
 			fmt.Fprintf(&b, "%s: not installed here, and so left out: %s; make bench installs them\n", bout.mode, strings.Join(bout.missing, ", "))
 		}
