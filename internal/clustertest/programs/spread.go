@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
@@ -16,44 +18,71 @@ import (
 // SpreadConfig is for [Spread].
 type SpreadConfig struct {
 	Bytes  int
-	Victim int           // the member whose process dies in the first broadcast; -1: none
-	After  time.Duration // since it has begun
+	Victim int  // the member whose process dies when half of the second broadcast has come; -1: none
+	Again  bool // its host is started again, and takes part once more; else the run goes on without it
 }
 
-// Spreader is a member of a chain along which the first broadcasts twice.
+// Spreader is a member of a chain along which the first broadcasts: twice so many bytes, and then few, until all take part again.
 type Spreader struct {
 	collective.Member
-	cfg SpreadConfig
+	cfg  SpreadConfig
+	left atomic.Int64 // bytes that come before the process dies; 0: it does not
+}
+
+// Collective takes what the members send, and dies of it.
+func (s *Spreader) Collective(ctx context.Context, message []byte) error {
+	if left := s.left.Load(); left > 0 && s.left.Add(-int64(len(message))) <= 0 {
+		die()
+	}
+	return s.Member.Collective(ctx, message)
 }
 
 // Run tells what arrived and who was missing.
 func (s *Spreader) Run(ctx context.Context) error {
-	if s.Rank() == s.cfg.Victim {
-		time.AfterFunc(s.cfg.After, die)
-	}
-	began := time.Now()
-	for round := range 2 {
-		data := make([]byte, s.cfg.Bytes/(1+15*round))
+	me := s.Shape().Member(s.Rank()).Name
+	again := false // it was started again
+	last := false  // as the first member knows, and tells the others
+	for round := 0; ; round++ {
+		size := s.cfg.Bytes
+		if round > 1 || again {
+			size /= 16
+		} else if round == 1 && s.Rank() == s.cfg.Victim {
+			s.left.Store(int64(size / 2))
+		}
+		data := make([]byte, size)
 		if s.Rank() == 0 {
 			fillBytes(data)
+			data[0], data[1] = byte(round), 0
+			if last {
+				data[1] = 1
+			}
 		}
+		began := time.Now()
 		err := collective.Broadcast(ctx, s, 0, data)
 		var missing *collective.MissingError
 		if err != nil && !errors.As(err, &missing) {
 			return err
 		}
-		want := make([]byte, len(data))
-		fillBytes(want)
-		if string(want) != string(data) {
-			return fmt.Errorf("member %d has something else after broadcast %d", s.Rank(), round)
-		}
 		var names []string
 		if missing != nil {
 			names = missing.Members
 		}
-		slog.InfoContext(ctx, "whole", "rank", s.Rank(), "round", round, "missing", names, "after", time.Since(began).Round(time.Millisecond))
+		if slices.Contains(names, me) {
+			again = true
+			continue
+		}
+		took := time.Since(began)
+		want := make([]byte, len(data))
+		fillBytes(want)
+		if copy(want, data[:2]); string(want) != string(data) {
+			return fmt.Errorf("member %d has something else after broadcast %d", s.Rank(), round)
+		}
+		slog.InfoContext(ctx, "whole", "rank", s.Rank(), "round", data[0], "missing", names, "took", took.Round(time.Millisecond))
+		if data[1] == 1 {
+			return nil
+		}
+		last = round > 0 && (len(names) == 0 || !s.cfg.Again)
 	}
-	return nil
 }
 
 // die ends the process at once, as a crash does.
@@ -72,7 +101,11 @@ func fillBytes(data []byte) {
 // Spread has a member on each host; the run goes on while two are left.
 var Spread = tlaunch.Define("spread", func(p *tlaunch.Program, cfg SpreadConfig) error {
 	group := collective.Over(topology.Chain())
-	p.OnFailure("member", tlaunch.KeepAtLeast(2))
+	if cfg.Again {
+		p.OnFailure("member", tlaunch.Restart(tlaunch.Restarts{Backoff: 100 * time.Millisecond}))
+	} else {
+		p.OnFailure("member", tlaunch.KeepAtLeast(2))
+	}
 	for _, h := range p.Hosts() {
 		s := &Spreader{cfg: cfg}
 		collective.Join(group, tlaunch.Add(p, "member", s, tlaunch.On(h)), s, h.Name)

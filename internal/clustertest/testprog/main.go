@@ -57,7 +57,7 @@ func main() {
 		cfg := programs.SpreadConfig{Bytes: 1 << 20, Victim: -1}
 		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "how much the first member broadcasts")
 		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the member whose process dies")
-		flag.DurationVar(&cfg.After, "after", cfg.After, "when it dies")
+		flag.BoolVar(&cfg.Again, "again", false, "start it again")
 		tlaunch.Main(programs.Spread, &cfg)
 	case "editions":
 		cfg := programs.EditionsConfig{Bytes: 1 << 20, Versions: 10, Every: 100 * time.Millisecond, Victim: -1}
