@@ -25,6 +25,9 @@ type said struct {
 	bytes  int
 	last   [2]place // of the names said last: a sender's next message is mostly to the same receiver
 	turn   int
+	added  int    // names that were ever added to the table
+	stamp  *stamp // of the last parcels that had one; nil: none, or the table was emptied since
+	meta   []byte // what stands before their bodies
 }
 
 type place struct {
@@ -50,8 +53,9 @@ func (s *said) add(b []byte, name string, once bool) []byte {
 		return binary.AppendUvarint(b, nameKept+at)
 	}
 	if s.places == nil || len(s.places) >= maxNames || s.bytes+len(name) > maxTableBytes {
-		s.places, s.bytes, s.last = map[string]uint64{}, 0, [2]place{}
+		s.places, s.bytes, s.last, s.stamp = map[string]uint64{}, 0, [2]place{}, nil
 	}
+	s.added++
 	s.places[name] = uint64(len(s.places))
 	s.bytes += len(name)
 	return addText(append(b, nameNew), name)

@@ -32,6 +32,19 @@ func (s *stamp) Post(ctx context.Context, body []byte) error {
 	return s.r.Post(ctx, actor.Parcel{Target: s.to, Label: s.label, Body: body})
 }
 
+// addStamped writes what stands before the body of a stamped parcel: mostly what stood before the last one.
+func (s *said) addStamped(b []byte, by *stamp) []byte {
+	if s.stamp == by {
+		return append(b, s.meta...)
+	}
+	at, added := len(b), s.added
+	b = append(s.add(s.add(b, by.to, false), by.label, false), 0) // bytes of head
+	if s.added == added {                                         // both names are places in the table: the next parcel says the same
+		s.stamp, s.meta = by, append(s.meta[:0], b[at:]...)
+	}
+	return b
+}
+
 // putStamped is put for a parcel that is small and has room at once. It reports whether it was; if not, put knows what to do.
 func (o *outbox) putStamped(s *stamp, body []byte) bool {
 	size := s.size + len(body)
@@ -51,9 +64,7 @@ func (o *outbox) putStamped(s *stamp, body []byte) bool {
 	l.bytes += size
 	p := l.pageFor(size + slack)
 	at := len(p.buf)
-	b := l.said.add(addHead(p.buf), s.to, false)
-	b = append(l.said.add(b, s.label, false), 0) // bytes of head
-	b = append(b, body...)
+	b := append(l.said.addStamped(addHead(p.buf), s), body...)
 	setHead(b, at, frameParcel, 0)
 	l.stand(p, at, b, size)
 	return true
