@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,4 +47,25 @@ func TestAStampThatLeadsHome(t *testing.T) {
 	p := memoryPair(t, nil)
 	ctx := within(t, 10*1e9)
 	require.ErrorIs(t, p.a.Route("a:1").Stamp("x", "y").Post(ctx, nil), actor.ErrNoParcels)
+}
+
+// What stands before a stamped parcel is said anew after the table was emptied, and by whom it was not said before.
+func TestStampedParcelsOutliveTheTable(t *testing.T) {
+	var s said
+	var h heard
+	stamps := []*stamp{{to: "n/0", label: "method"}, {to: "n/1", label: "method"}, {to: "n/0", label: "other"}}
+	for i := range 600 {
+		for range 1 + i%3 {
+			by := stamps[i/3%len(stamps)]
+			c := cursor{b: s.addStamped(nil, by)}
+			require.Equal(t, by.to, c.name(&h).Text)
+			require.Equal(t, by.label, c.name(&h).Text)
+			require.Zero(t, c.uvarint())
+			require.False(t, c.failed)
+			require.Empty(t, c.b)
+		}
+		c := cursor{b: s.add(nil, fmt.Sprintf("%0*d", maxName, i), false)}
+		require.Len(t, c.name(&h).Text, maxName)
+	}
+	require.Less(t, len(h.names), 600, "it was emptied")
 }
