@@ -15,7 +15,7 @@ const (
 	// message costs little beside it. With its header it is 128 KiB.
 	DefaultChunk = 128<<10 - headerSize
 	// MaxChunk is the largest; a member's window takes eight of them.
-	MaxChunk = grantBytes - headerSize
+	MaxChunk = windowBytes/8 - headerSize
 )
 
 // An Option changes how an operation is done. All members must give the same.

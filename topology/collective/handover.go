@@ -19,7 +19,7 @@ const (
 	slowFactor = 4
 	// rootFactor is the same at the root, which has no chunks come to compare with: it takes the fastest that it has been able to send before.
 	rootFactor = 6
-	slowSteps  = 4
+	slowSteps  = 2
 	slowLeast  = 40 * time.Millisecond
 	slowShare  = 16
 	// slowBehind is how much there must be that the slow one does not have, and how much must be left to send, for this to be worth the while.
@@ -27,7 +27,7 @@ const (
 	// slowMost is how many a member sends to the root in one operation: where there are more, it is slow itself.
 	slowMost = 2
 	// swiftSteps is how many grants in a row tell how fast a member can send.
-	swiftSteps = 16
+	swiftSteps = 8
 )
 
 // wordHanded, in the place of the next chunk: the root serves this member.

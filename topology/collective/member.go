@@ -17,8 +17,9 @@ const (
 	// windowBytes is what a member may have sent to another that this one has not used yet, whatever it is used for. It fills a link of
 	// 1 Gbit/s for 8 ms, which is the time that a process on a busy host may take to come to it.
 	windowBytes = 1 << 20
-	// grantBytes is how much of it is given back at a time.
-	grantBytes = windowBytes / 8
+	// grantBytes is how much of it is given back at a time. Each time is a message, which wakes both members; what
+	// is left meanwhile fills that link for 6 ms.
+	grantBytes = windowBytes / 4
 	// aheadMost is how many operations a member may be behind another one's messages.
 	aheadMost = 1 << 16
 	// pastKept is of how many operations a member remembers how they ended.
