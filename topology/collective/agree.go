@@ -3,6 +3,7 @@ package collective
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -78,7 +79,20 @@ func (o *op) follow(head int, mine report) (v report, err error) {
 		return v, err
 	}
 	o.settle(data)
-	return v, actor.Decode(data, &v)
+	return o.m.plan.readReport(data)
+}
+
+// readReport reads a report or a verdict. It may name members of this group alone.
+func (p *plan) readReport(data []byte) (r report, err error) {
+	if err := actor.Decode(data, &r); err != nil {
+		return report{}, err
+	}
+	for _, rank := range r.Missing {
+		if rank < 0 || rank >= p.shape.Len() {
+			return report{}, fmt.Errorf("%w: a report of member %d of %d", errMessage, rank, p.shape.Len())
+		}
+	}
+	return r, nil
 }
 
 // hear receives a message, or the verdict from another side.
@@ -120,7 +134,7 @@ func (o *op) preside(mine report) (v report, err error) {
 		data, err := o.hear(rank, stream(streamReport, 0))
 		var r report
 		if err == nil {
-			err = actor.Decode(data, &r)
+			r, err = o.m.plan.readReport(data)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -143,7 +157,7 @@ func (o *op) preside(mine report) (v report, err error) {
 			return v, err
 		}
 		o.settle(data)
-	} else if err := actor.Decode(data, &v); err != nil {
+	} else if v, err = o.m.plan.readReport(data); err != nil {
 		return v, err
 	}
 	return v, o.withOthers(func(rank int) error {

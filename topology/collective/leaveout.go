@@ -34,6 +34,8 @@ type task struct {
 	root   int // -1: anyone
 	leaves []int
 	run    func(o *op, algo Algorithm, trees []tree) error
+
+	seq uint64 // of the last try
 }
 
 // try does the operation without those who are gone.
@@ -55,7 +57,7 @@ func (t *task) try(ctx context.Context, gone []int) error {
 	if err != nil {
 		return err
 	}
-	o.gone = gone
+	o.gone, t.seq = gone, o.seq
 	return o.end(t.run(o, t.algo, trees))
 }
 
@@ -91,27 +93,27 @@ func (t *task) repeat(ctx context.Context, before func(gone []int)) error {
 		case len(v.Failure) > 0:
 			return v.Failure[0].err()
 		case len(v.Missing) == 0:
-			return t.m.missing(gone)
+			return t.missing(gone)
 		}
 		known := len(gone)
 		gone = slices.Compact(slices.Sorted(slices.Values(append(gone, v.Missing...))))
 		if len(gone) == known || slices.Contains(gone, t.m.rank) || slices.Contains(gone, t.root) {
-			return t.m.missing(gone)
+			return t.missing(gone)
 		}
 		before(gone)
 	}
 }
 
-// missing is the error that names members, nil for none.
-func (m *Member) missing(ranks []int) error {
+// missing is the error that names members without whom the operation was done, nil for none.
+func (t *task) missing(ranks []int) error {
 	if len(ranks) == 0 {
 		return nil
 	}
 	e := &MissingError{}
 	for _, rank := range ranks {
-		e.Members = append(e.Members, m.plan.name(rank))
+		e.Members = append(e.Members, t.m.plan.name(rank))
 	}
-	return e
+	return fmt.Errorf("operation %d, the %v, at %s: %w", t.seq, t.sig.op, t.m.plan.name(t.m.rank), e)
 }
 
 // setHash is what all members must have in common of two sets of ranks; 0 for empty ones.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/topology"
 )
 
@@ -34,6 +35,18 @@ func TestLies(t *testing.T) {
 	}
 	require.True(t, p.sensible(Answer{Count: 2, Value: [][]byte{{1}}}))
 	require.True(t, p.sensible(Answer{Silent: []Silent{{Rank: 2}, {Rank: 1}}}))
+
+	for name, r := range map[string]report{"a rank": {Missing: []int{1, 3}}, "a negative rank": {Missing: []int{-1}}} {
+		data, err := actor.Encode(r)
+		require.NoError(t, err)
+		_, err = p.readReport(data)
+		require.ErrorIs(t, err, errMessage, name)
+	}
+	data, err := actor.Encode(report{Missing: []int{0, 2}})
+	require.NoError(t, err)
+	r, err := p.readReport(data)
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 2}, r.Missing)
 
 	m := &Member{plan: p, rank: 1}
 	for name, a := range map[string]Attach{
