@@ -37,6 +37,7 @@ type programConfig struct {
 	Sizes      []int
 	Chunk      int
 	Rounds     int
+	Small      int // rounds of what is smaller than 1 MiB, whose times vary more; 0: as many
 	Profiles   string
 	Bare       bool // without TLS
 }

@@ -71,7 +71,7 @@ func (s *survey) cells(ctx context.Context, n int, uneven bool, operation string
 		}
 	}
 	if !s.cfg.given["rounds"] {
-		c.program.Rounds = 5
+		c.program.Rounds, c.program.Small = 5, 50
 	}
 	b, err := s.run(ctx, c)
 	if err != nil {

@@ -128,7 +128,11 @@ func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 		}))
 	}
 	ticks := make([]figures.Processors, members)
-	for round := range m.cfg.Rounds + 1 {
+	rounds := m.cfg.Rounds
+	if o.Size < 1<<20 && m.cfg.Small > 0 {
+		rounds = m.cfg.Small
+	}
+	for round := range rounds + 1 {
 		for i := range in {
 			in[i] = value(round, m.Rank(), i)
 		}

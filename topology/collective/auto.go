@@ -19,6 +19,7 @@ type auto struct {
 type asked struct {
 	op                opKind
 	root, size, chunk int
+	leaves            uint32 // see setHash
 }
 
 // chosenMost is how many answers a member remembers.
@@ -53,7 +54,7 @@ func (m *Member) choose(ctx context.Context, n Node, r request, set options, giv
 			return 0, 0, err
 		}
 	}
-	q := asked{r.kind, root, r.size, given}
+	q := asked{r.kind, root, r.size, given, setHash(set.leaves, nil)}
 	m.mu.Lock()
 	known := m.auto.measures
 	c, ok := m.auto.chosen[q]
@@ -64,7 +65,7 @@ func (m *Member) choose(ctx context.Context, n Node, r request, set options, giv
 	if known == nil {
 		known = usual(m.plan.shape)
 	}
-	f, err := m.plan.forecast(known, r.kind, root, r.size, given, algo)
+	f, err := m.plan.forecast(known, r.kind, root, r.size, given, algo, set.leaves...)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -25,7 +25,7 @@ type Forecast struct {
 type Candidate struct {
 	Algorithm  Algorithm
 	Chunk      int           // size of the pieces, in bytes
-	Time       time.Duration // of the slowest member
+	Time       time.Duration // of the slowest member, those that are a [Leaf] not counted where data goes along trees
 	Links      time.Duration // for which the busiest link is busy
 	Processors time.Duration // for which the busiest processor is busy, or all that a machine's hosts share
 	Steps      time.Duration // until the first chunk has gone all the way; for steps that wait for each other, their sum
@@ -64,14 +64,15 @@ func chunkSizes(given int) (sizes []int) {
 	return sizes
 }
 
-// forecast reckons with all ways that there are, and the one that is given unless that is [Auto].
-func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algorithm) (Forecast, error) {
+// forecast reckons with all ways that there are, and the one that is given unless that is [Auto]. Leaves are not reckoned with where data goes
+// along trees: they get it at their own speed, and whatever way were taken would be expected to take as long as they do.
+func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algorithm, leaves ...int) (Forecast, error) {
 	f := Forecast{Operation: op.String(), Bytes: size, Members: p.shape.Len(), Hosts: len(m.hosts), Measured: m.measured, links: m.text()}
 	kind := p.shape.Kind().String()
 	for _, way := range waysOf(op, kind != "net" && kind != "ring") {
 		for _, chunk := range chunkSizes(given) {
 			if chunk < size || chunk == chunkSizes(given)[0] || op == opStream {
-				c, err := p.candidate(m, op, root, size, chunk, way)
+				c, err := p.candidate(m, op, root, size, chunk, way, leaves)
 				if err == nil { // a shape of one's own may have no way from this root
 					f.Candidates = append(f.Candidates, c)
 				}
@@ -87,7 +88,7 @@ func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algo
 		given = DefaultChunk
 	}
 	var err error
-	f.Chosen, err = p.candidate(m, op, root, size, given, algo)
+	f.Chosen, err = p.candidate(m, op, root, size, given, algo, leaves)
 	return f, err
 }
 
@@ -105,10 +106,16 @@ func choice(all []Candidate) Candidate {
 	return best
 }
 
-func (p *plan) candidate(m *measures, op opKind, root, size, chunk int, algo Algorithm) (Candidate, error) {
+func (p *plan) candidate(m *measures, op opKind, root, size, chunk int, algo Algorithm, leaves []int) (Candidate, error) {
 	trees, err := p.treesFor(algo, root)
 	if err != nil {
 		return Candidate{}, err
+	}
+	if others := slices.DeleteFunc(slices.Clone(leaves), func(rank int) bool { return rank == root }); len(others) > 0 {
+		trees = slices.Clone(trees)
+		for i := range trees {
+			trees[i] = trees[i].prune(others)
+		}
 	}
 	c := m.predict(job{op: op, size: size, chunk: chunk, n: p.shape.Len(), order: p.tour(0)}, algo, trees)
 	return Candidate{algo, chunk, lasting(c.total), lasting(c.links), lasting(c.processors), lasting(c.first)}, nil

@@ -134,6 +134,18 @@ func TestUneven(t *testing.T) {
 	f, err = p.forecast(m, opBroadcast, 0, 64<<20, 0, Auto)
 	require.NoError(t, err)
 	require.InDelta(t, 1.03, f.Chosen.Time.Seconds()*11.7e6/(64<<20), 0.05, "%v", f)
+
+	// As a leaf it gets data at its own speed, and the way is chosen that is best for the others.
+	f, err = p.forecast(m, opBroadcast, 0, 64<<20, 0, Auto, 3)
+	require.NoError(t, err)
+	require.Contains(t, []Algorithm{Chain, DoubleTree}, f.Chosen.Algorithm)
+	require.InDelta(t, 1.03, f.Chosen.Time.Seconds()*117e6/(64<<20), 0.05, "%v", f)
+	f, err = p.forecast(m, opBroadcast, 3, 64<<20, 0, Auto, 3)
+	require.NoError(t, err)
+	require.InDelta(t, 1.03, f.Chosen.Time.Seconds()*11.7e6/(64<<20), 0.05, "the root is no leaf: %v", f)
+	f, err = p.forecast(m, opBroadcast, 0, 64<<20, 0, Auto, 1, 2, 3, 4, 5, 6, 7)
+	require.NoError(t, err)
+	require.Zero(t, f.Chosen.Time, "nobody is counted")
 }
 
 // No way is without a price, and more data never takes less time.
