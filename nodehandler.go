@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/bootstrap"
 )
 
-// nodeHandler names the node of a record's context, outside of all groups.
+// nodeHandler names the node of a record's context, and the trace and span where it is in one, outside of all groups.
 type nodeHandler struct {
 	all   slog.Handler                      // with every attribute and group
 	outer slog.Handler                      // without what inner adds
@@ -17,26 +19,37 @@ type nodeHandler struct {
 
 var _ slog.Handler = (*nodeHandler)(nil)
 
+// The names under which logs of other formats carry the trace: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/.
+const (
+	traceKey = "trace_id"
+	spanKey  = "span_id"
+)
+
 func newNodeHandler(h slog.Handler) *nodeHandler { return &nodeHandler{all: h, outer: h} }
 
 func (h *nodeHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.all.Enabled(ctx, l) }
 
 func (h *nodeHandler) Handle(ctx context.Context, r slog.Record) error {
-	key := actor.Self(ctx)
-	if key == "" {
+	var whose []slog.Attr
+	if key := actor.Self(ctx); key != "" {
+		name := key
+		if s := stageOf(ctx); s != nil {
+			name = s.names[key]
+		}
+		whose = append(whose, slog.String(bootstrap.NodeKey, name))
+	}
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		whose = append(whose, slog.String(traceKey, sc.TraceID().String()), slog.String(spanKey, sc.SpanID().String()))
+	}
+	if len(whose) == 0 {
 		return h.all.Handle(ctx, r)
 	}
-	name := key
-	if s := stageOf(ctx); s != nil {
-		name = s.names[key]
-	}
-	node := slog.String(bootstrap.NodeKey, name)
 	if h.inner == nil {
 		r = r.Clone()
-		r.AddAttrs(node)
+		r.AddAttrs(whose...)
 		return h.all.Handle(ctx, r)
 	}
-	to := h.outer.WithAttrs([]slog.Attr{node})
+	to := h.outer.WithAttrs(whose)
 	for _, add := range h.inner {
 		to = add(to)
 	}

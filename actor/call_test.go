@@ -3,6 +3,7 @@ package actor_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tartrl/tlaunch-go/actor"
 )
@@ -173,6 +175,40 @@ func TestWhatCannotTravelIsRefused(t *testing.T) {
 		got, err := actor.Call(ctx, ref, picky.Fine, 4) // the node lives
 		require.NoError(t, err)
 		require.Equal(t, 4, got)
+	})
+}
+
+// traceNoter is a handler that notes the trace of each record's context.
+type traceNoter struct {
+	slog.Handler
+	traces *[]trace.TraceID
+}
+
+func (h traceNoter) Handle(ctx context.Context, r slog.Record) error {
+	*h.traces = append(*h.traces, trace.SpanContextFromContext(ctx).TraceID())
+	return nil
+}
+
+func (h traceNoter) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// The record of a tell that failed belongs to the trace of the tell, whichever process has sent it.
+func TestFailedTellsAreLoggedInTheirTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []trace.TraceID
+		quiet := slog.NewTextHandler(io.Discard, nil)
+		c := newClusterWith(t, actor.Config{Logger: slog.New(traceNoter{quiet, &got})}, "a", "b")
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: &sum{}})
+		id := trace.TraceID{15: 1}
+		traced := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: trace.SpanID{7: 1}}))
+		for _, ctx := range []context.Context{traced, t.Context()} {
+			for _, from := range []string{"a", "b"} {
+				require.NoError(t, actor.Tell(ctx, actor.NewRef[*sum](c.tables[from], "a/0"), (*sum).Fail, "sour"))
+				synctest.Wait()
+				require.NoError(t, n.Drain(t.Context()))
+				time.Sleep(2 * time.Second) // of the bubble: one a second is logged
+			}
+		}
+		require.Equal(t, []trace.TraceID{id, id, {}, {}}, got)
 	})
 }
 

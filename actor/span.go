@@ -104,6 +104,19 @@ func (t *traced) begin(n *Node, m *message) {
 	}
 }
 
+// context is for what is logged of the message: in its trace, if it is in one; t may be nil.
+func (t *traced) context() context.Context {
+	switch {
+	case t == nil:
+		return noContext
+	case t.ctx != nil:
+		return t.ctx
+	case t.sender.IsValid():
+		return trace.ContextWithSpanContext(noContext, t.sender)
+	}
+	return noContext
+}
+
 // waitedFor reports whether somebody is told what the method returns.
 func (m *message) waitedFor() bool {
 	plain, ok := m.answer.(*plainAnswer)

@@ -344,7 +344,7 @@ func (s *System) giveBack(p *[]byte) {
 }
 
 // failedTell counts a Tell that nobody waits for, and logs at most one a second.
-func (s *System) failedTell(n *Node, method string, err error) {
+func (s *System) failedTell(ctx context.Context, n *Node, method string, err error) {
 	s.stats.failedTells.Add(1)
 	s.mu.Lock()
 	now := time.Now()
@@ -364,7 +364,7 @@ func (s *System) failedTell(n *Node, method string, err error) {
 	if errors.As(err, &p) {
 		attrs = append(attrs, "stack", p.Stack)
 	}
-	n.logger().Error("a tell failed", attrs...)
+	n.logger().ErrorContext(ctx, "a tell failed", attrs...)
 }
 
 // levelHandler lets through what is at least as severe as its level.

@@ -233,7 +233,7 @@ func (n *Node) tell(m *message, result any, err error) {
 		}
 		m.answer.reply(m.method, result, err)
 	} else if err != nil {
-		n.sys.failedTell(n, m.name(), err)
+		n.sys.failedTell(m.trace.context(), n, m.name(), err)
 	}
 }
 

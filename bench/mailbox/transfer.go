@@ -109,7 +109,6 @@ func (s *side) transfer(ctx context.Context, a assignment) (*outcome, error) {
 func (s *side) pings(ctx context.Context, d time.Duration) (took []float64, err error) {
 	over := ctx.Done()
 	if d > 0 {
-		var cancel context.CancelFunc
 		limited, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
 		over = limited.Done()
