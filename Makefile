@@ -22,7 +22,7 @@ help: ## this list
 test: ## everything: set-up, lint, all tests on hosts and real servers with the race detector (root, Linux)
 	@scripts/tier.sh setup scripts/setup.sh
 	@scripts/tier.sh lint scripts/lint.sh
-	@scripts/gotest.sh -race -tags hosts $(GOTEST)
+	@scripts/gotest.sh -race -tags hosts -vet=off $(GOTEST) # lint has vetted
 
 unit: ## the tests that need no root, no servers and no set-up
 	@go test $(GOTEST)
