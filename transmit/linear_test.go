@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table/oracle"
@@ -296,13 +297,14 @@ func TestWhatManyDoAtOnceCanHaveBeenDoneInOrder(t *testing.T) {
 	value.state.watcher = all
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a limiter at which all stand still is found so
 	defer cancel()
-	var group sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(12) // of all at once some would wait for seconds, and then a sampler asks again, which may cost a request its place
 	using := make([]*clients, len(tables))
 	for i, one := range tables {
 		using[i] = &clients{t: t, ref: ref, of: all[one.Name], seed: uint64(i)}
-		group.Go(func() { using[i].use(ctx) })
+		group.Go(func() error { using[i].use(ctx); return nil })
 	}
-	group.Wait()
+	require.NoError(t, group.Wait())
 	require.NoError(t, node.Stop(t.Context())) // what was asked for and given up is over then, too
 	require.NoError(t, sys.Close(t.Context()))
 	require.False(t, t.Failed())
