@@ -12,3 +12,19 @@ func Give[T any](ctx context.Context, ref Ref[T], m func(T, context.Context, []b
 	}
 	return tell(ctx, ref.target, doMethod(m), arg)
 }
+
+// GiveResult says that the []byte which the running method will return goes to its caller with its memory: nothing is copied on the way to the
+// link, or to a caller in this process. Once the method has returned the memory, with all of its capacity, belongs to others, and must not be
+// touched any more. It does nothing outside of a method, for a method that was told, and for other results.
+func GiveResult(ctx context.Context) {
+	i := invocationOf(ctx)
+	if i == nil || i.over() {
+		return
+	}
+	switch a := i.asker.answer.(type) {
+	case *inbound:
+		a.given = true
+	case *call:
+		a.given = true
+	}
+}

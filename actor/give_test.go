@@ -2,6 +2,8 @@ package actor_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +40,63 @@ func TestGive(t *testing.T) {
 			require.Equal(t, "still mine", string(given))
 		}
 	})
+}
+
+// lender returns bytes that it gives away, and those that it keeps.
+type lender struct{ given, kept []byte }
+
+func (l *lender) Give(ctx context.Context, size int) ([]byte, error) {
+	actor.GiveResult(ctx)
+	l.given = bytes.Repeat([]byte{7}, size)
+	return l.given, nil
+}
+
+func (l *lender) GiveNothing(ctx context.Context, _ int) ([]byte, error) {
+	actor.GiveResult(ctx)
+	return nil, nil
+}
+
+func (l *lender) GiveNumber(ctx context.Context, n int) (int, error) {
+	actor.GiveResult(ctx)
+	return n, nil
+}
+
+func (l *lender) Keep(_ context.Context, size int) ([]byte, error) {
+	l.kept = bytes.Repeat([]byte{7}, size)
+	return l.kept, nil
+}
+
+func (l *lender) Fail(ctx context.Context, size int) ([]byte, error) {
+	actor.GiveResult(ctx)
+	return l.kept, errors.New("no")
+}
+
+func TestGiveResult(t *testing.T) {
+	anywhere(t, func(t *testing.T, c *testCluster, from string) {
+		l := &lender{}
+		spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: l})
+		ref := actor.NewRef[*lender](c.tables[from], "a/0")
+		for _, size := range []int{0, 1, 512, 70_000, 1 << 20} {
+			want := bytes.Repeat([]byte{7}, size)
+			got, err := actor.Call(t.Context(), ref, (*lender).Give, size)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got), "%d bytes", size)
+			if size > 0 && from == "a" && t.Name() == "TestGiveResult/one_process" {
+				require.Same(t, &l.given[0], &got[0])
+			}
+			got, err = actor.Call(t.Context(), ref, (*lender).Keep, size)
+			require.NoError(t, err)
+			clear(l.kept) // it is still the node's
+			require.True(t, bytes.Equal(want, got), "%d bytes", size)
+		}
+		got, err := actor.Call(t.Context(), ref, (*lender).GiveNothing, 0)
+		require.NoError(t, err)
+		require.Equal(t, []byte{}, got)
+		n, err := actor.Call(t.Context(), ref, (*lender).GiveNumber, 7)
+		require.NoError(t, err)
+		require.Equal(t, 7, n)
+		_, err = actor.Call(t.Context(), ref, (*lender).Fail, 7)
+		require.ErrorContains(t, err, "no")
+	})
+	actor.GiveResult(t.Context()) // which is no method's
 }

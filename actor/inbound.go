@@ -33,6 +33,7 @@ type inbound struct {
 	size    int         // of the argument's encoding, for account
 	route   Route       // by which parcels come; nil: it came as a message
 	asker   asker       // of its message
+	given   bool        // the result's memory goes along; belongs to the goroutine of the method
 	told    atomic.Bool // its sender was answered, perhaps before its method has returned
 }
 
@@ -41,8 +42,12 @@ func (in *inbound) reply(m *method, result any, err error) {
 		return
 	}
 	r := &wire.Reply{Id: in.key.id}
+	var room *[]byte
 	if err == nil && m.result != nil {
-		r.Result, err = m.result.encode(result)
+		if r.Result, err = m.result.encode(result); in.given && m.result.kind == codecBytes && len(r.Result) > 0 {
+			given := r.Result
+			room = &given
+		}
 	}
 	if err != nil {
 		e, ok := err.(*Error)
@@ -58,7 +63,7 @@ func (in *inbound) reply(m *method, result any, err error) {
 		delete(s.inbound, in.key)
 		s.mu.Unlock()
 	}
-	if in.route == nil || !in.post(r) {
+	if in.route == nil || !in.post(r, room) {
 		s.answerTo(in.sender, r)
 	}
 	in.free()

@@ -19,6 +19,7 @@ type call struct {
 	method *method
 	done   chan struct{}
 	asker  asker // of its message, where that stays in this process; its trace in any case
+	given  bool  // the result's memory goes along; belongs to the goroutine of the method
 
 	mu      sync.Mutex
 	settled bool
@@ -47,6 +48,10 @@ func newCall(sys *System, t *target, m *method) *call {
 func (c *call) reply(m *method, result any, err error) {
 	switch {
 	case err != nil || m.result == nil:
+	case c.given && m == c.method && m.result.kind == codecBytes && !c.sys.encode:
+		if result.([]byte) == nil { // as it arrives across a link
+			result = []byte{}
+		}
 	case m == c.method:
 		result, _, err = m.result.copy(result, c.sys.table, c.sys.encode)
 	default:

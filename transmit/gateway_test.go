@@ -160,7 +160,7 @@ func TestGatewayTellsMistakes(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, why, c.want, name)
 	}
-	reply, err := decodeReadReply(a.ask(3, []byte("x")).bytes)
+	reply, err := decodeReadReply(a.ask(3, []byte("x")).bytes, 1)
 	require.NoError(t, err)
 	require.Error(t, reply.fault, "the node's word on a request that makes no sense")
 	require.NoError(t, node.Stop(t.Context()))

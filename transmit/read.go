@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
@@ -20,6 +23,9 @@ const (
 	mostBytes = 16 << 20
 )
 
+// fewSamples is for how many there is room from the beginning: for what nearly all ask for.
+const fewSamples = 1024
+
 // Read handles a message ReadRequest of transmit.proto. Programs use [Sampler] and [Sample].
 func (n *Node) Read(ctx context.Context, b []byte) ([]byte, error) {
 	r, err := decodeReadRequest(b)
@@ -30,6 +36,7 @@ func (n *Node) Read(ctx context.Context, b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	actor.GiveResult(ctx)
 	return reply.encode(), nil
 }
 
@@ -86,24 +93,21 @@ func (s *state) serve(sh *shelf) {
 	for len(sh.samplers) > 0 && sh.MaySample() {
 		rd := sh.samplers[0]
 		size := 0
+		few := min(rd.items, sh.Len(), fewSamples)
+		rd.reply.samples = make([]table.Sample, 0, few)
+		steps := make([][]byte, 0, few)
 		for len(rd.reply.samples) < rd.items && sh.MaySample() {
-			sample := sh.Sample()
+			sample := sh.Sample(&steps)
 			if s.watcher != nil {
 				s.watcher.sampled(sh, sample)
 			}
 			rd.reply.samples = append(rd.reply.samples, sample)
-			if size += bytesIn(sample); size >= rd.bytes {
+			its := 1 + protowire.SizeBytes(sampleSize(&sample))
+			if size += its; size+its > rd.bytes {
 				break
 			}
 		}
 		sh.samplers = sh.samplers[1:]
 		close(rd.done)
 	}
-}
-
-func bytesIn(s table.Sample) (n int) {
-	for _, b := range s.Steps {
-		n += len(b)
-	}
-	return n
 }

@@ -28,6 +28,10 @@ func (i Item) Len() int { return len(i.steps) }
 // memory with the item. The error wraps [ErrType].
 func (i Item) Step(n int) (Step, error) { return DecodeStep(i.steps[n]) }
 
+// Tensor is the tensor of a name of one of the item's steps, from 0. For a few of a step's tensors it takes less than [Item.Step]: the others
+// are not looked into. The error wraps [ErrType], also where there is none of that name.
+func (i Item) Tensor(n int, name string) (Tensor, error) { return tensorOf(i.steps[n], name) }
+
 // Steps are all steps of the item.
 func (i Item) Steps() ([]Step, error) {
 	steps := make([]Step, len(i.steps))
@@ -49,7 +53,8 @@ func newItem(s table.Sample) Item {
 type SamplerConfig struct {
 	// Batch is how many items are asked for at once, at most 65,536; what is there is not kept waiting for more. Zero and less: 64.
 	Batch int
-	// BatchBytes is how many bytes of steps an answer has, the last item excepted, at most 16 MiB. Zero and less: 1 MiB.
+	// BatchBytes is how many bytes an answer has, at most 16 MiB: it ends where another item as large as its last would be more, and has one
+	// item at least. Zero and less: 1 MiB.
 	BatchBytes int
 	// Ahead is how many answers are asked for ahead of their use, at most 64. They count as samples. Zero and less: 2.
 	Ahead int
@@ -145,7 +150,7 @@ func (s *Sampler) fetch(ctx context.Context) error {
 	}
 	var r *readReply
 	if err == nil {
-		if r, err = decodeReadReply(b); err == nil {
+		if r, err = decodeReadReply(b, s.cfg.Batch); err == nil {
 			err = r.fault.errorOf()
 		}
 	}

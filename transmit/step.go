@@ -1,6 +1,7 @@
 package transmit
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -105,6 +106,51 @@ func (s Step) decode(b []byte) (packed []byte, err error) {
 		return nil
 	})
 	return packed, err
+}
+
+// errFound ends a search.
+var errFound = errors.New("transmit: found")
+
+// tensorOf finds one tensor of an encoded step.
+func tensorOf(step []byte, name string) (found Tensor, err error) {
+	err = fields(step, func(f field) error {
+		switch {
+		case f.number == 1 && f.kind == protowire.BytesType && isCalled(f.bytes, name):
+			if _, found, err = decodeTensor(f.bytes); err != nil {
+				return err
+			}
+			return errFound
+		case f.number == 2 && f.kind == protowire.BytesType: // it is packed
+			whole, err := DecodeStep(step)
+			if err != nil {
+				return err
+			}
+			if t, ok := whole[name]; ok {
+				found = t
+				return errFound
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == errFound:
+		return found, nil
+	case err == nil:
+		err = fmt.Errorf("%w: the step has no %q", ErrType, name)
+	}
+	return Tensor{}, err
+}
+
+// isCalled tells whether an encoded tensor has a name: the last that it says.
+func isCalled(tensor []byte, name string) bool {
+	called := name == ""
+	_ = fields(tensor, func(f field) error { // who decodes it says what is wrong
+		if f.number == 1 && f.kind == protowire.BytesType {
+			called = string(f.bytes) == name
+		}
+		return nil
+	})
+	return called
 }
 
 func decodeTensor(b []byte) (name string, t Tensor, err error) {

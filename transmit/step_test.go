@@ -137,7 +137,7 @@ func TestMessagesAreThoseOfTheSchema(t *testing.T) {
 	}
 	rr := &readReply{samples: []table.Sample{{Key: 5, Priority: 1, Probability: 0.1, Times: 3, Size: 1000, Steps: [][]byte{step, packed}}}}
 	same("ReadReply", rr.encode())
-	rrBack, err := decodeReadReply(rr.encode())
+	rrBack, err := decodeReadReply(rr.encode(), 1)
 	require.NoError(t, err)
 	require.Equal(t, rr, rrBack)
 }
@@ -185,10 +185,35 @@ func FuzzRequests(f *testing.F) {
 				require.NoError(t, err)
 			}
 			if b, err := n.Read(ctx, read); err == nil {
-				_, err = decodeReadReply(b)
+				_, err = decodeReadReply(b, 1)
 				require.NoError(t, err)
 			}
 			cancel()
 		}
 	})
+}
+
+// A tensor by itself is that of the whole step, packed or not.
+func TestTensorOfAStep(t *testing.T) {
+	step := Step{"x": Of(make([]float32, 1000), 10, 100), "y": Scalar(int64(7)), "": Of([]bool{true})}
+	plain, err := step.Encode(nil)
+	require.NoError(t, err)
+	packed := pack(plain)
+	require.Less(t, len(packed), len(plain))
+	for _, b := range [][]byte{plain, packed} {
+		it := Item{steps: [][]byte{nil, b}}
+		for name, want := range step {
+			got, err := it.Tensor(1, name)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		_, err := it.Tensor(1, "z")
+		require.ErrorIs(t, err, ErrType)
+		_, err = it.Tensor(0, "x")
+		require.ErrorIs(t, err, ErrType)
+		_, err = Item{steps: [][]byte{b[:len(b)-1]}}.Tensor(0, "z")
+		require.ErrorIs(t, err, ErrType)
+	}
+	_, err = tensorOf([]byte{1<<3 | 2, 5, 1<<3 | 2, 1, 'x', 2 << 3, 77}, "x") // of an unknown type
+	require.ErrorIs(t, err, ErrType)
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tartrl/tlaunch-go/internal/pool"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
@@ -266,7 +267,7 @@ func (r *readReply) encode() []byte {
 	for i := range r.samples {
 		size += 1 + protowire.SizeBytes(sampleSize(&r.samples[i]))
 	}
-	b := r.fault.append(make([]byte, 0, size), 1)
+	b := r.fault.append((*pool.Get(size))[:0], 1)
 	for i := range r.samples {
 		s := &r.samples[i]
 		b = protowire.AppendVarint(appendTag(b, 2, protowire.BytesType), uint64(sampleSize(s)))
@@ -282,15 +283,18 @@ func (r *readReply) encode() []byte {
 	return b
 }
 
-func decodeReadReply(b []byte) (*readReply, error) {
-	r := &readReply{}
+// decodeReadReply makes room for so many samples at once, as far as there can be so many.
+func decodeReadReply(b []byte, samples int) (*readReply, error) {
+	samples = min(samples, len(b)/leastSample)
+	r := &readReply{samples: make([]table.Sample, 0, samples)}
+	steps := make([][]byte, 0, samples)
 	err := fields(b, func(f field) (err error) {
 		switch {
 		case f.number == 1 && f.kind == protowire.BytesType:
 			r.fault, err = decodeFault(f.bytes)
 		case f.number == 2 && f.kind == protowire.BytesType:
 			var s table.Sample
-			s, err = decodeSample(f.bytes)
+			s, err = decodeSample(f.bytes, &steps)
 			r.samples = append(r.samples, s)
 		}
 		return err
@@ -298,7 +302,12 @@ func decodeReadReply(b []byte) (*readReply, error) {
 	return r, err
 }
 
-func decodeSample(b []byte) (s table.Sample, err error) {
+// leastSample is what a sample takes of an answer at least, beside its steps.
+const leastSample = 28
+
+// decodeSample reads a sample, whose list of steps it puts at the end of room.
+func decodeSample(b []byte, room *[][]byte) (s table.Sample, err error) {
+	begin := len(*room)
 	err = fields(b, func(f field) error {
 		switch {
 		case f.number == 1 && f.kind == protowire.Fixed64Type:
@@ -312,10 +321,11 @@ func decodeSample(b []byte) (s table.Sample, err error) {
 		case f.number == 5 && f.kind == protowire.VarintType:
 			s.Size = int(min(f.varint, math.MaxInt32))
 		case f.number == 6 && f.kind == protowire.BytesType:
-			s.Steps = append(s.Steps, f.bytes)
+			*room = append(*room, f.bytes)
 		}
 		return nil
 	})
+	s.Steps = (*room)[begin:len(*room):len(*room)]
 	return s, err
 }
 

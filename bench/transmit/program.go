@@ -127,7 +127,7 @@ func (d *driver) write(ctx context.Context, done <-chan struct{}, j job, items *
 
 // read samples until done is closed, but once at least.
 func (d *driver) read(ctx context.Context, done <-chan struct{}, j job, items *atomic.Int64) error {
-	s := transmit.NewSampler(d.data, j.Table, transmit.SamplerConfig{Batch: 256, Ahead: 4})
+	s := transmit.NewSampler(d.data, j.Table, transmit.SamplerConfig{Batch: 1024, Ahead: 4})
 	defer s.Close(ctx)
 	for n := int64(0); ; n++ {
 		if n > 0 && over(done) {
@@ -138,8 +138,8 @@ func (d *driver) read(ctx context.Context, done <-chan struct{}, j job, items *a
 		if err != nil {
 			return err
 		}
-		if step, err := it.Step(0); err != nil || len(step["x"].Data) != j.Size {
-			return fmt.Errorf("an item of %d bytes: %w", len(step["x"].Data), err)
+		if x, err := it.Tensor(0, "x"); err != nil || len(x.Data) != j.Size {
+			return fmt.Errorf("an item of %d bytes: %w", len(x.Data), err)
 		}
 	}
 }

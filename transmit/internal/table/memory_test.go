@@ -49,7 +49,7 @@ func benchmarkSample(b *testing.B, s Selector) {
 	table, _ := filled(s, 1_000_000, []byte("payload"))
 	b.ResetTimer()
 	for b.Loop() {
-		table.Sample()
+		table.Sample(new([][]byte))
 	}
 }
 

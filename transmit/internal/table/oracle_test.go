@@ -94,7 +94,7 @@ func (p *player) sample() {
 	may := p.oracle.MaySample()
 	require.Equal(p.t, may, p.table.MaySample())
 	if may {
-		require.NoError(p.t, p.oracle.Sample(p.table.Sample()))
+		require.NoError(p.t, p.oracle.Sample(p.table.Sample(new([][]byte))))
 	}
 }
 

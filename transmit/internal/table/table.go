@@ -250,19 +250,20 @@ type Sample struct {
 }
 
 // Sample selects an item, when [Table.MaySample] has said so. The bytes of
-// its steps are the store's and are never overwritten.
-func (t *Table) Sample() Sample {
+// its steps are the store's and are never overwritten. The list of them is put
+// at the end of room, which many samples may share.
+func (t *Table) Sample(room *[][]byte) Sample {
 	slot, probability := t.sampler.pick(t.rand)
 	it := t.items.ref(slot)
 	it.sampled++
 	t.counts.Samples++
-	s := Sample{keyOf(slot, *it), it.priority, probability, it.sampled, t.size, make([][]byte, it.count)}
-	at := it.first
-	for i := range s.Steps {
+	begin, at := len(*room), it.first
+	for range it.count {
 		st := t.steps.at(at)
-		s.Steps[i] = t.store.Get(st.payload)
+		*room = append(*room, t.store.Get(st.payload))
 		at = st.next
 	}
+	s := Sample{keyOf(slot, *it), it.priority, probability, it.sampled, t.size, (*room)[begin:len(*room):len(*room)]}
 	if t.MaxTimesSampled > 0 && it.sampled >= uint32(t.MaxTimesSampled) {
 		t.remove(slot)
 	}
