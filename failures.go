@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tartrl/tlaunch-go/actor"
 )
 
 // How a run does what its nodes' policies say of their failures.
@@ -26,7 +28,12 @@ func (r *Run) nodeFailed(o outcome) {
 		r.mu.Unlock()
 		return
 	}
-	was := r.troubles.failed(o.node, time.Since(r.started), rand.Float64())
+	var was remedy
+	if errors.Is(o.err, actor.ErrFinal) {
+		was = r.troubles.loses(o.node)
+	} else {
+		was = r.troubles.failed(o.node, time.Since(r.started), rand.Float64())
+	}
 	why = r.troubles.blame(o.node, was, why)
 	stopping := r.stopping
 	if was.action != actRestart {

@@ -20,7 +20,7 @@ func StopRun() Policy { return func(p *policy) { *p = policy{} } }
 // Restart starts the node again: the program is built anew, the node's value
 // taken from it afresh, and its Start and Run are called. Refs to the node stay
 // as they are. A Run that returns nil has come to its end and is not started
-// again. Where a host's process ends, the host is started again once all of
+// again, nor is one that fails with an error which [actor.Final] has marked. Where a host's process ends, the host is started again once all of
 // its nodes have a policy and one of them is Restart.
 func Restart(r Restarts) Policy { return func(p *policy) { p.restart, p.restarts = true, r } }
 

@@ -151,6 +151,8 @@ func do(ctx context.Context, what string) error {
 	switch what {
 	case "fail":
 		return errTrouble
+	case "fail for good":
+		return fmt.Errorf("looked twice: %w", actor.Final(errTrouble))
 	case "panic":
 		panic("out of order")
 	case "exit":

@@ -277,6 +277,34 @@ func TestRestartsAreSpent(t *testing.T) {
 	})
 }
 
+// No policy has a node started again whose error is final; a group goes on without it where it may.
+func TestFinalErrorsAreNotTriedAgain(t *testing.T) {
+	everywhere(t, func(t *testing.T, kind Option) {
+		for name, early := range map[string]bool{"Run": false, "Start": true} {
+			t.Run(name, func(t *testing.T) {
+				run := launched(t, mortalProgram, mortalConfig{
+					Ends:  map[string][]string{"mortal/0": {"wait"}, "mortal/1": {"fail for good"}, "mortal/2": {"wait"}},
+					Early: early, Restarts: &Restarts{Backoff: -1}, Least: -1,
+				}, kind)
+				err := run.Wait(within(t))
+				require.ErrorIs(t, err, actor.ErrFinal)
+				require.ErrorContains(t, err, "looked twice: no luck")
+				var spent *RestartError
+				require.NotErrorAs(t, err, &spent)
+				require.Equal(t, []int{0, 0, 0, 0}, restartsIn(run.Report()))
+			})
+		}
+		var w warnings
+		run := launched(t, mortalProgram, mortalConfig{
+			Ends:     map[string][]string{"mortal/0": {"return"}, "mortal/1": {"fail for good"}, "mortal/2": {"return"}},
+			Restarts: &Restarts{Backoff: -1}, Least: 2,
+		}, kind, w.logger())
+		require.NoError(t, run.Wait(within(t)))
+		require.Contains(t, w.String(), "node mortal/1 on host3 failed; going on without it (2 are left, at least 2 must be)")
+		require.Equal(t, []int{0, 0, 0, 0}, restartsIn(run.Report()))
+	})
+}
+
 func TestGroupGoesOnWithoutAFailedNode(t *testing.T) {
 	everywhere(t, func(t *testing.T, kind Option) {
 		var w warnings

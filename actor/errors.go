@@ -100,6 +100,7 @@ type Error struct {
 	Method string // bare name
 	Text   string // what went wrong
 	Stack  string // of the panic, if it was one
+	Final  bool   `cbor:",omitempty"` // see [Final]; of a node's own life only
 }
 
 func (e *Error) Error() string {
@@ -115,13 +116,15 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is the sentinel of the error's code.
-func (e *Error) Is(target error) bool { return sentinels[e.Code] == target }
+// Is reports whether target is the sentinel of the error's code, or [ErrFinal] where it is final.
+func (e *Error) Is(target error) bool {
+	return sentinels[e.Code] == target || e.Final && target == ErrFinal
+}
 
 // Flatten turns the error of a node's own life (Start, Run, Stop) into one
 // that can be sent: text, code and, for a panic, stack.
 func Flatten(node, host string, err error) *Error {
-	e := &Error{Code: codeOf(err), Node: node, Host: host, Text: err.Error()}
+	e := &Error{Code: codeOf(err), Node: node, Host: host, Text: err.Error(), Final: errors.Is(err, ErrFinal)}
 	var p *PanicError
 	if errors.As(err, &p) {
 		e.Code, e.Stack = codeOf(ErrPanic), p.Stack

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/actor"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
@@ -33,6 +34,7 @@ func TestProgramsAreToldApart(t *testing.T) {
 	require.NoError(t, n.Stop(t.Context()))
 	_, err = start("other")
 	require.ErrorIs(t, err, ErrDirectory)
+	require.ErrorIs(t, err, actor.ErrFinal, "to try again would be in vain")
 	require.ErrorContains(t, err, `program \"one\"`)
 	require.ErrorContains(t, err, `program "other"`)
 
@@ -56,6 +58,7 @@ func TestTwoRunsDoNotShareADirectory(t *testing.T) {
 	err := NewNode(c).Start(short)
 	require.ErrorIs(t, err, ErrDirectory)
 	require.ErrorIs(t, err, errLocked)
+	require.NotErrorIs(t, err, actor.ErrFinal, "who has it may let go of it")
 	require.Contains(t, log.String(), "waiting for its end")
 
 	// Who takes the place of a process that ends waits for that.

@@ -2,6 +2,7 @@ package transmit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -102,7 +103,7 @@ func (s *state) clear() {
 // Start restores the last good checkpoint, if there is one.
 func (n *Node) Start(ctx context.Context) error {
 	if err := n.Check(); err != nil {
-		return err
+		return actor.Final(err)
 	}
 	logger := n.config.Logger
 	if logger == nil {
@@ -110,6 +111,9 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	s := newState(n.config, logger)
 	if err := s.openCheckpoints(ctx, owner{n.program, actor.Self(ctx)}); err != nil {
+		if errors.Is(err, errDamaged) || errors.Is(err, ErrDirectory) && !errors.Is(err, errLocked) {
+			err = actor.Final(err) // only somebody who looks at it can do something
+		}
 		return err
 	}
 	n.state = s
