@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -140,7 +142,7 @@ type Config struct {
 // Checkpoints say where and when a node saves all tables and registers. What
 // it has is restored from there when it starts.
 type Checkpoints struct {
-	// Dir is a directory on the node's host, for this node of this program in one run at a time, that is made if need be. Empty: no checkpoints.
+	// Dir is the absolute path of a directory on the node's host, for this node of this program in one run at a time, that is made if need be. Empty: no checkpoints.
 	// While a run uses it another waits for 15 s, in case it takes the place of the first, and then fails to start.
 	Dir string
 	// Every is the time between checkpoints. Zero and less: only when asked for, and at the end.
@@ -166,5 +168,11 @@ func (n *Node) Check() error {
 	if n.config.Checkpoints.Keep < 0 {
 		errs = append(errs, errors.New("Checkpoints.Keep is negative"))
 	}
+	if dir := n.config.Checkpoints.Dir; dir != "" && !rooted(dir) {
+		errs = append(errs, fmt.Errorf("Checkpoints.Dir is %q: give the whole path on the node's host; a host's process works in a folder that is removed with the run", dir))
+	}
 	return errors.Join(errs...)
 }
+
+// rooted tells whether a path is absolute on the launcher's system or on that of the hosts, which may be another.
+func rooted(dir string) bool { return filepath.IsAbs(dir) || strings.HasPrefix(dir, "/") }

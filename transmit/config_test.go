@@ -17,6 +17,7 @@ func TestCheckNamesTheTable(t *testing.T) {
 		`table "a": the limiter waits`: {Tables: []Table{{Name: "a", Limiter: MinSize(10), MaxItems: 9}}},
 		`an exponent of -1`:            {Tables: []Table{{Name: "a", Sampler: Prioritised(-1)}}},
 		`table "id": the limiter`:      {Tables: RLTables(0)[1:]},
+		`Dir is "run/data"`:            {Checkpoints: Checkpoints{Dir: "run/data"}},
 		`Keep is negative`:             {Checkpoints: Checkpoints{Keep: -1}},
 	} {
 		t.Run(want, func(t *testing.T) {
