@@ -230,7 +230,7 @@ func newClusterOver(t testing.TB, cfg actor.Config, over func(port) actor.Transp
 		sys.Actors().ProcessRegistry.Address = name
 		c.at[name], c.systems[name], c.tables[name] = sys, sys, cfg.Table
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			require.NoError(t, sys.Close(ctx))
 			require.Zero(t, sys.Stats().Pending)

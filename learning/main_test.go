@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 // patience is how long something is waited for that should come at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func patient(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long something is waited for that should come at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func patient(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -4,6 +4,6 @@ import "time"
 
 // How long, and how often, tests look for what is to come.
 const (
-	patience = 20 * time.Second
+	patience = time.Minute
 	pause    = 20 * time.Millisecond
 )

@@ -16,7 +16,7 @@ import (
 )
 
 // killPatience is how long processes may take to be gone after SIGKILL.
-const killPatience = 10 * time.Second
+const killPatience = 30 * time.Second
 
 // Process is a process on a host.
 type Process struct {

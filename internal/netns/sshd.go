@@ -12,7 +12,7 @@ import (
 )
 
 // sshdPatience is how long sshd may take until it listens; it takes some 20 ms on an idle machine.
-const sshdPatience = 20 * time.Second
+const sshdPatience = 60 * time.Second
 
 // sshd is a running sshd: the listening process, not its sessions.
 type sshd struct {

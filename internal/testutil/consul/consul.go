@@ -87,15 +87,20 @@ func Start(t testing.TB, opts Options) *Server {
 	}
 	dir := t.TempDir()
 	s := &Server{binary: opts.Binary, config: filepath.Join(dir, "config.json"), data: filepath.Join(dir, "data")}
-	s.configure(t, opts)
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
 			t.Logf("Consul at %s logged:\n%s", s.Address, s.logs.String())
 		}
 	})
-	s.run(t)
-	return s
+	for range 5 { // somebody may take a port between our look and Consul's
+		s.configure(t, opts)
+		if s.run(t) {
+			return s
+		}
+	}
+	t.Fatalf("Consul ended at its start:\n%s", s.logs.String())
+	return nil
 }
 
 func (s *Server) configure(t testing.TB, opts Options) {
@@ -124,8 +129,8 @@ func (s *Server) configure(t testing.TB, opts Options) {
 	require.NoError(t, os.WriteFile(s.config, content, 0o600))
 }
 
-// run starts the process and waits for its leader.
-func (s *Server) run(t testing.TB) {
+// run starts the process and waits for its leader. It reports whether there is one: the process ends where a port is taken.
+func (s *Server) run(t testing.TB) bool {
 	t.Helper()
 	cmd := exec.Command(s.binary, "agent", "-config-file", s.config)
 	cmd.Stdout, cmd.Stderr = &s.logs, &s.logs
@@ -147,10 +152,10 @@ func (s *Server) run(t testing.TB) {
 	s.mu.Lock()
 	s.process, s.exited = cmd.Process, exited
 	s.mu.Unlock()
-	s.awaitLeader(t, exited)
+	return s.awaitLeader(t, exited)
 }
 
-func (s *Server) awaitLeader(t testing.TB, exited <-chan struct{}) {
+func (s *Server) awaitLeader(t testing.TB, exited <-chan struct{}) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -161,11 +166,11 @@ func (s *Server) awaitLeader(t testing.TB, exited <-chan struct{}) {
 		// The catalog shows the node once the leader is fully at work.
 		nodes, _, err := client.Catalog().Nodes(new(api.QueryOptions).WithContext(ctx))
 		if err == nil && len(nodes) > 0 {
-			return
+			return true
 		}
 		select {
 		case <-exited:
-			t.Fatalf("Consul ended at its start:\n%s", s.logs.String())
+			return false
 		case <-ctx.Done():
 			t.Fatalf("Consul has no leader after %v (%v):\n%s", startTimeout, err, s.logs.String())
 		case <-tick.C:
@@ -195,7 +200,12 @@ func (s *Server) Restart(t testing.TB, empty bool) {
 	if empty {
 		require.NoError(t, os.RemoveAll(s.data))
 	}
-	s.run(t)
+	for late := time.Now().Add(startTimeout); !s.run(t); {
+		if time.Now().After(late) {
+			t.Fatalf("Consul ended at its start:\n%s", s.logs.String())
+		}
+		time.Sleep(time.Second) // until whoever took a port meanwhile has let go of it
+	}
 }
 
 // Client returns a client with the token that may do everything. Its
