@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,6 +39,10 @@ func TestMain(m *testing.M) {
 	}
 	if g, ok := Enter(); ok {
 		work(g)
+	}
+	// Most of the time tests here wait. The command line may say something else.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	leak.Main(m)
 }

@@ -145,7 +145,7 @@ func TestConsul(t *testing.T) {
 		select {
 		case l := <-lists:
 			require.FailNow(t, "changed", "%v", l)
-		case <-time.After(2 * testTTL):
+		case <-time.After(testTTL + 2*time.Second):
 		}
 	})
 

@@ -24,6 +24,7 @@ var causes = flag.Int("causes", 6, "faults of TestFirstCauses")
 // TestFirstCauses does one thing to one of eight hosts, of which all need all others, so that everybody fails within
 // milliseconds. What the launcher then names as the first cause is right in all cases but one of fifty, so that one of a few may be wrong by chance too.
 func TestFirstCauses(t *testing.T) {
+	t.Parallel()
 	c := up(t, 8)
 	s := cmp.Or(*seed, rand.Uint64())
 	t.Logf("again with: go test -tags hosts -run '%s' ./internal/clustertest -causes %d -seed %d", t.Name(), *causes, s)

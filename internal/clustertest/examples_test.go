@@ -34,6 +34,7 @@ func (c *site) requireSeparateHomes(t testing.TB) {
 }
 
 func TestExamplesOnSevenHosts(t *testing.T) {
+	t.Parallel()
 	c := up(t, 7)
 	c.requireSeparateHomes(t)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
@@ -63,6 +64,7 @@ func TestExamplesOnSevenHosts(t *testing.T) {
 
 // One binary, unchanged, on 3 and on 7 hosts.
 func TestProducersOnTwoInventories(t *testing.T) {
+	t.Parallel()
 	c := up(t, 7)
 	binary := build(t, "examples/producers", raceEnabled)
 	hash := func() string {
@@ -90,6 +92,7 @@ func TestProducersOnTwoInventories(t *testing.T) {
 
 // What was trained has the same bits on one host and on four, of which only the first has the images.
 func TestSameBitsOnOneHostAndOnFour(t *testing.T) {
+	t.Parallel()
 	c := up(t, 4)
 	lines := strings.SplitAfter(read(t, c.inventory), "\n")
 	binary := build(t, "examples/mnist", raceEnabled)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestLimitsOnHosts(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	r := launch(t, nil, testprog(t), c.runScript(`grep -E "Max (open files|core file size)" /proc/self/limits; echo procs $GOMAXPROCS`, "-limit", "files=321", "-limit", "procs=1")...)
 	require.Zero(t, r.status)
@@ -24,6 +25,7 @@ func TestLimitsOnHosts(t *testing.T) {
 // A process that wants more memory than it may have ends, is the first cause, and takes nobody else along. The race
 // detector reserves more than any limit, so this is a build without it.
 func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
 	c := up(t, 2)
 	r := launch(t, nil, build(t, "internal/clustertest/testprog", false), append([]string{"greed", "-limit", "memory=512MiB"}, c.ssh()...)...)
 	require.Equal(t, 2, r.status)

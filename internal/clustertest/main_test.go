@@ -4,6 +4,7 @@ package clustertest
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,6 +27,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
+	// Most of the time tests here wait. Those that are not parallel need the machine for themselves. The command line may say something else.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	status := leak.Run(m)
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
