@@ -51,6 +51,7 @@ type fault struct {
 // TestFaults does to a run what happens to runs. Each ends as described, leaves nothing, and touches no other.
 // `make faults COUNT=20` repeats them; a line of the log says how to have the same again.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	host := func(f *faulty) []string { return []string{f.target.Name} }
 	for name, f := range map[string]fault{
 		"launcher killed": {how: "child", do: func(f *faulty) { f.run.signal(syscall.SIGKILL) }, status: 137},
