@@ -36,7 +36,7 @@ func (c *collected) parcel(m *meta, body []byte, room *[]byte) {
 	c.bodies += len(body)
 }
 func (c *collected) beat(uint64, uint64) {}
-func (c *collected) bad(r Reason)        { c.reasons = append(c.reasons, r) }
+func (c *collected) bad(r Reason, _ int) { c.reasons = append(c.reasons, r) }
 func (c *collected) flush()              {}
 
 func (c *collected) leaves()                   { c.got = append(c.got, "leaves") }

@@ -38,8 +38,8 @@ type sink interface {
 	acknowledged(n uint64) error
 	// leaves says that the peer writes no more messages.
 	leaves()
-	// bad counts something that means nothing to us, alone.
-	bad(reason Reason)
+	// bad counts something that means nothing to us, alone, and of so many bytes.
+	bad(reason Reason, size int)
 	// flush is called when nothing more is there for now.
 	flush()
 }
@@ -212,7 +212,7 @@ func (r *reader) frame(f []byte, kind frameKind) error {
 			return err
 		}
 	default:
-		r.to.bad(BadFrame) // of a later version, which would not need us to know it
+		r.to.bad(BadFrame, len(f)) // of a later version, which would not need us to know it
 	}
 	r.count++
 	return nil
@@ -319,30 +319,27 @@ func (s *inletSink) message(m *meta, data []byte) {
 	l := s.l
 	l.p.receivedMessages.Add(1)
 	if l.abandoned.Load() {
-		s.bad(LinkLost)
+		s.bad(LinkLost, len(data))
 		return
 	}
 	d, reason := l.e.envelope(m, data, l.p.address)
 	if reason == "" {
 		reason = l.e.deliver(l.p, d)
 	}
-	if reason.meaningless() {
-		s.rubbish += len(data)
-	}
 	if reason != "" {
-		s.bad(reason)
+		s.bad(reason, len(data))
 	}
 }
 
 func (s *inletSink) parcel(m *meta, body []byte, room *[]byte) {
 	s.parcels++
-	switch {
+	switch size := len(m.head) + len(body); {
 	case s.l.abandoned.Load():
-		s.bad(LinkLost)
+		s.bad(LinkLost, size)
 	case s.inlet == nil:
-		s.bad(BadEnvelope)
+		s.bad(BadEnvelope, size)
 	case reserved(m.target.Text):
-		s.bad(Reserved)
+		s.bad(Reserved, size)
 	default:
 		s.take(m, body, room)
 	}
@@ -353,11 +350,11 @@ func (s *inletSink) take(m *meta, body []byte, room *[]byte) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.l.e.panicked(s.l.p, m.target.Text, v)
-			s.bad(Panicked)
+			s.bad(Panicked, len(body))
 		}
 	}()
 	if err := s.inlet.Take(m.target, m.label, m.trace, m.head, body, room); err != nil {
-		s.bad(BadEnvelope)
+		s.bad(BadEnvelope, len(m.head)+len(body))
 	}
 }
 
@@ -377,15 +374,16 @@ func (s *inletSink) acknowledged(n uint64) error {
 func (s *inletSink) leaves() { s.l.peerLeaves() }
 
 // bad rests after much that means nothing.
-func (s *inletSink) bad(reason Reason) {
+func (s *inletSink) bad(reason Reason, size int) {
 	l := s.l
 	l.e.dropped(l.p, reason, 1)
 	if !reason.meaningless() {
 		return
 	}
-	if s.rubbish += frameCost; s.rubbish < rubbishDue {
+	if s.rubbish += frameCost + size; s.rubbish < rubbishDue {
 		return
 	}
+	s.flush() // what came before does not rest too
 	network := ""
 	if c := l.current(); c != nil {
 		network = c.network

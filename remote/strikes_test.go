@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -91,13 +92,46 @@ func TestFramesForNothingAreReadSlowly(t *testing.T) {
 		s := &inletSink{l: onlyLink(p.b, "a:1")}
 		began := time.Now()
 		for range rubbishDue/frameCost - 1 {
-			s.bad(BadFrame)
-			s.bad(NoProcess) // which says nothing of its sender
+			s.bad(BadFrame, 0)
+			s.bad(NoProcess, 1<<20) // which says nothing of its sender
 		}
 		require.Zero(t, time.Since(began))
-		s.bad(BadFrame)
+		s.bad(BadFrame, 0)
 		require.Equal(t, rubbishTime(rubbishDue), time.Since(began))
 	})
+}
+
+// What is large and means nothing takes as long as much that is small.
+func TestLargeFramesForNothingAreReadSlowly(t *testing.T) {
+	o := newOutbox(1<<30, 1<<30, 4<<20)
+	require.NoError(t, o.put(t.Context(), sizedParcel("x", 3<<20))) // the endpoint takes no parcels
+	var chunks bytes.Buffer
+	for o.drain(errLeft); !o.left; {
+		var w writer
+		require.Equal(t, taken, o.take(&w))
+		_, err := w.writeTo(&chunks)
+		require.NoError(t, err)
+	}
+	for name, c := range map[string]struct {
+		frames []byte
+		size   int // with what each is reckoned for beside its bytes
+	}{
+		"kinds of the future": {bytes.Repeat(frameOf(99, make([]byte, 90<<10)...), 10), 10 * (90<<10 + frameCost)},
+		"parcels":             {chunks.Bytes(), 3<<20 + frameCost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := memoryPair(t, nil)
+				in, pid := newInbox(t, p.b, "x", 4)
+				require.NoError(t, p.a.Send(t.Context(), pid, nil, text("sound")))
+				<-in.user
+				r := newReader(bytes.NewReader(c.frames), &inletSink{l: onlyLink(p.b, "a:1")}, 4<<20)
+				began := time.Now()
+				require.ErrorIs(t, r.run(), io.EOF)
+				require.InDelta(t, rubbishTime(c.size).Seconds(), time.Since(began).Seconds(), 1e-6)
+			})
+		})
+	}
 }
 
 // Honest callers give up too: that is not held against those who are at the same address, or hardly.
