@@ -43,8 +43,9 @@ func (c *mainConsole) record(r Record) {
 	_ = c.console.Print(r) // a terminal that is gone ends the process by SIGHUP or SIGPIPE
 }
 
+// Enabled is true for every level where somebody wants them all, as all that hosts say is sent: log files too.
 func (c *mainConsole) Enabled(_ context.Context, l slog.Level) bool {
-	return l >= c.level || len(c.others) > 0
+	return l >= c.level || len(c.others) > 0 || c.tap.files.Load() != nil
 }
 
 func (c *mainConsole) Handle(ctx context.Context, r slog.Record) error {

@@ -63,6 +63,21 @@ func TestConsole(t *testing.T) {
 	require.NotContains(t, out.String(), "\x1b")
 }
 
+// Log files have what hosts say at every level, so also what nodes in this process do; the console does not.
+func TestLogFilesHaveEveryLevel(t *testing.T) {
+	var out bytes.Buffer
+	con := newMainConsole(&out, false, slog.LevelInfo)
+	d := define(t, "talker", func(p *Program, _ int) error {
+		Add(p, "talker", &talker{slog.New(newNodeHandler(con))})
+		return nil
+	})
+	dir := t.TempDir()
+	require.NoError(t, launched(t, d, 0, Logs(dir), through(con.tap)).Wait(within(t)))
+	require.Contains(t, filesIn(t, dir)["talker-0.log"], " log DEBUG not shown at this level\n")
+	require.NotContains(t, out.String(), "not shown at this level")
+	require.False(t, con.Enabled(t.Context(), slog.LevelDebug), "the files are closed")
+}
+
 func TestConsoleInColour(t *testing.T) {
 	var out bytes.Buffer
 	newMainConsole(&out, true, slog.LevelInfo).record(Record{Host: "h", Stream: bootstrap.Stdout, Text: "x"})

@@ -193,7 +193,8 @@ func OnRecord(f func(Record)) Option {
 // numbers of lines: a file for each node ("worker-0.log"), for what is no node's
 // one for each host ("@host1.log"), and "@launcher.log". They are made before
 // anything is started, for their user alone; files that are there are added to.
-// Of nodes in this process they have what goes through [Main]'s logger.
+// They have records of every level. Of nodes in this process they have what goes
+// through [Main]'s logger.
 func Logs(dir string) Option { return func(s *settings) { s.logs = dir } }
 
 // LogRate sets how many bytes of lines and log records each host may send in a
