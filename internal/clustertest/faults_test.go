@@ -58,10 +58,9 @@ func TestFaults(t *testing.T) {
 		"sshd killed": {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) {
 			killSSHD(f.target)
 		}},
-		// A lease of 10 s, so that a busy machine has time to log in again.
-		"link cut for half a lease": {how: "wait", flags: []string{"-lease", "10s"}, apart: true, lasts: true, do: func(f *faulty) {
+		"link cut for a while": {how: "wait", flags: []string{"-lease", bridgedLease.String()}, apart: true, lasts: true, do: func(f *faulty) {
 			f.target.Cut()
-			<-time.After(5 * time.Second)
+			<-time.After(outage)
 			f.target.Heal()
 		}},
 		"link cut for good":    {how: "child", apart: true, status: 1, want: host, do: func(f *faulty) { f.target.Cut() }},
