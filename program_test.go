@@ -190,7 +190,7 @@ func TestNodesMayHoldTheConfiguration(t *testing.T) {
 		Names  map[string]string
 	}
 	type holder struct{ cfg config }
-	shared := Define("holders", func(p *Program, cfg config) error {
+	shared := define(t, "holders", func(p *Program, cfg config) error {
 		Add(p, "a", &holder{cfg})
 		Add(p, "a", &holder{cfg})
 		return nil
