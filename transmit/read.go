@@ -14,7 +14,6 @@ import (
 type read struct {
 	items, bytes int
 	reply        *reply
-	done         signal
 }
 
 // The most that one answer has: what is larger than a part of a link's window would hold up others.
@@ -73,19 +72,19 @@ func (s *state) read(ctx context.Context, r *readRequest) (*readReply, error) {
 	}
 	ss.busy++
 	defer func() { ss.busy-- }()
-	defer close(rep.done)
-	rd := &read{items: int(min(max(r.items, 1), mostItems)), bytes: int(min(r.bytes, mostBytes)), reply: rep, done: make(signal)}
+	rd := &read{items: int(min(max(r.items, 1), mostItems)), bytes: int(min(r.bytes, mostBytes)), reply: rep}
+	rep.waiting, rep.leave = 1, func() { sh.samplers = without(sh.samplers, rd) }
 	sh.samplers = append(sh.samplers, rd)
 	s.settle(sh)
-	if !closed(rd.done) {
-		s.waitFor(ctx, rd.done)
+	if !closed(rep.done) {
+		s.waitFor(ctx, rep.done)
 	}
-	if !closed(rd.done) {
-		sh.samplers = without(sh.samplers, rd)
-		rep.void = true
+	samples, served := rep.samples, closed(rep.done)
+	rep.left()
+	if !served {
 		return nil, ctx.Err()
 	}
-	return &readReply{samples: rep.samples}, nil
+	return &readReply{samples: samples}, nil
 }
 
 // serve gives samples to those who wait for them, as far as the limiter lets it.
@@ -108,6 +107,6 @@ func (s *state) serve(sh *shelf) {
 			}
 		}
 		sh.samplers = sh.samplers[1:]
-		close(rd.done)
+		close(rd.reply.done)
 	}
 }

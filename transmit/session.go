@@ -48,6 +48,19 @@ type reply struct {
 	void    bool // nothing has happened: the request may be begun again
 	write   writeReply
 	samples []table.Sample
+	waiting int    // copies of the request that wait for samples
+	leave   func() // gives up the place in the table's line; nil: there is none
+}
+
+// left says that one of those who wait has given up. The place in the line stays as long as one of them waits, whichever began it: requests that
+// came behind it would pass it otherwise.
+func (r *reply) left() {
+	r.waiting--
+	if r.waiting == 0 && r.leave != nil && !closed(r.done) {
+		r.leave()
+		r.void = true
+		close(r.done)
+	}
 }
 
 // sessionFor finds the session of a request or begins it; first says that the request may be the first of one. A
@@ -167,6 +180,7 @@ func (s *state) begin(ctx context.Context, ss *session, number, settled uint64, 
 				continue
 			default:
 				wait = r.done
+				r.waiting++
 			}
 		case number <= ss.settled:
 			return nil, false, fmt.Errorf("%w: number %d, and %d are settled", ErrRequest, number, ss.settled)
@@ -199,6 +213,9 @@ func (s *state) begin(ctx context.Context, ss *session, number, settled uint64, 
 		}
 		s.mu.Lock()
 		ss.busy--
+		if r != nil {
+			r.left()
+		}
 		if err != nil {
 			return nil, false, err
 		}

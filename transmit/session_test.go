@@ -415,3 +415,57 @@ func TestWhoWaitsInASessionThatEndsIsWoken(t *testing.T) {
 		require.ErrorIs(t, <-told, ErrForgotten)
 	})
 }
+
+// The first copy of a request that reaches the node may be the one that is given up. The others keep its place: requests behind it would get samples
+// that are due to it otherwise.
+func TestCopiesOfARequestKeepItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newState(Config{Tables: []Table{Queue("q", 10)}}, nil)
+		defer s.stopSweeping()
+		type answer struct {
+			who     string
+			samples int
+			err     error
+		}
+		answers := make(chan answer, 10)
+		read := func(ctx context.Context, who string, number uint64) {
+			go func() {
+				r, err := s.read(ctx, &readRequest{session: "it", number: number, table: "q", items: 1, bytes: 1})
+				if err != nil {
+					r = &readReply{}
+				}
+				answers <- answer{who, len(r.samples), err}
+			}()
+			synctest.Wait()
+		}
+		first, giveUp := context.WithCancel(t.Context())
+		later, giveUpToo := context.WithCancel(t.Context())
+		read(first, "first", 1)
+		read(later, "copy", 1)
+		read(t.Context(), "next", 2)
+		giveUp()
+		synctest.Wait()
+		require.Equal(t, answer{"first", 0, context.Canceled}, <-answers)
+		insert := func(n uint64) {
+			b, err := number(1).Encode(nil)
+			require.NoError(t, err)
+			_, err = s.write(t.Context(), nil, &writeRequest{session: "writer", number: n, first: n, settled: n - 1, steps: [][]byte{b}, windows: []window{{"q", n, 1, 1}}})
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		insert(1)
+		require.Equal(t, answer{"copy", 1, nil}, <-answers)
+
+		read(later, "third", 3)
+		giveUpToo()
+		synctest.Wait()
+		require.Equal(t, answer{"third", 0, context.Canceled}, <-answers)
+		require.Len(t, s.tables["q"].samplers, 1, "nobody wants it any more")
+		read(t.Context(), "third again", 3)
+		insert(2)
+		require.Equal(t, answer{"next", 1, nil}, <-answers)
+		insert(3)
+		require.Equal(t, answer{"third again", 1, nil}, <-answers)
+		require.Empty(t, s.tables["q"].samplers)
+	})
+}
