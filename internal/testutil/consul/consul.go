@@ -8,6 +8,7 @@ package consultest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +46,7 @@ type Server struct {
 	Token string
 
 	binary string
+	node   string // its name, which no other server has
 	config string // file
 	data   string // folder
 	logs   output.Buffer
@@ -86,7 +89,7 @@ func Start(t testing.TB, opts Options) *Server {
 		opts.Binary = Binary(t)
 	}
 	dir := t.TempDir()
-	s := &Server{binary: opts.Binary, config: filepath.Join(dir, "config.json"), data: filepath.Join(dir, "data")}
+	s := &Server{binary: opts.Binary, node: "test-" + strings.ToLower(rand.Text()), config: filepath.Join(dir, "config.json"), data: filepath.Join(dir, "data")}
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
@@ -107,7 +110,7 @@ func (s *Server) configure(t testing.TB, opts Options) {
 	ports := freePorts(t, opts.Bind, 3)
 	s.Address = net.JoinHostPort(opts.Bind, strconv.Itoa(ports[0]))
 	config := map[string]any{
-		"server": true, "bootstrap_expect": 1, "node_name": "test", "datacenter": "dc1",
+		"server": true, "bootstrap_expect": 1, "node_name": s.node, "datacenter": "dc1",
 		"bind_addr": opts.Bind, "client_addr": opts.Bind, "data_dir": s.data, "log_level": "INFO",
 		"disable_update_check": true, "enable_debug": false, "session_ttl_min": "1s",
 		"leave_on_terminate": false, "performance": map[string]any{"raft_multiplier": 1},
@@ -163,9 +166,9 @@ func (s *Server) awaitLeader(t testing.TB, exited <-chan struct{}) bool {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// The catalog shows the node once the leader is fully at work.
+		// The catalog shows the node once the leader is fully at work. Where the port is that of another test's server, it shows that one's.
 		nodes, _, err := client.Catalog().Nodes(new(api.QueryOptions).WithContext(ctx))
-		if err == nil && len(nodes) > 0 {
+		if err == nil && len(nodes) > 0 && nodes[0].Node == s.node {
 			return true
 		}
 		select {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestRestartKeepsOrDropsData(t *testing.T) {
+	t.Parallel()
 	s := consultest.Start(t, consultest.Options{})
 	kv := s.Client(t).KV()
 	_, err := kv.Put(&api.KVPair{Key: "k", Value: []byte("v")}, nil)
