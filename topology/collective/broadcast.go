@@ -82,6 +82,7 @@ func (s *spread) run() error {
 	up := s.tree.parent[me]
 	s.stock = stock{o: s.o, takers: len(s.tree.children[me])}
 	defer s.stock.empty()
+	defer s.fade()
 	parts := []func() error{}
 	if up >= 0 {
 		parts = append(parts, func() (err error) { up, err = s.climb(up); return err })
@@ -136,7 +137,7 @@ func (s *spread) climb(up int) (int, error) {
 		copy(s.data.piece(i), p.payload)
 		s.stock.put(i, p)
 		i++
-		s.came(i)
+		s.came(i, up)
 	}
 	return up, nil
 }
@@ -148,22 +149,28 @@ func (s *spread) attach(up int, next uint64) error {
 // serve sends a member all chunks from next on, the first as the message of index base of its stream, and waits until all below it have them. Where it
 // is gone, those below it are served instead, from where they say.
 func (s *spread) serve(child, next, base int) error {
-	t := s.beginServing()
-	defer s.endServing()
-	for i := next; i < s.data.count(); i++ {
-		left, err := s.ready(child, i)
-		switch {
-		case left:
-			s.leftBy(child)
-			return nil
-		case err == nil && t.isSlow(child, i):
-			return s.handOver(child, i, base+i-next)
-		case err == nil:
-			err = s.sendChunk(child, i, uint32(base+i-next))
+	i, left, slow := next, false, false
+	var err error
+	for t := s.beginServing(); i < s.data.count(); i++ {
+		if left, err = s.ready(child, i); err != nil || left {
+			break
 		}
-		if err != nil {
-			return s.orphans(child, err)
+		if slow = t.isSlow(child, i); slow {
+			break
 		}
+		if err = s.sendChunk(child, i, uint32(base+i-next)); err != nil {
+			break
+		}
+	}
+	s.endServing() // who only waits from here on takes nothing of the links
+	switch {
+	case err != nil:
+		return s.orphans(child, err)
+	case left:
+		s.leftBy(child)
+		return nil
+	case slow:
+		return s.handOver(child, i, base+i-next)
 	}
 	p, err := s.doneOf(child)
 	if err != nil {

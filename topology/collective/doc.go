@@ -52,8 +52,10 @@
 //
 // A member that is slow holds up those that get their data through it, and nobody else in a [Broadcast]. Where it takes several times as long for what it is sent as the
 // member above takes to get it, a Broadcast of some MiB goes on past it: that member serves those below, and the root the slow one, when all others have everything. So
-// they are held up for the time in which this is noticed, eight chunks or so of the slow one; the root returns when that has everything, too. The root has nothing to
-// compare its own children with but what it has sent before. Of two trees this may not be noticed.
+// they are held up for the time in which this is noticed, eight to sixteen chunks or so of the slow one; the root returns when that has everything, too. The root has
+// nothing to compare its own children with but what it has sent before; nor has a member that gets its chunks from another of its host, with those on others. Of two
+// trees this may not be noticed. Who is passed over is served once more at the end: where all beyond a member are slow alike, by a link to another site maybe, it passes over
+// two of them for nothing.
 //
 // Members that come to the same place with different operations, lengths, types, roots or options hear of it, and who they are
 // ([DisagreeError]); nobody waits for ever. Members that had all they waited for may be through with the operation by then.

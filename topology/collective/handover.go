@@ -17,8 +17,11 @@ const (
 	// slowFactor is how many times longer than this member's own chunks those of the one below must take, slowSteps grants in a row and for
 	// slowLeast, before it counts as slow; and for one in slowShare of the time that the operation is expected to take.
 	slowFactor = 4
-	// rootFactor is the same at the root, which has no chunks come to compare with: it takes the fastest that it has been able to send before.
+	// rootFactor is the same where there are no chunks come to compare with, at the root, or only such as came inside of the host and the one below is on
+	// another: it takes the fastest that it has been able to send before, and adds a part in swiftFade with each operation. Links change: without that, one
+	// that has become slower would count as slow members for ever.
 	rootFactor = 6
+	swiftFade  = 4
 	slowSteps  = 2
 	slowLeast  = 40 * time.Millisecond
 	slowShare  = 16
@@ -49,6 +52,8 @@ type shifts struct {
 	paused  map[int][2]int // at the root: next chunk and message, of those that it has served before
 	handsTo int            // members that this one has sent to the root
 	isLate  bool           // it was sent there itself
+	inside  bool           // a chunk came from a member of this one's host: how fast they come says nothing of links
+	timed   bool           // how fast this member sends was measured
 	closing bool           // at the root: all others have everything
 
 	serving int       // how many are served now
@@ -367,11 +372,12 @@ func (s *spread) serveOneLate(rank int) error {
 	return s.serve(rank, int(min(next, uint64(s.data.count()))), 0)
 }
 
-// came notes that so many chunks are there.
-func (s *spread) came(n int) {
+// came notes that so many chunks are there, the last from a member.
+func (s *spread) came(n, from int) {
 	s.o.m.mu.Lock()
 	defer s.o.m.mu.Unlock()
 	if s.shifts.allowed {
+		s.shifts.inside = s.shifts.inside || s.isInside(from)
 		s.shifts.last = time.Now()
 		if n == 1 {
 			s.shifts.first = s.shifts.last
@@ -397,6 +403,24 @@ func (s *spread) beginServing() *tempo {
 	defer s.o.m.mu.Unlock()
 	s.shifts.serving++
 	return &tempo{s: s}
+}
+
+// isInside tells whether a member is on this one's host.
+func (s *spread) isInside(rank int) bool {
+	shape := s.o.m.plan.shape
+	host := shape.Member(rank).Host
+	return host != "" && host == shape.Member(s.o.m.rank).Host
+}
+
+// fade has this member believe a little less in how fast it has been.
+func (s *spread) fade() {
+	s.o.m.mu.Lock()
+	defer s.o.m.mu.Unlock()
+	if s.shifts.timed {
+		for i, swift := range s.o.m.swift {
+			s.o.m.swift[i] = swift + swift/swiftFade
+		}
+	}
 }
 
 func (s *spread) endServing() {
@@ -425,15 +449,19 @@ func (t *tempo) isSlow(child, i int) bool {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	swift := &m.swift[0]
+	if s.isInside(child) {
+		swift = &m.swift[1]
+	}
 	if t.stretch += took; (t.steps-windowBytes/grantBytes-1)%swiftSteps == 0 {
-		if each := t.stretch / time.Duration(swiftSteps*s.shifts.serving); m.swift == 0 || each < m.swift {
-			m.swift = each
+		if each := t.stretch / time.Duration(swiftSteps*s.shifts.serving); *swift == 0 || each < *swift {
+			*swift = each
 		}
-		t.stretch = 0
+		t.stretch, s.shifts.timed = 0, true
 	}
 	have := s.o.marks[s.have]
-	own, factor := m.swift, rootFactor
-	if s.tree.parent[m.rank] >= 0 {
+	own, factor := *swift, rootFactor
+	if s.tree.parent[m.rank] >= 0 && (!s.shifts.inside || s.isInside(child)) {
 		own = s.shifts.last.Sub(s.shifts.first) * time.Duration((grantBytes+each-1)/each) / time.Duration(max(1, have-1))
 		factor = slowFactor
 	}

@@ -120,3 +120,39 @@ func TestSlowMembersAndDeaths(t *testing.T) {
 		})
 	}
 }
+
+// That chunks come faster from a member of the same host than others get them over links says nothing of these: data crosses to each host once. Hosts have
+// two members each, of which one gets its chunks over a link.
+func TestLinksAreNoSlowMembers(t *testing.T) {
+	const link, mib = time.Millisecond, 16
+	for _, algo := range []collective.Algorithm{collective.Chain, collective.Tree} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newTeam(t, actor.Config{}, topology.Tree(2), 6, 3)
+			g.pace(func(rank int) time.Duration {
+				if rank == 1 || rank == 2 {
+					return link
+				}
+				return link / 50
+			})
+			for range 2 { // the second time it is known how fast a member sends
+				took := g.spreadMiB(mib, collective.Using(algo))
+				require.Less(t, took[0], mib*8*link*5/4, "%v: whoever is passed over takes as long again", algo)
+			}
+		})
+	}
+}
+
+// A root whose links have become slower takes those it serves for slow ones at first, not for ever.
+func TestSlowedRootForgets(t *testing.T) {
+	const usual, slower, mib = 200 * time.Microsecond, 2 * time.Millisecond, 16
+	synctest.Test(t, func(t *testing.T) {
+		g := newTeam(t, actor.Config{}, topology.Chain(), 5, 5)
+		g.pace(func(int) time.Duration { return usual })
+		g.spreadMiB(mib)
+		g.pace(func(int) time.Duration { return slower })
+		for range 4 {
+			g.spreadMiB(mib)
+		}
+		require.Less(t, g.spreadMiB(mib)[0], mib*8*slower*3/2)
+	})
+}

@@ -50,8 +50,8 @@ type Member struct {
 	told      uint64              // messages to all that this one has sent
 	heard     map[int]*tally      // those that have come, by who has sent them
 	auto      auto
-	swift     time.Duration // the least time in which grantBytes have gone from this one, for a while; 0: unknown
-	bell      chan struct{} // closed when something has changed; nil: nobody waits
+	swift     [2]time.Duration // the least time in which grantBytes have gone from this one, lately: to other hosts, and inside of its own; 0: unknown
+	bell      chan struct{}    // closed when something has changed; nil: nobody waits
 }
 
 type past struct {
