@@ -111,8 +111,8 @@ func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 	explained := opts
 	do := op.do
 	if o.Algorithm == bareChain {
-		r, err := m.openRelay(ctx)
-		if err != nil {
+		var r *relay
+		if r, err = m.openRelay(ctx); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, r.close()) }()
