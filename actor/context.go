@@ -367,7 +367,8 @@ var turnMethod = &method{name: "Turn", invoke: func(_ any, ctx context.Context, 
 
 // Keep takes ownership of the []byte that the running method received: without
 // it the bytes are valid only until the method returns, after which another
-// message may overwrite them.
+// message may overwrite them. It has to be called before that. See
+// [Config].Encode for how to find a method that has forgotten it.
 func Keep(ctx context.Context) {
 	if i := invocationOf(ctx); i != nil {
 		i.mark(markKept)

@@ -18,7 +18,8 @@
 // could not travel whole (unexported fields, functions, channels, interfaces)
 // is refused at its first use with [ErrCannotTravel].
 //
-// Bytes that a method keeps ([Keep]) may share their memory, up to 32 KiB, with
+// A []byte that a method is given is valid until the method returns; then its memory is used again, unless the method has kept it ([Keep]).
+// Bytes that a method keeps may share their memory, up to 32 KiB, with
 // others that came with them; keep a copy of a few small ones out of many.
 //
 // Messages of one sender to one node arrive in the order in which they were

@@ -4,7 +4,7 @@ import "context"
 
 // Give is [Tell] for bytes whose memory goes along: nothing is copied on the way to the link, or to a node of this process. When Give has
 // returned nil the memory, with all of its capacity, belongs to others, and must not be touched any more: a part of a larger array is given as
-// b[i:j:j]. After an error it is still the caller's.
+// b[i:j:j]. After an error it is still the caller's. Bytes that the running method was given are its own to give only when it has kept them ([Keep]).
 func Give[T any](ctx context.Context, ref Ref[T], m func(T, context.Context, []byte) error, bytes []byte) error {
 	arg := argument{bytes: bytes}
 	if bytes != nil {
@@ -15,7 +15,7 @@ func Give[T any](ctx context.Context, ref Ref[T], m func(T, context.Context, []b
 
 // GiveResult says that the []byte which the running method will return goes to its caller with its memory: nothing is copied on the way to the
 // link, or to a caller in this process. Once the method has returned the memory, with all of its capacity, belongs to others, and must not be
-// touched any more. It does nothing outside of a method, for a method that was told, and for other results.
+// touched any more; what the method was given, or a part of it, may be given back so only when it was kept ([Keep]). It does nothing outside of a method, for a method that was told, and for other results.
 func GiveResult(ctx context.Context) {
 	i := invocationOf(ctx)
 	if i == nil || i.over() {

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -217,4 +218,47 @@ func TestAPackHasRoomForWhatItTakes(t *testing.T) {
 	}
 	require.False(t, p.add(nil))
 	require.Equal(t, 2*blockSize, p.nextRoom())
+}
+
+// A picky ear keeps the seventh of what it is told to pick from.
+type picky struct {
+	ear
+	told int
+	kept []byte
+}
+
+func (p *picky) Pick(ctx context.Context, b []byte) error {
+	if p.told++; p.told == 7 {
+		Keep(ctx)
+		p.kept = b
+	}
+	return nil
+}
+
+// One message of a pack that is kept keeps the pack's memory from all that comes later, small or large.
+func TestWhatIsKeptOfAPackStays(t *testing.T) {
+	for _, size := range []int{16, 600} {
+		t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
+			pick, hear := doMethod((*picky).Pick), doMethod((*picky).Hear)
+			pick.keeps.Store(false) // a method is known by it as long as the process lives
+			p := &picky{}
+			_, in, nodes := inletFor(t, map[string]any{"p/0": p})
+			tell := func(m *method, fill byte) {
+				to, label := &Name{Text: "p/0"}, &Name{Text: m.tell}
+				for range 60 {
+					require.NoError(t, in.Take(to, label, nil, nil, bytes.Repeat([]byte{fill}, size), nil))
+				}
+				in.Flush()
+				require.NoError(t, nodes["p/0"].Drain(t.Context()))
+			}
+			tell(pick, 1)
+			require.True(t, pick.keeps.Load())
+			require.False(t, nodes["p/0"].packs(pick))
+			for range 20 {
+				tell(hear, 2)
+			}
+			require.Equal(t, bytes.Repeat([]byte{1}, size), p.kept)
+			require.Equal(t, size, cap(p.kept), "what lies behind it in its pack is another's")
+		})
+	}
 }
