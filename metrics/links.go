@@ -13,7 +13,7 @@ var (
 	receivedMessages = counter("link_received_messages_total", "Messages that came from a peer.", "peer")
 	receivedBytes    = counter("link_received_bytes_total", "Bytes that came from a peer.", "peer")
 	resentMessages   = counter("link_resent_messages_total", "Messages written to a peer for a second time, after a link broke.", "peer")
-	queuedMessages   = gauge("link_queued_messages", "Messages to a peer that are not yet written.", "peer")
+	queuedMessages   = gauge("link_queued_messages", "Messages to a peer that it has not acknowledged yet; to a stock peer, those not yet written.", "peer")
 	queuedBytes      = gauge("link_queued_bytes", "Their bytes.", "peer")
 	linkWaits        = counter("link_waits_total", "Messages to a peer that found the queue full.", "peer")
 	linkWaited       = counter("link_wait_seconds_total", "Time that they have waited for room.", "peer")

@@ -54,7 +54,7 @@
 // another run, without certificate, of an unknown version, or with an identity that does not fit the address they claim
 // are refused, counted, and logged once for each peer and interval. An address from which too many such come is not listened to for a while
 // (Config.MaxStrikes); links from there that are up go on, and a caller who only hangs up counts for an eighth. What means nothing is read, from all of one
-// address together, at 8 MiB a second, and 1 KiB is reckoned for each such frame, so that honest links keep their speed.
+// address together, at 8 MiB a second, and 1 KiB is reckoned for each such frame beside its bytes, so that honest links keep their speed.
 //
 // Whoever is let in is trusted with the actors: a member, a guest included, may send to, watch and stop any process
 // whose id it knows, other than those of the actor system itself, and may name a third process as the sender.
