@@ -24,10 +24,10 @@ type saver struct {
 	whose  owner
 	keep   int
 	logger *slog.Logger
-	lock   *os.File      // held for as long as the node has the directory
-	turn   chan struct{} // has one element: whoever takes it saves
-	next   uint64        // number of the next; belongs to whose turn it is
-	end    context.CancelFunc
+	lock   *os.File       // held for as long as the node has the directory
+	turn   chan struct{}  // has one element: whoever takes it saves
+	next   uint64         // number of the next; belongs to whose turn it is
+	end    func()         // of saving at intervals
 	group  sync.WaitGroup // of the goroutine that saves at intervals
 
 	mu   sync.Mutex
@@ -46,6 +46,9 @@ func (o owner) String() string {
 	}
 	return fmt.Sprintf("node %s of program %q", o.node, o.program)
 }
+
+// errLast is why a checkpoint is not finished when the node stops: the last is made then, of all that there is.
+var errLast = errors.New("the last checkpoint comes next")
 
 const (
 	ownerName = "NODE"        // says whose the directory is
@@ -88,8 +91,8 @@ func (s *state) openCheckpoints(ctx context.Context, whose owner) (err error) {
 		return err
 	}
 	s.saver = v
-	background, end := context.WithCancel(context.WithoutCancel(ctx))
-	v.end = end
+	background, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	v.end = func() { end(errLast) }
 	if c.Every > 0 {
 		v.group.Go(func() { v.saveEvery(background, s, c.Every) })
 	}
@@ -201,6 +204,9 @@ func (v *saver) save(ctx context.Context, s *state) (CheckpointInfo, error) {
 	done.Held = time.Since(done.Time)
 	bytes, err := picture.write(ctx, v.path(v.next), v.whose)
 	done.Took, done.Bytes = time.Since(done.Time), bytes
+	if err != nil && context.Cause(ctx) == errLast {
+		return CheckpointInfo{}, err
+	}
 	v.note(done, err)
 	if err != nil {
 		v.logger.ErrorContext(ctx, "could not save a checkpoint; what was saved before is as it was", "dir", v.dir, "error", err)

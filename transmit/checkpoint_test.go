@@ -290,6 +290,26 @@ func TestSavingHoldsNothingWhileItLogs(t *testing.T) {
 	require.Zero(t, a.held)
 }
 
+// begun is a context that had not ended when saving began.
+type begun struct{ context.Context }
+
+func (begun) Done() <-chan struct{} { return nil }
+
+// A checkpoint in whose course the node stops has not failed: the last one follows.
+func TestStoppingWhileSavingIsNoFailure(t *testing.T) {
+	c, log := saved(t.TempDir(), Table{Name: "t"})
+	n := alone(t, c)
+	require.NoError(t, put(n, "t", 0, 10))
+	stopping, stop := context.WithCancelCause(t.Context())
+	stop(errLast)
+	_, err := n.state.saver.save(begun{stopping}, n.state)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotContains(t, log.String(), "could not save")
+	require.Zero(t, n.state.saver.info().Failures)
+	require.NoError(t, n.Stop(t.Context()))
+	require.Equal(t, count(0, 10), restored(t, c, "t"))
+}
+
 func TestCheckpointsThatFailLeaveWhatThereWas(t *testing.T) {
 	dir := t.TempDir()
 	c, log := saved(dir, Table{Name: "t"})

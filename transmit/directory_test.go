@@ -48,6 +48,16 @@ func TestProgramsAreToldApart(t *testing.T) {
 	require.ErrorIs(t, err, ErrDirectory, "without the name nobody knows whose it is")
 }
 
+// A disk that is not there may come back: that is for the node's policy to try.
+func TestTroubleWithADiskIsNotFinal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	c, _ := saved(filepath.Join(file, "dir"), Table{Name: "t"})
+	err := NewNode(c).Start(t.Context())
+	require.ErrorIs(t, err, ErrDirectory)
+	require.NotErrorIs(t, err, actor.ErrFinal)
+}
+
 func TestTwoRunsDoNotShareADirectory(t *testing.T) {
 	dir := t.TempDir()
 	c, log := saved(dir, Table{Name: "t"})

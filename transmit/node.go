@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -111,7 +112,8 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	s := newState(n.config, logger)
 	if err := s.openCheckpoints(ctx, owner{n.program, actor.Self(ctx)}); err != nil {
-		if errors.Is(err, errDamaged) || errors.Is(err, ErrDirectory) && !errors.Is(err, errLocked) {
+		var system syscall.Errno // a disk that is full, or does not answer, may do better the next time
+		if errors.Is(err, errDamaged) || errors.Is(err, ErrDirectory) && !errors.Is(err, errLocked) && !errors.As(err, &system) {
 			err = actor.Final(err) // only somebody who looks at it can do something
 		}
 		return err
