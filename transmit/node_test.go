@@ -445,16 +445,12 @@ func exchange(t *testing.T, ref Ref, times int, disturb func()) {
 					return
 				}
 				seen[numbers(t, it)[0]].Add(1)
-				if left.Add(-1) == 0 {
+				switch n := left.Add(-1); {
+				case n == 0:
 					stop()
+				case n%10 == 0 && disturb != nil: // after something has been done, and before all is
+					disturb()
 				}
-			}
-		})
-	}
-	if disturb != nil {
-		group.Go(func() {
-			for reading.Err() == nil {
-				disturb()
 			}
 		})
 	}
@@ -467,20 +463,11 @@ func exchange(t *testing.T, ref Ref, times int, disturb func()) {
 // Across a link that breaks again and again every item is sampled exactly as often as it may be.
 func TestLinksThatBreak(t *testing.T) {
 	f := startedFar(t, Config{Tables: []Table{{Name: "t", Sampler: Uniform(), Limiter: QueueOf(9), MaxItems: 9, MaxTimesSampled: 1}}})
-	ctx, done, cuts := patient(t), uint64(0), 0
+	var cuts atomic.Int32
 	exchange(t, f.ref, 1, func() {
-		for ctx.Err() == nil { // until something has been done since
-			short, cancel := context.WithTimeout(ctx, time.Second) // a question that is lost is asked again
-			i, err := Info(short, f.ref)
-			cancel()
-			if err == nil && i.Tables[0].Samples >= min(done+10, 180) {
-				done = i.Tables[0].Samples
-				break
-			}
-		}
-		if done < 180 && f.cut() {
-			cuts++
+		if f.cut() {
+			cuts.Add(1)
 		}
 	})
-	require.Positive(t, cuts)
+	require.Positive(t, cuts.Load())
 }
