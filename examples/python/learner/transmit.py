@@ -216,7 +216,7 @@ class Node:
         return reply.get(2)
 
     def sample(self, table, items=1, size=1 << 20):
-        """Waits for samples: at least one, at most so many, and no further one once they have size bytes."""
+        """Waits for samples: at least one, at most so many, and no further one where another as large as the last would make them more than size bytes."""
         self.read += 1
         head = data(1, self.reader) + uint(2, self.read) + uint(3, self.read - 1)
         samples = []
