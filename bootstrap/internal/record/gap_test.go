@@ -170,6 +170,51 @@ func TestGapsAreDeclaredInTime(t *testing.T) {
 	})
 }
 
+// A line under way is not mixed with the lines before it that were kept, whatever another stream does meanwhile, or the timer.
+func TestNothingComesBetweenThePiecesOfALine(t *testing.T) {
+	for name, meanwhile := range map[string]func(*Recorder){
+		"nothing":             func(*Recorder) {},
+		"a line of the other": func(r *Recorder) { r.add(Piece{Stream: Stderr, Data: []byte("other")}) },
+		"the timer":           func(*Recorder) { time.Sleep(2 * declareAfter) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out := &sent{}
+				r := New(out, 10_000, time.Minute)
+				var want []string
+				for i := range 60 {
+					text := fmt.Sprintf("%d %s", i, strings.Repeat("x", 990))
+					want = append(want, text)
+					r.add(Piece{Stream: Stdout, Data: []byte(text)})
+				}
+				time.Sleep(declareAfter - time.Millisecond)
+				r.ration.gather(time.Now())
+				r.ration.short = false // there is room, and the gap is not yet declared
+				r.add(Piece{Stream: Stdout, More: true, Data: []byte("begun ")})
+				meanwhile(r)
+				r.add(Piece{Stream: Stdout, Data: []byte("ended")})
+				want = append(want, "begun ended")
+				r.Finish(nil)
+				gaps := 0
+				for _, l := range out.records(t) {
+					switch l.Stream {
+					case Gap:
+						gaps++
+					case Stdout:
+						number, _, numbered := strings.Cut(l.Text, " ")
+						if numbered && number != "begun" {
+							require.Contains(t, want, l.Text, "whole")
+						} else {
+							require.Equal(t, "begun ended", l.Text)
+						}
+					}
+				}
+				require.Equal(t, 1, gaps)
+			})
+		})
+	}
+}
+
 func TestManyNamesOfNodes(t *testing.T) {
 	var out bytes.Buffer
 	r := New(&out, 0, -1)

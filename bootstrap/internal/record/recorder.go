@@ -83,8 +83,12 @@ func (r *Recorder) add(p Piece) {
 	case c.dropped:
 		r.dropLocked(c, p)
 	default:
+		if c.bytes == len(p.Data) || !p.More {
+			// Before the line begins, for lines of its stream that were kept must not come between its pieces, as another stream's next line, or the
+			// timer, would have it; and before it gets its number, so that numbers stay in order.
+			r.declareLocked()
+		}
 		if !p.More {
-			r.declareLocked() // so that numbers stay in order
 			p.NodeSeq = r.numberLocked(&p)
 			r.ration.take(time.Now(), recordCost)
 		}
