@@ -91,6 +91,9 @@ func checkpoints(ctx context.Context, c config, say func(row) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil { // the node takes no other
+		return err
+	}
 	bare, err := writeFile(filepath.Join(dir, "bare"), c.bytes)
 	if err != nil {
 		return err

@@ -51,7 +51,8 @@ func TestFlagsAreChecked(t *testing.T) {
 
 func TestPartsByName(t *testing.T) {
 	var out bytes.Buffer
-	require.Zero(t, Command(t.Context(), []string{"-parts", "checkpoint", "-bytes", "1048576", "-dir", t.TempDir()}, strings.NewReader(""), &out, &out), out.String())
+	t.Chdir(t.TempDir()) // folders may be named as they are from here
+	require.Zero(t, Command(t.Context(), []string{"-parts", "checkpoint", "-bytes", "1048576", "-dir", "."}, strings.NewReader(""), &out, &out), out.String())
 	require.Contains(t, out.String(), "checkpoint/all waits")
 	require.NotContains(t, out.String(), "insert/")
 }
