@@ -71,7 +71,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	operations := flags.String("ops", "broadcast,all-reduce", "`LIST` of operations: "+strings.Join(operationNames(), ", "))
 	names := flags.String("algorithms", "auto,chain,doubletree,ring", "`LIST` of algorithms: "+strings.Join(sortedNames(), ", ")+"; those that an operation does not have it replaces, and "+bareChain+", TCP relays without us, does broadcasts only")
 	sizes := flags.String("sizes", "64MiB", "`LIST` of sizes, such as 1KiB,64MiB: of one member's data")
-	rows := flags.String("rows", "", "measure these rows of the table of promises instead, each as it says: `LIST` of "+strings.Join(rowNames(), ", ")+"; all: a quarter of an hour, as root. -hosts, -rate, -sizes, -rounds and -tls change how")
+	rows := flags.String("rows", "", "measure these rows of the table of promises instead, each as it says: `LIST` of "+strings.Join(rowNames(), ", ")+"; all: ten minutes and what auto takes, as root. -hosts, -rate, -sizes, -rounds and -tls change how")
 	err := flags.Parse(args)
 	c.program.Bare, c.given = !*tls, map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { c.given[f.Name] = true })

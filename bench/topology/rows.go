@@ -76,8 +76,10 @@ func measureRows(ctx context.Context, cfg config, stdout, stderr io.Writer) erro
 		if !slices.Contains(cfg.rows, row.name) || ctx.Err() != nil {
 			continue
 		}
+		fmt.Fprintf(stderr, "row %s\n", row.name)
 		s.say = func(p promise) error {
 			p.Row = row.name
+			fmt.Fprintf(stderr, "row %s: %s: %.4g %s (%.4g): %s\n", p.Row, p.Case, p.Value, p.Unit, p.Target, figures.Verdict(p.Met))
 			all = append(all, p)
 			if cfg.json {
 				return json.NewEncoder(stdout).Encode(p)
