@@ -14,9 +14,10 @@ import (
 // answerPatience is how long a result waits for room on its link, as long as a Tell in a method does: it holds up a turn as well.
 const answerPatience = tellPatience
 
-// post answers a call that came as a parcel, and reports whether that needs no message. Room, not nil, is the memory of the result, which goes along. A result for which its link has no room waits in the
-// turn that has made it, so that what waits is bounded by the turns there are; what holds the room is on its way to a process that reads
-// without waiting for any node, so nothing can depend on the turn. An error, which may come from a link's reader, waits elsewhere.
+// post answers a call that came as a parcel, and reports whether that needs no message. Room, not nil, is the memory of the result, which goes
+// along. A result for which its link has no room waits in the turn that has made it, so that what waits is bounded by the turns there are; what
+// holds the room is on its way to a process that reads without waiting for any node, so nothing can depend on the turn. An error, which may come
+// from a link's reader, waits elsewhere.
 func (in *inbound) post(reply *wire.Reply, room *[]byte) bool {
 	p, err := replyParcel(reply)
 	p.Room = room

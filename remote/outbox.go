@@ -67,7 +67,14 @@ func newOutbox(limit, urgent, most int) *outbox {
 }
 
 // put queues data, waiting for room until ctx ends or the outbox does. What it refers to is copied, unless it is owned.
-func (o *outbox) put(ctx context.Context, it *item) error {
+func (o *outbox) put(ctx context.Context, it *item) error { return o.putWaiting(ctx, dataLane, it) }
+
+// putUrgent queues an urgent message, waiting for room as put does.
+func (o *outbox) putUrgent(ctx context.Context, it *item) error {
+	return o.putWaiting(ctx, urgentLane, it)
+}
+
+func (o *outbox) putWaiting(ctx context.Context, which int, it *item) error {
 	if err := o.fits(it); err != nil {
 		return err
 	}
@@ -76,32 +83,21 @@ func (o *outbox) put(ctx context.Context, it *item) error {
 		o.mu.Unlock()
 		return err
 	}
-	line := lineOf(dataLane, it)
-	if len(o.lines[line]) == 0 && o.lanes[dataLane].hasRoom(it.size, isLarge(it), o.limit) {
-		o.pushLocked(dataLane, it)
+	line := lineOf(which, it)
+	if len(o.lines[line]) == 0 && o.admitsLocked(which, it) {
+		o.pushLocked(which, it)
 		o.mu.Unlock()
 		return nil
 	}
 	return o.wait(ctx, line, it, o.admitLocked)
 }
 
-// putUrgent queues an urgent message, waiting for room as put does.
-func (o *outbox) putUrgent(ctx context.Context, it *item) error {
-	if err := o.fits(it); err != nil {
-		return err
+// admitsLocked reports whether there is room for a message of one who can wait.
+func (o *outbox) admitsLocked(which int, it *item) bool {
+	if which == dataLane {
+		return o.lanes[dataLane].hasRoom(it.size, isLarge(it), o.limit)
 	}
-	o.mu.Lock()
-	if err := o.endLocked(); err != nil {
-		o.mu.Unlock()
-		return err
-	}
-	line := lineOf(urgentLane, it)
-	if len(o.lines[line]) == 0 && o.hasRoomLocked(urgentLane, it) {
-		o.pushLocked(urgentLane, it)
-		o.mu.Unlock()
-		return nil
-	}
-	return o.wait(ctx, line, it, o.admitLocked)
+	return o.hasRoomLocked(which, it)
 }
 
 // putNow queues into a lane without ever waiting. Of urgent messages, only control passes those that wait for room.
@@ -246,12 +242,12 @@ func (o *outbox) pushLocked(which int, it *item) {
 
 // admitLocked queues the items of those who wait, as far as there is room now.
 func (o *outbox) admitLocked() {
-	l := &o.lanes[dataLane]
-	for _, line := range []int{shortLine, longLine} {
-		o.callLocked(line, func(it *item) bool { return l.hasRoom(it.size, isLarge(it), o.limit) }, func(it *item) { o.pushLocked(dataLane, it) })
-	}
-	for _, line := range []int{urgentShortLine, urgentLongLine} {
-		o.callLocked(line, func(it *item) bool { return o.hasRoomLocked(urgentLane, it) }, func(it *item) { o.pushLocked(urgentLane, it) })
+	for line := range o.lines {
+		which := dataLane
+		if line >= urgentShortLine {
+			which = urgentLane
+		}
+		o.callLocked(line, func(it *item) bool { return o.admitsLocked(which, it) }, func(it *item) { o.pushLocked(which, it) })
 	}
 }
 
