@@ -58,7 +58,7 @@ type batcher struct {
 	closed  bool
 }
 
-// add runs in the node's turn, as does the flush that it may cause.
+// add runs in the node's turn, as does the batch that it may complete.
 func (b *batcher) add(inv *invocation, m message) {
 	b.mu.Lock()
 	if b.closed {
@@ -67,26 +67,23 @@ func (b *batcher) add(inv *invocation, m message) {
 		return
 	}
 	b.waiting = append(b.waiting, m)
-	full := len(b.waiting) >= b.size || b.wait == 0
-	if round := b.round; !full && len(b.waiting) == 1 {
+	if len(b.waiting) >= b.size || b.wait == 0 {
+		batch := b.drainLocked() // at once: where methods run beside each other, another call would find its place in what is full
+		b.mu.Unlock()
+		b.run(inv, batch)
+		return
+	}
+	if round := b.round; len(b.waiting) == 1 {
 		b.timer = time.AfterFunc(b.wait, func() { b.expire(round) })
 	}
 	b.mu.Unlock()
-	if full {
-		b.flush(inv)
-	}
 }
 
 // expire asks for a turn in which the batch of that round is flushed. It is
 // refused only by a node that has stopped, and then the batch was answered.
 func (b *batcher) expire(round int) {
 	flush := &method{name: b.method.name, invoke: func(_ any, ctx context.Context, _ any) (any, error) {
-		b.mu.Lock()
-		current := b.round == round
-		b.mu.Unlock()
-		if current {
-			b.flush(ctx.(*invocation))
-		}
+		b.run(ctx.(*invocation), b.drain(round))
 		return nil, nil
 	}}
 	_ = b.node.enqueue(b.node.ctx, &message{method: flush, reserved: true})
@@ -103,10 +100,13 @@ func (b *batcher) hurry() bool {
 	return gathering
 }
 
-// drain takes what waits.
-func (b *batcher) drain() []message {
+// drain takes what waits, if the round is still that one.
+func (b *batcher) drain(round int) []message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.round != round {
+		return nil
+	}
 	return b.drainLocked()
 }
 
@@ -129,13 +129,13 @@ func (b *batcher) close() []message {
 	return b.drainLocked()
 }
 
-// flush runs the method in the turn of inv, for those who still wait.
-func (b *batcher) flush(inv *invocation) {
+// run runs the method in the turn of inv, for those of a batch who still wait.
+func (b *batcher) run(inv *invocation, gathered []message) {
 	n := b.node
 	own := &invocation{&turn{asker: nobody, node: n, within: inv}, inv.number} // a batch belongs to no single caller
 	own.begin()
 	var batch []message
-	for _, m := range b.drain() {
+	for _, m := range gathered {
 		if m.caller != nil && m.caller.Err() != nil {
 			n.finish(own, &m, nil, m.caller.Err())
 			continue

@@ -73,6 +73,42 @@ func (e *evaluator) Squares(_ context.Context, xs []int) ([]int, error) {
 	return out, nil
 }
 
+// wide runs its batches beside each other.
+type wide struct {
+	mu    sync.Mutex
+	sizes map[int]int
+}
+
+func (*wide) Concurrent() int { return 1 << 20 }
+
+func (w *wide) Echo(_ context.Context, xs []int) ([]int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sizes[len(xs)]++
+	return xs, nil
+}
+
+// A call that comes while a full batch is about to run does not join it: models are built for batches of one size.
+func TestBatchesAreNoLargerBesideEachOther(t *testing.T) {
+	const size, rounds, callers = 4, 100, 64
+	c := newCluster(t, "a")
+	w := &wide{sizes: map[int]int{}}
+	spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: w, Batches: []actor.Batch{actor.Batched((*wide).Echo, size, time.Hour)}})
+	ref := actor.NewRef[*wide](c.tables["a"], "a/0")
+	for range rounds {
+		var g sync.WaitGroup
+		for i := range callers {
+			g.Go(func() {
+				got, err := actor.CallBatched(t.Context(), ref, (*wide).Echo, i)
+				require.NoError(t, err)
+				require.Equal(t, i, got)
+			})
+		}
+		g.Wait()
+	}
+	require.Equal(t, map[int]int{size: rounds * callers / size}, w.sizes)
+}
+
 func TestBatchWaits(t *testing.T) {
 	for _, from := range []string{"a", "b"} {
 		t.Run("from "+from, func(t *testing.T) {

@@ -65,10 +65,7 @@ func (s service) Receive(stream pb.Remoting_ReceiveServer) error {
 	if err != nil {
 		return e.notWelcome(from, err)
 	}
-	if !e.spawn(func() { l.run(func() {}) }) {
-		l.finish(ErrClosed)
-		l.p.ended(l, ErrClosed, l.lost)
-	}
+	_ = e.keepRunning(l, func() {}) // fails only where links were broken, this one too
 	<-l.over
 	if l.err != nil {
 		return status.Error(codes.Aborted, l.err.Error())

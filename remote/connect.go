@@ -103,9 +103,9 @@ func (e *Endpoint) notUp(p *peer, conn *secured, err error) error {
 	return e.refused(p.address, err)
 }
 
-// keepRunning runs a link that is up in a goroutine of its own.
+// keepRunning runs a link that is up in a goroutine of its own, also where Close was called since: whoever found the link may have queued something.
 func (e *Endpoint) keepRunning(l *link, breakOff func()) error {
-	if !e.spawn(func() { l.run(breakOff) }) {
+	if !e.spawnUntilTorn(func() { l.run(breakOff) }) {
 		l.finish(ErrClosed)
 		l.p.ended(l, ErrClosed, l.lost)
 		breakOff()

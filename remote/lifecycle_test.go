@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -447,5 +448,27 @@ func TestConfigIsChecked(t *testing.T) {
 		change(&c)
 		_, err := New(c)
 		require.Error(t, err, name)
+	}
+}
+
+// A link is there for its first sender before its goroutines are: Close in between lets it drain, as any other.
+func TestCloseRightAfterTheFirstSend(t *testing.T) {
+	const times = 150
+	n := newNetwork()
+	p := &pair{}
+	_, cfg := p.configs("a:0", "b:1")
+	cfg.Dial, cfg.InsecurePlaintext, cfg.Down = n.dial, true, nil
+	b := start(t, cfg)
+	serve(t, b, n.listen("b:1"))
+	in, pid := newInbox(t, b, "y", times)
+	for i := range times {
+		q := &pair{}
+		cfg, _ := q.configs(fmt.Sprintf("a:%d", i+2), "unused:1")
+		cfg.Dial, cfg.InsecurePlaintext, cfg.Down = n.dial, true, nil
+		a, err := New(cfg)
+		require.NoError(t, err)
+		require.NoError(t, a.Send(within(t, 30*time.Second), pid, nil, text("hello")))
+		require.NoError(t, a.Close(within(t, 30*time.Second)))
+		receive(t, in.user)
 	}
 }

@@ -109,7 +109,7 @@ func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	}
 	if err == nil {
 		if !again {
-			_ = e.keepRunning(l, func() {}) // fails only where the endpoint is closing
+			_ = e.keepRunning(l, func() {}) // fails only where links were broken, this one too
 		}
 		l.p.release()
 		return
