@@ -226,7 +226,7 @@ func reflected(t reflect.Type, rm reflect.Method) *method {
 		return out[0].Interface(), nil
 	}
 	if m.arg != nil && m.arg.kind == codecBytes && m.result == nil {
-		m.bind(rm.Index)
+		m.bind(rm)
 	}
 	m.seal()
 	return m

@@ -166,6 +166,7 @@ func NewTable() *Table { return &Table{targets: map[string]*target{}} }
 
 // NewRef returns the ref of the node named key and enters the name.
 func NewRef[T any](t *Table, key string) Ref[T] {
+	knowType[T]()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tg := t.targets[key]

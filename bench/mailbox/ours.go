@@ -62,7 +62,7 @@ const many = 8 // senders and nodes of tellMany
 func openOurs(_ context.Context, a assignment) (*side, error) {
 	table := actor.NewTable()
 	keys := make([]string, many)
-	sinks, reflected := make([]actor.Ref[*sink], many), actor.NewRef[putter](table, "foreign/0")
+	sinks, reflected := make([]actor.Ref[*sink], many), actor.As[putter](actor.NewRef[*foreign](table, "foreign/0"))
 	for i := range keys {
 		keys[i] = fmt.Sprintf("sink/%d", i)
 		sinks[i] = actor.NewRef[*sink](table, keys[i])
