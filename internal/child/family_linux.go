@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tartrl/tlaunch-go/internal/environ"
 )
 
 // headAttr gives the head a group of its own and lets it die with the thread that starts it.
@@ -66,7 +68,7 @@ func marked(marks []string) (found []int) {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if env, err := os.ReadFile("/proc/" + e.Name() + "/environ"); err == nil && hasAll(env, marks) { // zombies have none
+		if hasAll(environ.Of(pid), marks) { // zombies have none
 			found = append(found, pid)
 		}
 	}

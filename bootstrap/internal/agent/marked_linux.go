@@ -12,6 +12,7 @@ import (
 
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/hold"
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
+	"github.com/tartrl/tlaunch-go/internal/environ"
 )
 
 // markedProcesses lists the processes with a mark, as far as this user may see: its own, or as root all. Ourselves are left out.
@@ -37,13 +38,9 @@ func markedProcesses() []marked {
 // readMarked reads one process; uptime is for its age.
 func readMarked(pid int, uptime time.Duration) (marked, bool) {
 	dir := "/proc/" + strconv.Itoa(pid)
-	environ, err := os.ReadFile(dir + "/environ")
-	if err != nil {
-		return marked{}, false
-	}
 	p := marked{pid: pid}
 	var ok bool
-	if p.mark, p.role, ok = parseEnviron(environ); !ok {
+	if p.mark, p.role, ok = parseEnviron(environ.Of(pid)); !ok {
 		return marked{}, false
 	}
 	stat, err := os.ReadFile(dir + "/stat")
