@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 )
@@ -51,6 +52,14 @@ func TestProgramForThoseWhoComeFromLaunchpadRuns(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), build(t, source)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), `results="[0 1 2 3]"`)
+}
+
+func TestProgramOfGroupsRuns(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(block(t, read(t, "../docs/groups.md"), "go")), 0o600))
+	out, err := exec.CommandContext(t.Context(), build(t, source), "-launch", "procs").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "fitted slope=2 offset=1 above=19")
 }
 
 func TestGuideProgramOfPoliciesRuns(t *testing.T) {
@@ -103,18 +112,46 @@ func TestGuideHasPolicy(t *testing.T) {
 
 var code = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 
-var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+var fence = regexp.MustCompile("(?s)```.*?```")
 
-// Links within the repository lead somewhere.
+var link = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+
+var heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+
+// anchors are the names by which a page's headings are linked to.
+func anchors(page string) (all []string) {
+	for _, found := range heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1) {
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, found[1])
+		all = append(all, "#"+name)
+	}
+	return all
+}
+
+// Links within the repository lead somewhere, to a heading where they name one.
 func TestLinks(t *testing.T) {
 	pages, err := filepath.Glob("*/README.md")
 	require.NoError(t, err)
 	docs, err := filepath.Glob("../docs/*.md")
 	require.NoError(t, err)
-	for _, page := range slices.Concat(pages, docs, []string{"README.md", "../README.md"}) {
+	for _, page := range slices.Concat(pages, docs, []string{"README.md", "../README.md", "../remote/WIRE.md"}) {
 		for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
-			_, err = os.Stat(filepath.Join(filepath.Dir(page), found[1]))
+			target := page
+			if found[1] != "" {
+				target = filepath.Join(filepath.Dir(page), found[1])
+			}
+			_, err = os.Stat(target)
 			require.NoError(t, err, page)
+			if found[2] != "" {
+				require.Contains(t, anchors(read(t, target)), found[2], "%s links to %s", page, target)
+			}
 		}
 	}
 }
