@@ -325,15 +325,21 @@ func TestStoppedAgentGoesOn(t *testing.T) {
 	n := hosts.Up(t, 1)
 	p, j, said := bridgeable(t, n, brokenLease, "ticks 100")
 	j.await(t, "tick 10")
-	pid := 0
-	for _, q := range n.Hosts[0].Processes() { // the agent came first
-		if strings.Contains(strings.Join(q.Args, " "), ".cache/tlaunch") && (pid == 0 || q.PID < pid) {
-			pid = q.PID
+	own := map[int]int{} // processes of the run, and their parents
+	for _, q := range n.Hosts[0].Processes() {
+		if strings.Contains(strings.Join(q.Args, " "), ".cache/tlaunch") {
+			own[q.PID] = q.PPID
 		}
 	}
-	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	agent := 0 // the one whose parent is none of them
+	for pid, above := range own {
+		if _, ok := own[above]; !ok {
+			agent = pid
+		}
+	}
+	require.NoError(t, syscall.Kill(agent, syscall.SIGSTOP))
 	said.await(t, lostNote, 1)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	require.NoError(t, syscall.Kill(agent, syscall.SIGCONT))
 	said.await(t, backNote, 1)
 	j.await(t, "tick 100")
 	p.Terminate(time.Minute)

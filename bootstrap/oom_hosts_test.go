@@ -30,7 +30,7 @@ func limited(t *testing.T, bytes int) (script, group string) {
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
 			t.Cleanup(func() {
-				require.Eventually(t, func() bool { return os.Remove(dir) == nil }, 10*time.Second, 10*time.Millisecond) // its last process may be about to leave
+				require.Eventually(t, func() bool { return os.Remove(dir) == nil }, patience, 10*time.Millisecond) // its last process may be about to leave
 			})
 			err = os.WriteFile(filepath.Join(dir, way.limit), []byte(strconv.Itoa(bytes)), 0o644)
 		}

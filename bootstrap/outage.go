@@ -111,7 +111,7 @@ func (p *Process) reconnect(ctx context.Context, o *outage) {
 				case o.over <- err:
 				default: // another one was first
 				}
-				o.cancel()
+				o.cancel() // which one that was successful has done
 				return
 			}
 			if ctx.Err() != nil {
@@ -129,8 +129,9 @@ func (p *Process) reconnect(ctx context.Context, o *outage) {
 	}
 }
 
-// reattach opens another connection and takes the stream up on it. One try does so at a time: if the agent has taken two of them, neither may be cut
-// because the other was successful. It is given up with trying until its turn comes, and then with ctx.
+// reattach opens another connection and takes the stream up on it. One try does so at a time, and none after one that was successful, which ends the
+// outage: if the agent has taken two of them, neither may be cut because the other was successful. It is given up with trying until its turn comes,
+// and then with ctx.
 func (p *Process) reattach(ctx, trying context.Context, o *outage) error {
 	p.mu.Lock()
 	where := p.report.Bridge
@@ -158,6 +159,7 @@ func (p *Process) reattach(ctx, trying context.Context, o *outage) error {
 	case err == nil:
 		p.pulse.Beat()  // it has answered; its next pong takes as long as the way is, and is not missed meanwhile
 		s.adopt(number) // also when it was cut just now: the stream notices
+		o.cancel()      // before it is the next one's turn
 		return nil
 	case stopped && s.gone():
 		s.adopt(math.MaxUint64) // what is left there can be tidied up over it
@@ -241,8 +243,12 @@ func (p *Process) watch() {
 				return
 			case silence > p.suspicious():
 				begin(fmt.Errorf("nothing was heard for %v", silence.Round(time.Millisecond)))
-			case o != nil && p.stream.Carried() && len(o.turn) == 0: // a try whose turn it is says itself that it is over
-				back() // the old connection has come to life again
+			case o != nil && p.stream.Carried():
+				select {
+				case o.turn <- struct{}{}: // and it is nobody's turn after this
+					back() // the old connection has come to life again
+				default: // a try whose turn it is says itself that it is over
+				}
 			}
 		}
 	}

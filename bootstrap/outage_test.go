@@ -2,14 +2,18 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/tartrl/tlaunch-go/bootstrap/internal/resume"
 	"github.com/tartrl/tlaunch-go/bootstrap/internal/talk"
 	"github.com/tartrl/tlaunch-go/bootstrap/inventory"
 )
@@ -68,6 +72,40 @@ func TestTriesAreFew(t *testing.T) {
 		require.Greater(t, all, 2*maxTries)
 		require.Equal(t, tryPatience, longest)
 	})
+}
+
+// While a try has its turn the next one waits for it, and the agent takes whoever comes: a second one would have it give up the first.
+func TestNobodyTriesAfterOneThatWasSuccessful(t *testing.T) {
+	t.Parallel()
+	carried, far := net.Pipe()
+	token := resume.Token{1}
+	here, there := resume.New(carried, resume.Config{}), resume.New(far, resume.Config{})
+	here.Allow(token)
+	there.Allow(token)
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &outage{cancel: cancel, turn: make(chan struct{}, 1)}
+	var taken errgroup.Group
+	p := &Process{
+		cfg: &Config{Lease: patience}, pulse: talk.NewPulse(), stream: here, report: &talk.StartReport{},
+		link: &link{again: func(context.Context, talk.BridgeReport) (*span, error) {
+			near, other := net.Pipe()
+			taken.Go(func() error { return there.Accept(other) })
+			return &span{Reader: near, Writer: near, Closer: near, cut: func() { _ = near.Close() }, adopt: func(uint64) {
+				require.NoError(t, ctx.Err())
+				require.Len(t, o.turn, 1)
+			}}, nil
+		}},
+	}
+	require.NoError(t, p.reattach(ctx, ctx, o))
+	require.Empty(t, o.turn)
+	require.Error(t, ctx.Err(), "whose turn it is now gives up")
+	require.Error(t, p.reattach(t.Context(), ctx, o))
+	reason := errors.New("the test is over")
+	here.Break(reason)
+	there.Break(reason)
+	require.Error(t, taken.Wait(), "the second was not taken")
+	here.Wait()
+	there.Wait()
 }
 
 func TestMakeRoom(t *testing.T) {

@@ -294,7 +294,7 @@ func TestTerminate(t *testing.T) {
 			require.Equal(t, c.code, exit.Code)
 			require.Equal(t, c.signal, exit.Signal)
 			require.GreaterOrEqual(t, time.Since(begin), c.least)
-			if c.notice != 0 {
+			if c.signal == "" { // who is killed may not have had its turn before
 				require.Contains(t, j.texts(Stdout), "cause: "+ErrTerminated.Error())
 			}
 			require.False(t, alive(worker))

@@ -86,27 +86,29 @@ func swallow(c net.Conn) {
 
 func TestUnfriendlyServers(t *testing.T) {
 	home(t)
+	const enough, long = time.Second, time.Minute // for the server to have done as told; more than that
 	for _, c := range []struct {
 		name     string
 		serve    func(net.Conn)
+		timeout  time.Duration
 		kind     ReachKind
 		attempts int
 		said     string
 	}{
-		{"black hole", swallow, ReachSilent, 1, ""},
+		{"black hole", swallow, enough, ReachSilent, 1, ""},
 		{"half a greeting", func(c net.Conn) {
 			fmt.Fprint(c, "SSH-2.0-")
 			swallow(c)
-		}, ReachTimeout, 1, ""},
-		{"hangs up", func(net.Conn) {}, ReachClosed, 3, ""},
-		{"another service that hangs up", func(c net.Conn) { fmt.Fprint(c, "220 mail\r\n") }, ReachClosed, 3, "220 mail"},
+		}, enough, ReachTimeout, 1, ""},
+		{"hangs up", func(net.Conn) {}, long, ReachClosed, 3, ""},
+		{"another service that hangs up", func(c net.Conn) { fmt.Fprint(c, "220 mail\r\n") }, long, ReachClosed, 3, "220 mail"},
 		{"another protocol", func(c net.Conn) {
 			fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\n\x00\r\n"+string(make([]byte, 70000)))
 			swallow(c)
-		}, ReachProtocol, 1, "HTTP/1.1 400 Bad Request"},
+		}, long, ReachProtocol, 1, "HTTP/1.1 400 Bad Request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := newDialer(t, Config{ConfigFile: "none", Timeout: 300 * time.Millisecond, Retries: 2, Rand: func() float64 { return 0 }})
+			d := newDialer(t, Config{ConfigFile: "none", Timeout: c.timeout, Retries: 2, Rand: func() float64 { return 0 }})
 			_, err := d.Dial(t.Context(), Target{Name: "box", Address: "127.0.0.1", Port: serveRaw(t, c.serve)})
 			var reach *ReachError
 			require.ErrorAs(t, err, &reach)
@@ -171,7 +173,7 @@ func TestJumpOutlivesAnImpatientUser(t *testing.T) {
 			return j.users == 2
 		}
 		return false
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-impatient, context.Canceled)
 	d.mu.Lock()

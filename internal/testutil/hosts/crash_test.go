@@ -4,6 +4,7 @@ package hosts_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,11 +50,11 @@ func TestLeftOversOfAKilledTestAreRemoved(t *testing.T) {
 	var left traces
 	require.NoError(t, json.Unmarshal(out, &left), "%s", out)
 
-	// Another test binary's Up may have been faster than this one: then all is gone already.
+	// Another test binary's Up may have been faster than this one: then all is gone already, or is just being removed.
 	hosts.Up(t, 1)
-	require.NoFileExists(t, left.Dir)
-	cmdline, err := os.ReadFile("/proc/" + strconv.Itoa(left.Sleeper) + "/cmdline")
-	if err == nil { // a zombie, which only its parent can remove, or a new process of the same number
-		require.NotContains(t, string(cmdline), "sleep")
-	}
+	require.Eventually(t, func() bool {
+		_, gone := os.Stat(left.Dir)
+		cmdline, _ := os.ReadFile("/proc/" + strconv.Itoa(left.Sleeper) + "/cmdline") // of a zombie, which only its parent can remove, or a new process of the same number
+		return errors.Is(gone, os.ErrNotExist) && !strings.Contains(string(cmdline), "sleep")
+	}, time.Minute, 10*time.Millisecond)
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,9 +232,13 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, err)
 		bridge = iface.Name
 	})
-	_, err := net.InterfaceByName(bridge)
-	require.Error(t, err)
 	x := strings.TrimPrefix(bridge, "tlbr")
+	claim, err := os.Open("/run/tlaunch-hosts/" + x + ".lock")
+	require.NoError(t, err)
+	defer claim.Close()
+	require.NoError(t, syscall.Flock(int(claim.Fd()), syscall.LOCK_EX)) // another test binary may have brought hosts up on the same subnet since
+	_, err = net.InterfaceByName(bridge)
+	require.Error(t, err)
 	for _, glob := range []string{"/run/netns/tl" + x + "-*", "/sys/class/net/tl" + x + ".*", "/var/lib/tlaunch-hosts/" + x} {
 		left, err := filepath.Glob(glob)
 		require.NoError(t, err)
