@@ -31,7 +31,7 @@ const (
 	// Direct lets everyone send to whom it concerns.
 	Direct
 	// Auto takes the algorithm, and unless [Chunk] says it the size of chunks, of which it expects the least time, up to 5 %
-	// more for larger chunks, which cost processors less: from the size of the data, the hosts,
+	// more for larger chunks, and for Chain in place of DoubleTree, which cost processors less: from the size of the data, the hosts,
 	// and latency and rate of their links as measured ([Measure]), and from what messages cost processors, which hosts may share. [Explain] says why. The
 	// same measures lead to the same choice, at all members; other measures, in another run, to another one maybe, and so to
 	// other bits of sums of floating-point numbers.
