@@ -5,27 +5,59 @@ import (
 	"slices"
 )
 
-// exchange sends each member its part of out, and receives one from each into use, in the order of the ring: at any time everyone sends to
-// another and receives from another.
-func (o *op) exchange(out func(rank int) []byte, use func(rank int) error) error {
+// exchange sends each member its part of out, and has use called with each chunk that comes: at any time everyone sends to another and receives from
+// another, and turns to the next with each chunk. If they did so with each part, those that are ahead would all send to a member that is behind,
+// and wait there until it comes to what they have sent, while their links to others are idle. All parts are of the same length.
+//
+// Members that have no room are passed over, and unless inOrder is set those from whom nothing has come yet.
+func (o *op) exchange(inOrder bool, out func(rank int) []byte, use func(from, i int) error) error {
 	order := o.tour()
 	n, place := len(order), slices.Index(order, o.m.rank)
+	c := o.whole(out(o.m.rank))
+	after, before := make([]int, n-1), make([]int, n-1)
+	for i := range n - 1 {
+		after[i], before[i] = order[(place+i+1)%n], order[(place+n-i-1)%n]
+	}
 	return o.each(func() error {
-		for step := 1; step < n; step++ {
-			to := order[(place+step)%n]
-			if err := o.give(to, stream(streamPart, o.m.rank), out(to)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return o.rounds(after, c.count(), func(to, i int) bool { return o.reserveLocked(to, headerSize+len(c.piece(i))) }, func(to, i int) error {
+			return o.sendReserved(to, stream(streamPart, o.m.rank), uint32(i), 0, o.whole(out(to)).piece(i))
+		})
 	}, func() error {
-		for step := 1; step < n; step++ {
-			if err := use(order[(place+n-step)%n]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return o.rounds(before, c.count(), func(from, _ int) bool { return inOrder || o.hasComeLocked(from, stream(streamPart, from)) }, use)
 	})
+}
+
+// rounds has do called count times for each of others: for the one that is the furthest behind of those that are ready, which is called with the member's
+// lock held and only followed by do where it is true.
+func (o *op) rounds(others []int, count int, ready func(rank, i int) bool, do func(rank, i int) error) error {
+	done := make([]int, len(others))
+	for range count * len(others) {
+		least := slices.Min(done)
+		behind, pick := slices.Index(done, least), 0
+		if err := o.wait(others[behind], func() bool {
+			for i := least; i < count; i++ {
+				more := false
+				for k, rank := range others {
+					if done[k] == i && ready(rank, i) {
+						pick = k
+						return true
+					}
+					more = more || done[k] > i
+				}
+				if !more {
+					break
+				}
+			}
+			return false
+		}); err != nil {
+			return err
+		}
+		if err := do(others[pick], done[pick]); err != nil {
+			return err
+		}
+		done[pick]++
+	}
+	return nil
 }
 
 // tour is all members that take part, host by host.
@@ -44,28 +76,26 @@ func (o *op) part(data []byte, rank int) []byte {
 
 func (o *op) allToAll(out, in []byte) error {
 	copy(o.part(in, o.m.rank), o.part(out, o.m.rank))
-	return o.exchange(func(rank int) []byte { return o.part(out, rank) }, func(rank int) error {
-		return o.take(rank, stream(streamPart, rank), o.part(in, rank))
-	})
+	return o.exchange(false, func(rank int) []byte { return o.part(out, rank) }, o.intoPlace(in))
 }
 
 func (o *op) directAllGather(data []byte) error {
-	return o.exchange(func(int) []byte { return o.part(data, o.m.rank) }, func(rank int) error {
-		return o.take(rank, stream(streamPart, rank), o.part(data, rank))
-	})
+	return o.exchange(false, func(int) []byte { return o.part(data, o.m.rank) }, o.intoPlace(data))
+}
+
+// intoPlace receives chunks into data that has a part for each member.
+func (o *op) intoPlace(data []byte) func(from, i int) error {
+	return func(from, i int) error {
+		return o.takePiece(from, stream(streamPart, from), o.whole(o.part(data, from)).piece(i))
+	}
 }
 
 // directReduceScatter puts what comes together with this member's part, which is in its place of all, and leaves the sum in mine.
 func (o *op) directReduceScatter(all, mine []byte, by *reducer) error {
 	copy(mine, o.part(all, o.m.rank))
-	err := o.exchange(func(rank int) []byte { return o.part(all, rank) }, func(rank int) error {
-		c := o.whole(mine)
-		for i := range c.count() {
-			if err := o.combine(rank, stream(streamPart, rank), c.piece(i), c.piece(i), by); err != nil {
-				return err
-			}
-		}
-		return nil
+	c := o.whole(mine)
+	err := o.exchange(true, func(rank int) []byte { return o.part(all, rank) }, func(from, i int) error {
+		return o.combine(from, stream(streamPart, from), c.piece(i), c.piece(i), by)
 	})
 	if err == nil {
 		by.finish(mine, o.members())

@@ -9,11 +9,15 @@ import (
 
 // send sends the next message of a stream to another member, once that one has room. The payload is copied.
 func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) error {
-	size := headerSize + len(payload)
-	if err := o.await(to, size); err != nil {
+	if err := o.await(to, headerSize+len(payload)); err != nil {
 		return err
 	}
-	message := pool.Get(size)
+	return o.sendReserved(to, stream, index, flags, payload)
+}
+
+// sendReserved is send of what there is room for.
+func (o *op) sendReserved(to int, stream, index uint32, flags uint8, payload []byte) error {
+	message := pool.Get(headerSize + len(payload))
 	copy((*message)[headerSize:], payload)
 	err := o.hand(to, stream, index, flags, *message)
 	if err != nil {
@@ -37,14 +41,17 @@ func (o *op) forward(p *packet, to int, stream, index uint32) error {
 
 // await waits until another member has room for so many bytes, and takes it.
 func (o *op) await(to, size int) error {
-	return o.wait(to, func() bool {
-		e := &o.m.edges[to]
-		if e.out > 0 && e.out+size > windowBytes {
-			return false
-		}
-		e.out += size
-		return true
-	})
+	return o.wait(to, func() bool { return o.reserveLocked(to, size) })
+}
+
+// reserveLocked takes room at another member for so many bytes, if it has any.
+func (o *op) reserveLocked(to, size int) bool {
+	e := &o.m.edges[to]
+	if e.out > 0 && e.out+size > windowBytes {
+		return false
+	}
+	e.out += size
+	return true
 }
 
 // hand writes the header of a message for which there is room, and gives its memory away. After an error it is still the caller's.

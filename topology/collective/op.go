@@ -441,6 +441,12 @@ func (o *op) receiveUnless(from int, stream uint32, asks int) (*packet, error) {
 	return p, err
 }
 
+// hasComeLocked tells whether the next message of a stream is there.
+func (o *op) hasComeLocked(from int, stream uint32) bool {
+	s := o.m.slots[slotKey{o.seq, from, stream}]
+	return s != nil && len(s.queue) > 0
+}
+
 // A mark is how far one part of an operation has come, for others of its goroutines to follow.
 type mark int
 

@@ -100,13 +100,21 @@ func (o *op) give(to int, stream uint32, data []byte) error {
 func (o *op) take(from int, stream uint32, data []byte) error {
 	c := o.whole(data)
 	for i := range c.count() {
-		p, err := o.receiveLike(from, stream, c.piece(i))
-		if err != nil {
+		if err := o.takePiece(from, stream, c.piece(i)); err != nil {
 			return err
 		}
-		copy(c.piece(i), p.payload)
-		o.m.release(o.ctx, p)
 	}
+	return nil
+}
+
+// takePiece receives the next message of a stream into its place.
+func (o *op) takePiece(from int, stream uint32, to []byte) error {
+	p, err := o.receiveLike(from, stream, to)
+	if err != nil {
+		return err
+	}
+	copy(to, p.payload)
+	o.m.release(o.ctx, p)
 	return nil
 }
 
