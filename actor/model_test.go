@@ -248,7 +248,7 @@ func runModel(t *testing.T, seed uint64) {
 	require.NoError(t, n.Drain(t.Context()))
 	messages, size := n.Waiting()
 	require.Zero(t, messages+size)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, actor.Tell(ctx, actor.NewRef[*modelNode](c.tables["b"], "a/0"), (*modelNode).Put,
 		modelMessage(22, 0, 2*cfg.WindowBytes, returns)), "less than a quarter of the window stays out")

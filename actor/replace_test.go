@@ -32,7 +32,7 @@ func TestReplace(t *testing.T) {
 		<-old.entered
 		queued := actor.GoDo(t.Context(), ref, (*immovable).Note, 2)
 		require.NoError(t, actor.Tell(t.Context(), ref, (*immovable).Note, 3))
-		require.Eventually(t, func() bool { return node.Queued() == 2 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return node.Queued() == 2 }, time.Minute, time.Millisecond)
 
 		fresh := &immovable{newGate(), make(chan struct{})}
 		next, err := node.Replace(fresh)

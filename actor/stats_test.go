@@ -37,7 +37,7 @@ func TestStatsOfANode(t *testing.T) {
 	require.NoError(t, Tell(t.Context(), ref, (*gate).Pass, []byte("bad")))
 	waits := make(chan error)
 	go func() { waits <- Do(t.Context(), ref, (*gate).Pass, []byte("bad")) }()
-	require.Eventually(t, func() bool { return s.Stats().Nodes[0].Waiting == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Stats().Nodes[0].Waiting == 1 }, time.Minute, time.Millisecond)
 	require.Equal(t, NodeStats{Key: "gate/0", Messages: 1, Bytes: 3, Queued: 1, QueuedBytes: 3, Waiting: 1, Failures: map[string]uint64{}}, s.Stats().Nodes[0])
 
 	close(g.open)
@@ -58,7 +58,7 @@ func TestStatsOfAWay(t *testing.T) {
 	second := newCall(s, s.table.find("far/0"), callMethod((*counter).Add))
 	sent := make(chan error)
 	go func() { sent <- s.sendCall(t.Context(), second, argumentOf(2), nil) }()
-	require.Eventually(t, func() bool { return s.Stats().Ways[0].Waiting == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Stats().Ways[0].Waiting == 1 }, time.Minute, time.Millisecond)
 	require.Equal(t, WayStats{Node: "far/0", Address: "there", Messages: 1, Bytes: 1, Out: 1, OutBytes: 1, Waiting: 1}, s.Stats().Ways[0])
 
 	(&systemProcess{s}).SendUserMessage(nil, from("there", &wire.Reply{Id: tr.sent[0].(*wire.Call).Id, Result: []byte{1}}))

@@ -83,7 +83,7 @@ func TestWhatWasTakenAndNotBegunEndsWithItsNode(t *testing.T) {
 			w := &worker{node: n, turn: &turn{node: n, asker: nobody}}
 			require.True(t, w.take())
 			require.NoError(t, end(n))
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			_, err := f.Wait(ctx)
 			cancel()
 			require.ErrorIs(t, err, why, "%d turns", concurrent)

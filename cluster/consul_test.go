@@ -173,7 +173,7 @@ func TestConsul(t *testing.T) {
 func TestConsulOutage(t *testing.T) {
 	t.Parallel() // mostly waiting
 	server := consultest.Start(t, consultest.Options{})
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	settings := ConsulSettings{Address: server.Address}
 	var logged bytes.Buffer
@@ -219,7 +219,7 @@ func TestConsulOutage(t *testing.T) {
 func TestConsulPolicy(t *testing.T) {
 	t.Parallel() // mostly waiting
 	server := consultest.Start(t, consultest.Options{ACL: true})
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	with := func(token string) *Consul {
 		return openConsul(t, ConsulSettings{Address: server.Address, Token: token}, nil)
@@ -289,7 +289,7 @@ func die(c *Consul) {
 func TestKeysGoWithTheirProcess(t *testing.T) {
 	t.Parallel() // mostly waiting
 	server := consultest.Start(t, consultest.Options{})
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	opened := func() *Consul {
 		c := openConsul(t, ConsulSettings{Address: server.Address}, nil)
@@ -327,7 +327,7 @@ func TestKeysGoWithTheirProcess(t *testing.T) {
 	// A session that Consul has ended is replaced, and what went with it put back.
 	_, err := server.Client(t).Session().Destroy(first[0], nil)
 	require.NoError(t, err)
-	require.Eventually(t, has(all), 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, has(all), time.Minute, 10*time.Millisecond)
 	m := member("h1", 1)
 	require.ErrorIs(t, opened().Register(ctx, m), ErrFenced)
 	require.NotEqual(t, first, sessions("r1"))
@@ -352,7 +352,7 @@ func TestKeysGoWithTheirProcess(t *testing.T) {
 	// A fence from elsewhere is not tied, and stays until the describer goes.
 	require.NoError(t, opened().Deregister(ctx, "r1", "h3", 1))
 	die(c)
-	require.Eventually(t, has([]string{fenceKey("r1", "h3")}), 40*time.Second, 10*time.Millisecond)
+	require.Eventually(t, has([]string{fenceKey("r1", "h3")}), 2*time.Minute, 10*time.Millisecond)
 	require.Empty(t, sessions("r1"))
 
 	c = opened()

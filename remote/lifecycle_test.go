@@ -392,6 +392,7 @@ func TestSendWaitsForRoomUnderItsContext(t *testing.T) {
 	p := memoryPair(t, func(a, _ *Config) { a.QueueBytes = 1 << 10 })
 	in, pid := newInbox(t, p.b, "slow", 0)
 	body := wrapperspb.Bytes(make([]byte, 100<<10))
+	require.NoError(t, p.a.Connect(within(t, 5*time.Second), pid.Address), "else the link could be what is waited for")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	sent := 0

@@ -299,17 +299,23 @@ func TestSessionsEndWithTheirProcess(t *testing.T) {
 	_, err = Sample(ctx, f.ref, "q")
 	require.NoError(t, err)
 	gone := NewSampler(f.ref, "q", SamplerConfig{Ahead: 1})
-	short, cancel := contextThatEnds(t)
+	waits, cancel := context.WithCancel(ctx)
 	defer cancel()
-	_, err = gone.Next(short)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	given := make(chan error, 1)
+	go func() {
+		_, err := gone.Next(waits)
+		given <- err
+	}()
 	info := func() (i NodeInfo) {
 		i, err := f.value.Info(ctx)
 		require.NoError(t, err)
 		return i
 	}
 	require.Eventually(t, func() bool { return info().Sessions == 2 && info().Tables[0].WaitingSamples == 1 }, patience, time.Millisecond)
+	cancel() // what was asked for stays asked for
+	require.ErrorIs(t, <-given, context.Canceled)
 	require.Equal(t, 1, info().Steps)
+	require.Equal(t, 1, info().Tables[0].WaitingSamples)
 	f.gone()
 	require.Eventually(t, func() bool {
 		i := info()
