@@ -42,6 +42,31 @@ func TestGive(t *testing.T) {
 	})
 }
 
+func TestGoGive(t *testing.T) {
+	anywhere(t, func(t *testing.T, c *testCluster, from string) {
+		h := &hoarder{}
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: h})
+		ref := actor.NewRef[*hoarder](c.tables[from], "a/0")
+		var futures []*actor.Future[[]byte]
+		sizes := []int{0, 1, 257, 512, 70_000, 1 << 20}
+		for _, size := range sizes {
+			futures = append(futures, actor.GoGive(t.Context(), ref, (*hoarder).Echo, bytes.Repeat([]byte{7}, size)))
+		}
+		for i, f := range futures {
+			got, err := f.Wait(t.Context())
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(bytes.Repeat([]byte{7}, sizes[i]), got), "%d bytes", sizes[i])
+		}
+		got, err := actor.GoGive(t.Context(), ref, (*hoarder).Echo, nil).Wait(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, got)
+
+		require.NoError(t, n.Stop(t.Context()))
+		_, err = actor.GoGive(t.Context(), ref, (*hoarder).Echo, []byte("late")).Wait(t.Context())
+		require.ErrorIs(t, err, actor.ErrStopped)
+	})
+}
+
 // lender returns bytes that it gives away, and those that it keeps.
 type lender struct{ given, kept []byte }
 

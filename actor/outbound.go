@@ -44,7 +44,7 @@ func (s *System) sendCall(ctx context.Context, c *call, arg argument, chain []*w
 	for {
 		w, err := s.wayTo(carrier, c.target)
 		if err == nil {
-			err = s.transmit(ctx, w, c, m)
+			err = s.transmit(ctx, w, c, m, arg.room)
 		}
 		var full *noWindow
 		switch {
@@ -61,8 +61,8 @@ func (s *System) sendCall(ctx context.Context, c *call, arg argument, chain []*w
 	}
 }
 
-// transmit makes one try to send c's message, once there is window. An error says that it was not sent.
-func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) error {
+// transmit makes one try to send c's message, once there is window. An error says that it was not sent, and that room is still the caller's.
+func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call, room *[]byte) error {
 	size := len(m.Argument)
 	epoch, err := w.window.acquire(ctx, c, size)
 	if errors.Is(err, errSettled) {
@@ -85,7 +85,7 @@ func (s *System) transmit(ctx context.Context, w *way, c *call, m *wire.Call) er
 	s.rememberLocked(c)
 	m.Id = c.id
 	c.mu.Unlock()
-	p := Parcel{Target: c.target.key, Label: c.method.call, Head: callHead(m), Traced: len(m.Trace), Body: m.Argument}
+	p := Parcel{Target: c.target.key, Label: c.method.call, Head: callHead(m), Traced: len(m.Trace), Body: m.Argument, Room: room}
 	if err = s.carry(ctx, w, p, func() proto.Message { return m }); err != nil {
 		s.forgetCall(c)
 	}

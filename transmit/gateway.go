@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
 // A Gateway speaks with a node for a program that is no node of the run, or in
@@ -139,7 +140,7 @@ func (g Gateway) answer(ctx context.Context, a *ask) []byte {
 }
 
 func (g Gateway) forward(ctx context.Context, m method, body []byte) ([]byte, error) {
-	q := &sent{body: body}
+	q := &sent{body: func() []byte { return append((*pool.Get(len(body)))[:0], body...) }}
 	b, err := q.wait(ctx, g.Node, m)
 	q.drop()
 	if err == nil && b == nil {

@@ -24,7 +24,7 @@ const (
 // sent is a request under way, or one that will be sent.
 type sent struct {
 	number  uint64
-	body    []byte
+	body    func() []byte         // makes the request, in memory that goes along with it
 	future  *actor.Future[[]byte] // nil: to be sent
 	earlier *actor.Future[[]byte] // the first of the same request, while that has no answer
 	tries   int                   // how often it was sent
@@ -39,7 +39,7 @@ func (q *sent) post(ctx context.Context, node Ref, m method) {
 	q.tries++
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
-	q.future = actor.Go(sending, node, m, q.body)
+	q.future = actor.GoGive(sending, node, m, q.body())
 	if !stop() {
 		q.future.Cancel()
 		q.future = nil

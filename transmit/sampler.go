@@ -138,12 +138,13 @@ func (s *Sampler) All(ctx context.Context) iter.Seq2[Item, error] {
 func (s *Sampler) fetch(ctx context.Context) error {
 	for len(s.flight) < s.cfg.Ahead {
 		s.number++
-		q := &sent{number: s.number, body: s.request(s.number)}
+		number := s.number
+		// If it is sent again, a node that has forgotten the sampler is to see that it is not a new one: it tells what was settled by then.
+		q := &sent{number: number, body: func() []byte { return s.request(number) }}
 		q.post(ctx, s.node, (*Node).Read)
 		s.flight = append(s.flight, q)
 	}
 	q := s.flight[0]
-	q.body = s.request(q.number) // if it is sent again, a node that has forgotten the sampler is to see that it is not a new one
 	b, err := q.wait(ctx, s.node, (*Node).Read)
 	if err != nil && ctx.Err() != nil {
 		return err

@@ -104,6 +104,38 @@ func TestLargeStepsArriveAsTheyWere(t *testing.T) {
 	}
 }
 
+// Memory of steps is used again, but not while their request may have to be sent again.
+func TestStepsArriveThatAreSentAgain(t *testing.T) {
+	for name, ref := range map[string]Ref{
+		"here": started(t, Config{Tables: []Table{Queue("q", 1000)}}), "far": startedFar(t, Config{Tables: []Table{Queue("q", 1000)}}).ref,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := patient(t)
+			w, err := NewWriter(ref, WriterConfig{Keep: 1, BatchBytes: -1, Ahead: 8})
+			require.NoError(t, err)
+			const steps = 200
+			for i := range steps {
+				require.NoError(t, w.Append(Step{"x": Of(bytes.Repeat([]byte{byte(i)}, 600))}))
+				require.NoError(t, w.Item(ctx, "q", 1, 1))
+				if last := len(w.flight) - 1; last >= 0 && i%3 == 0 { // as when the link breaks
+					w.flight[last].drop()
+					w.flight[last].future = nil
+				}
+			}
+			require.NoError(t, w.Close(ctx))
+			s := NewSampler(ref, "q", SamplerConfig{})
+			defer s.Close(ctx)
+			for i := range steps {
+				it, err := s.Next(ctx)
+				require.NoError(t, err)
+				x, err := it.Tensor(0, "x")
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(bytes.Repeat([]byte{byte(i)}, 600), x.Data), "step %d", i)
+			}
+		})
+	}
+}
+
 // A request that is sent again to a node that was started anew must not wait there for those before it, which were answered by the old one.
 func TestRequestsOfBeforeAStartAreRefused(t *testing.T) {
 	ctx := patient(t)
@@ -192,7 +224,7 @@ func TestManyLargeStepsBeforeAnItem(t *testing.T) {
 	}
 	require.ErrorIs(t, w.Item(ctx, "t", steps, 1), ErrTooLarge)
 	require.NoError(t, w.Item(ctx, "t", 2, 1))
-	require.LessOrEqual(t, len(w.flight[0].body), mostItem+1000)
+	require.LessOrEqual(t, len(w.flight[0].body()), mostItem+1000)
 	require.NoError(t, w.Flush(ctx))
 	require.NoError(t, w.Close(ctx))
 	it, err := Sample(ctx, ref, "t")

@@ -112,6 +112,18 @@ func (r *writeRequest) encode(b []byte) []byte {
 	return appendFlag(b, 9, r.bye)
 }
 
+// lent is the encoding, in memory of package pool.
+func (r *writeRequest) lent() []byte {
+	size := 64
+	for _, s := range r.steps {
+		size += 1 + protowire.SizeBytes(len(s))
+	}
+	for i := range r.windows {
+		size += 40 + len(r.windows[i].table)
+	}
+	return r.encode((*pool.Get(size))[:0])
+}
+
 func decodeWriteRequest(b []byte) (*writeRequest, error) {
 	r := &writeRequest{}
 	err := fields(b, func(f field) error {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tartrl/tlaunch-go/actor"
+	"github.com/tartrl/tlaunch-go/internal/pool"
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
@@ -67,9 +68,9 @@ type Writer struct {
 	session string
 	number  uint64 // of the last request
 	settled uint64
-	kept    [][]byte // encoded steps, the last ones
-	first   uint64   // number of kept[0]
-	sent    uint64   // number of the first step that was not sent
+	kept    []*[]byte // encoded steps, the last ones, in lent memory
+	first   uint64    // number of kept[0]
+	sent    uint64    // number of the first step that was not sent
 	batch   batch
 	flight  []*writing // requests under way, oldest first
 	left    []window   // that were not let in, and come before all others
@@ -93,6 +94,8 @@ func (b *batch) add(w window) {
 // writing is a request under way.
 type writing struct {
 	sent
+	first   uint64    // number of steps[0]
+	steps   []*[]byte // kept until it is answered, as it may have to be sent again
 	windows []window
 	waits   bool // for limiters
 }
@@ -112,18 +115,24 @@ func (w *Writer) Append(s Step) error {
 	if w.err != nil {
 		return w.err
 	}
-	b, err := s.Encode(make([]byte, 0, s.room()))
+	p := pool.Get(s.room())
+	b, err := s.Encode((*p)[:0])
+	if err == nil && len(b) > mostItem {
+		err = fmt.Errorf("%w: a step of %d bytes, and the most is %d", ErrTooLarge, len(b), mostItem)
+	}
 	if err != nil {
+		pool.Put(p)
 		return err
 	}
-	if len(b) > mostItem {
-		return fmt.Errorf("%w: a step of %d bytes, and the most is %d", ErrTooLarge, len(b), mostItem)
-	}
+	*p = b
 	if w.cfg.Compress {
-		b = pack(b)
+		if packed := pack(b); len(packed) < len(b) {
+			pool.Put(p)
+			p = &packed
+		}
 	}
-	w.kept = append(w.kept, b)
-	w.batch.bytes += len(b)
+	w.kept = append(w.kept, p)
+	w.batch.bytes += len(*p)
 	if len(w.kept) > 2*w.cfg.Keep {
 		w.trim()
 	}
@@ -204,6 +213,10 @@ func (w *Writer) leave(ctx context.Context) {
 		bye := writeRequest{session: w.session, bye: true}
 		actor.Go(context.WithoutCancel(ctx), w.node, (*Node).Write, bye.encode(nil))
 	}
+	for _, s := range w.kept {
+		pool.Put(s)
+	}
+	w.kept = nil
 }
 
 // send posts the batch, once there is room for it.
@@ -220,13 +233,17 @@ func (w *Writer) send(ctx context.Context) error {
 	q := &writing{windows: w.batch.windows}
 	w.trim()
 	w.number++
-	first := max(w.first, w.sent)
-	r := writeRequest{
-		session: w.session, number: w.number, settled: w.settled, first: first,
-		steps: w.kept[first-w.first:], windows: q.windows, forget: w.first,
-	}
 	q.number = w.number
-	q.body = r.encode(make([]byte, 0, w.batch.bytes+64*len(q.windows)+12*len(r.steps)+64))
+	q.first = max(w.first, w.sent)
+	q.steps = slices.Clone(w.kept[q.first-w.first:])
+	r := &writeRequest{
+		session: w.session, number: w.number, settled: w.settled, first: q.first,
+		steps: make([][]byte, len(q.steps)), windows: q.windows, forget: w.first,
+	}
+	for i, s := range q.steps {
+		r.steps[i] = *s
+	}
+	q.body = r.lent
 	w.sent = w.next()
 	w.batch = batch{}
 	w.flight = append(w.flight, q)
@@ -246,8 +263,14 @@ func (w *Writer) trim() {
 	}
 	n := int(least - w.first)
 	unsent := least - min(least, max(w.first, w.sent))
-	for _, b := range w.kept[n-int(unsent) : n] {
-		w.batch.bytes -= len(b)
+	for _, s := range w.kept[n-int(unsent) : n] {
+		w.batch.bytes -= len(*s)
+	}
+	answered := w.answered()
+	for i, s := range w.kept[:n] { // those between are under way, and let go with their request
+		if w.first+uint64(i) < answered || i >= n-int(unsent) {
+			pool.Put(s)
+		}
 	}
 	for i := range w.batch.windows {
 		w.batch.windows[i].first -= unsent
@@ -255,6 +278,14 @@ func (w *Writer) trim() {
 	w.batch.least -= min(w.batch.least, unsent)
 	w.kept = slices.Delete(w.kept, 0, n)
 	w.first = least - unsent
+}
+
+// answered is the first step that is under way, or was not sent.
+func (w *Writer) answered() uint64 {
+	if len(w.flight) > 0 {
+		return w.flight[0].first
+	}
+	return w.sent
 }
 
 // reach is the first step that an item may have where so much is to be sent
@@ -265,7 +296,7 @@ func (w *Writer) reach() uint64 {
 	}
 	bytes := 0
 	for i := len(w.kept) - 1; i >= 0; i-- {
-		if bytes += len(w.kept[i]); bytes > mostItem {
+		if bytes += len(*w.kept[i]); bytes > mostItem {
 			return w.first + uint64(i) + 1
 		}
 	}
@@ -277,8 +308,8 @@ func (w *Writer) reach() uint64 {
 func (w *Writer) collect(ctx context.Context) error {
 	if len(w.flight) == 0 {
 		w.number++
-		r := writeRequest{session: w.session, number: w.number, settled: w.settled, windows: w.left, forget: w.oldest(), wait: true}
-		w.flight = append(w.flight, &writing{windows: w.left, sent: sent{number: w.number, body: r.encode(nil)}, waits: true})
+		r := &writeRequest{session: w.session, number: w.number, settled: w.settled, windows: w.left, forget: w.oldest(), wait: true}
+		w.flight = append(w.flight, &writing{windows: w.left, first: w.sent, sent: sent{number: w.number, body: r.lent}, waits: true})
 		w.left = nil
 	}
 	q := w.flight[0]
@@ -320,6 +351,9 @@ func (w *Writer) take(q *writing, r *writeReply) error {
 	w.flight = w.flight[1:]
 	w.settled = q.number
 	w.keys = r.keys
+	for _, s := range q.steps[:min(w.first-min(w.first, q.first), uint64(len(q.steps)))] { // which are kept no more
+		pool.Put(s)
+	}
 	rest := q.windows[min(len(r.keys), len(q.windows)):]
 	if r.fault == nil || len(rest) == 0 {
 		w.left = append(w.left, rest...)
@@ -377,9 +411,9 @@ func (w *Writer) anew() {
 	w.batch.bytes = bytesOfAll(w.kept)
 }
 
-func bytesOfAll(steps [][]byte) (n int) {
-	for _, b := range steps {
-		n += len(b)
+func bytesOfAll(steps []*[]byte) (n int) {
+	for _, s := range steps {
+		n += len(*s)
 	}
 	return n
 }

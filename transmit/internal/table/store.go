@@ -59,7 +59,9 @@ func (s *Store) PutShared(whole []byte, parts []Span) []uint32 {
 func (s *Store) place(b []byte) (at, offset, length uint32) {
 	length = uint32(len(b))
 	if len(b) > SlabSize/4 {
-		return s.newSlab(append(make([]byte, 0, len(b)), b...)), 0, length
+		own := make([]byte, len(b)) // with the copy right behind it, so that it is not cleared first
+		copy(own, b)
+		return s.newSlab(own), 0, length
 	}
 	if s.current == 0 || len(s.slabs[s.current-1].data)+len(b) > SlabSize {
 		old := s.current
