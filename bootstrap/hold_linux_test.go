@@ -94,7 +94,7 @@ func TestNothingIsLeftWhenKilled(t *testing.T) {
 // An agent that is stopped goes the way of all others: its silence is enough.
 func TestNothingIsLeftWhenTheAgentIsStopped(t *testing.T) {
 	eachHold(t, func(t *testing.T, _ bool) {
-		p, f := startFamily(t, Config{Lease: time.Second})
+		p, f := startFamily(t, Config{Lease: shortLease})
 		require.NoError(t, syscall.Kill(f.agent, syscall.SIGSTOP))
 		require.True(t, await(t, p).Lost)
 		gone(t, patience, f.worker, f.init, f.child, f.grandchild, f.agent)
@@ -147,7 +147,7 @@ func TestHoldIsTold(t *testing.T) {
 // A worker that is stopped, and that nobody tells to stop, is found out: it does not answer.
 func TestWorkerThatStopsAnswering(t *testing.T) {
 	eachHold(t, func(t *testing.T, _ bool) {
-		p, f := startFamily(t, Config{Lease: time.Second})
+		p, f := startFamily(t, Config{Lease: shortLease})
 		require.NoError(t, syscall.Kill(f.worker, syscall.SIGSTOP))
 		exit := await(t, p)
 		require.Equal(t, "SIGKILL", exit.Signal)

@@ -29,6 +29,9 @@ import (
 // patience is how long tests wait for what comes soon on a machine that is not busy.
 const patience = 2 * time.Minute
 
+// shortLease is one that is to end: not while its process starts, on a busy machine neither.
+const shortLease = 2 * time.Second
+
 // slack is what a busy machine may add to a time that is promised.
 const slack = 10 * time.Second
 

@@ -241,7 +241,7 @@ func TestLeaseLostOverSSH(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	m := newMeter(t, s.Addr)
 	h, cfg := remote(t, s, m)
-	cfg.Lease = 500 * time.Millisecond
+	cfg.Lease = shortLease
 	p, j, err := launchRemote(t, cfg, h, "ignore")
 	require.NoError(t, err)
 	worker, agent, dir := j.ids(t)

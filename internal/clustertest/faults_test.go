@@ -136,6 +136,10 @@ func (fa fault) strike(t *testing.T, name string) {
 		struck = time.Now()
 		fa.do(f)
 	}
+	if fa.before {
+		f.run.wait()
+		struck = time.Now()
+	}
 	if fa.lasts {
 		<-time.After(time.Duration(f.rng.IntN(1000)) * time.Millisecond)
 		require.NotEmpty(t, f.left(f.target), "the run survives this")

@@ -285,6 +285,17 @@ func killRun(t testing.TB, h *hosts.Host) {
 	t.Helper()
 	found := ofRun(h)
 	require.NotEmpty(t, found)
+	parents := map[int]int{}
+	for _, p := range found {
+		parents[p.PID] = p.PPID
+	}
+	above := func(p hosts.Process) (n int) { // how many of them are: numbers of processes begin anew now and then, and say nothing
+		for pid, ok := p.PPID, true; ok; n++ {
+			pid, ok = parents[pid]
+		}
+		return n
+	}
+	slices.SortStableFunc(found, func(a, b hosts.Process) int { return above(a) - above(b) })
 	for _, p := range found {
 		_ = syscall.Kill(p.PID, syscall.SIGKILL) // the worker dies with its agent
 	}
