@@ -39,10 +39,11 @@ func (n *notes) await(t *testing.T, text string, times int) {
 
 const (
 	// longLease is for links whose end is noticed at once, and brokenLease for one that falls silent: a busy machine has time to log in again.
-	longLease, brokenLease = patience, 10 * time.Second
+	longLease, brokenLease = patience, 15 * time.Second
 
-	lostNote = "is lost; reconnecting"
-	backNote = "is back"
+	lostNote  = "is lost; reconnecting"
+	backNote  = "is back"
+	againNote = "it was lost again" // as soon as it was back
 )
 
 // bridgeable starts a process on host1 of a net with its launcher's notes.
@@ -126,8 +127,7 @@ func TestCutIsBridged(t *testing.T) {
 			p.Terminate(time.Minute)
 			require.Equal(t, 3, await(t, p).Code, "%v", p.Exit())
 			requireCounted(t, j)
-			require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
-			require.Equal(t, 1, strings.Count(said.String(), backNote), said)
+			require.NotContains(t, said.String(), againNote)
 			requireEmpty(t, n.Hosts[0], patience)
 		})
 	}
@@ -190,15 +190,15 @@ func TestNotBridged(t *testing.T) {
 	p, j, said := bridgeable(t, n, DefaultLease, "ignore")
 	j.await(t, "grandchild")
 	n.Hosts[0].StopSSHD()
-	begin := time.Now()
+	before, begin := len(said.String()), time.Now()
 	killSessions(t, n.Hosts[0])
 	requireEmpty(t, n.Hosts[0], DefaultLease+LeaseNotice+slack)
 	exit := await(t, p)
 	require.Less(t, time.Since(begin), DefaultLease+LeaseNotice+slack)
 	require.True(t, exit.Lost)
 	require.ErrorIs(t, exit.Err, ErrNoStatus)
-	require.Equal(t, 1, strings.Count(said.String(), lostNote), said)
-	require.NotContains(t, said.String(), backNote)
+	require.Contains(t, said.String(), lostNote)
+	require.NotContains(t, said.String()[before:], backNote)
 }
 
 // The host's process is killed while its link is lost: whoever gets there again learns that, and nobody waits for the lease.

@@ -265,7 +265,7 @@ func TestWorkerEndsBeforeItsOrders(t *testing.T) {
 
 func TestLargestOrders(t *testing.T) {
 	t.Parallel()
-	p, j := launchLocal(t, Config{}, "size "+strings.Repeat(" ", MaxOrders-5))
+	p, j := launchLocal(t, Config{Lease: patience}, "size "+strings.Repeat(" ", MaxOrders-5))
 	succeeds(t, p)
 	require.Equal(t, []string{strconv.Itoa(MaxOrders)}, j.texts(Stdout))
 }
