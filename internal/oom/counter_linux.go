@@ -11,13 +11,32 @@ import (
 // counter returns what reads the count of kills that is nearest to this process.
 func counter() func() (uint64, bool) {
 	cgroups, _ := os.ReadFile("/proc/self/cgroup") // what cannot be read names no file
+	second, first := memberships(string(cgroups))
+	// Where the hierarchies nearly always are is looked at first: the kernel writes the list of mounts anew for each reader, and it may be long.
+	if count, ok := firstOf(below("/sys/fs/cgroup", second, "memory.events"), below("/sys/fs/cgroup/memory", first, "memory.oom_control")); ok {
+		return count
+	}
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	for _, file := range append(files(string(cgroups), string(mounts)), "/proc/vmstat") {
+	count, _ := firstOf(append(files(second, first, string(mounts)), "/proc/vmstat")...)
+	return count
+}
+
+// below is a file of a cgroup in a hierarchy; empty where there is no cgroup.
+func below(mount, cgroup, file string) string {
+	if cgroup == "" {
+		return ""
+	}
+	return path.Join(mount, cgroup, file)
+}
+
+// firstOf returns what reads the count of the first of these files that has one.
+func firstOf(files ...string) (read func() (uint64, bool), found bool) {
+	for _, file := range files {
 		if _, ok := readCount(file); ok {
-			return func() (uint64, bool) { return readCount(file) }
+			return func() (uint64, bool) { return readCount(file) }, true
 		}
 	}
-	return func() (uint64, bool) { return 0, false }
+	return func() (uint64, bool) { return 0, false }, false
 }
 
 func readCount(file string) (uint64, bool) {
@@ -39,10 +58,9 @@ func parseCount(text []byte) (uint64, bool) {
 	return 0, false
 }
 
-// files are those that may have the count of the memory cgroup that cgroups (/proc/self/cgroup) names, where mounts
-// (/proc/self/mountinfo) say that its hierarchy is mounted. Version 2 comes first.
-func files(cgroups, mounts string) []string {
-	var second, first string // the paths in the hierarchies of these versions
+// memberships are the cgroups that this process is in according to cgroups (/proc/self/cgroup): in the hierarchy of version 2, and in that
+// of version 1 that has memory. Empty where there is none.
+func memberships(cgroups string) (second, first string) {
 	for line := range strings.Lines(cgroups) {
 		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3) // number, controllers, path
 		switch {
@@ -53,6 +71,12 @@ func files(cgroups, mounts string) []string {
 			first = parts[2]
 		}
 	}
+	return second, first
+}
+
+// files are those that may have the count of a process's cgroups, where mounts (/proc/self/mountinfo) say that their hierarchies are
+// mounted. Version 2 comes first.
+func files(second, first, mounts string) []string {
 	var found []string
 	for _, want := range []struct{ kind, option, path, file string }{
 		{"cgroup2", "", second, "memory.events"},

@@ -1,6 +1,8 @@
 package oom
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,8 +28,25 @@ func TestFiles(t *testing.T) {
 		"nothing":              {"", "", nil},
 		"nonsense":             {"a\nb:c\n", "x - y\n - cgroup2 a b\n", nil},
 	} {
-		require.Equal(t, c.want, files(c.cgroups, c.mounts), name)
+		second, first := memberships(c.cgroups)
+		require.Equal(t, c.want, files(second, first, c.mounts), name)
 	}
+}
+
+// A file counts where it has a count; the first of them does.
+func TestFirstOf(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("oom_kill 1\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "b"), []byte("oom_kill 2\n"), 0o600))
+	read, found := firstOf("", below(dir, "", "a"), below(dir, "/none", "a"), below(dir, "/", "b"), below(dir, "/", "a"))
+	require.True(t, found)
+	n, ok := read()
+	require.True(t, ok)
+	require.Equal(t, uint64(2), n)
+	read, found = firstOf("", dir)
+	require.False(t, found)
+	_, ok = read()
+	require.False(t, ok)
 }
 
 func TestParseCount(t *testing.T) {
@@ -52,7 +71,8 @@ func FuzzFiles(f *testing.F) {
 	f.Add("0::/a\n4:memory:/b\n", "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
 	f.Add("", "- - -")
 	f.Fuzz(func(t *testing.T, cgroups, mounts string) {
-		for _, file := range files(cgroups, mounts) {
+		second, first := memberships(cgroups)
+		for _, file := range files(second, first, mounts) {
 			require.NotEmpty(t, file)
 		}
 	})

@@ -27,6 +27,7 @@ import (
 
 // agent supervises one worker: it relays its streams, records its output, holds its lease, and leaves nothing behind.
 type agent struct {
+	onFirst func(func()) // has something done on the process's first thread, and waits for it
 	orders  talk.AgentOrders
 	pulse   *talk.Pulse
 	stream  *resume.Stream // what the session travels over
@@ -61,11 +62,28 @@ type agent struct {
 	relaysOver bool           // no more are counted
 }
 
-// runAgent is the whole life of an agent's process; it returns the status to exit with.
+// runAgent is the whole life of an agent's process; it returns the status to exit with. It is led by a goroutine of its own: the one of
+// init functions is kept on the process's first thread, so another thread had to be woken whenever that one waits, and it again afterwards.
+// That thread lasts as long as the process, which what is done onFirst is in need of.
 func runAgent() int {
-	// The worker's parent-death signal follows the thread that starts it, so this thread must last as long as the process.
-	runtime.LockOSThread()
+	tasks := make(chan func())
+	onFirst := func(task func()) {
+		done := make(chan struct{})
+		tasks <- func() { task(); close(done) }
+		<-done
+	}
+	status := ExitBroken
+	go func() {
+		defer close(tasks)
+		status = leadAgent(onFirst)
+	}()
+	for task := range tasks {
+		task()
+	}
+	return status
+}
 
+func leadAgent(onFirst func(func())) int {
 	// The launcher's going away must not end us before the worker is stopped. The signals are caught rather than ignored,
 	// because what is ignored stays so in the worker.
 	signals := make(chan os.Signal, 8)
@@ -82,7 +100,7 @@ func runAgent() int {
 		return ExitBroken
 	}
 	defer dead.stop()
-	a := &agent{deadman: dead, pulse: talk.NewPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{}), entry: make(chan struct{})}
+	a := &agent{onFirst: onFirst, deadman: dead, pulse: talk.NewPulse(), terminate: make(chan time.Duration, 8), exited: make(chan struct{}), proceed: make(chan struct{}), relaying: make(chan struct{}), entry: make(chan struct{})}
 	if err := a.greet(link); err != nil {
 		fmt.Fprintln(os.Stderr, "bootstrap: agent:", err)
 		return ExitBroken
@@ -190,7 +208,7 @@ func (a *agent) start() error {
 		Stdout:     far[2],
 		Stderr:     far[3],
 		ExtraFiles: []*os.File{far[0], far[1], far[4]},
-	}, a.patience(), a.exited)
+	}, a.onFirst, a.patience(), a.exited)
 	if err != nil {
 		return err
 	}

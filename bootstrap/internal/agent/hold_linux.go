@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -41,14 +42,14 @@ type ward struct {
 }
 
 // startWard starts the worker: what cmd says, with an init in between. The first way to hold it that the host permits is taken.
-// When the worker has ended, and how is known, ended is closed.
-func startWard(cmd exec.Cmd, patience time.Duration, ended chan struct{}) (*ward, error) {
+// onFirst has something done on the thread that lasts as long as the process: an init in a namespace dies with the one that has started it. When the worker has ended, and how is known, ended is closed.
+func startWard(cmd exec.Cmd, onFirst func(func()), patience time.Duration, ended chan struct{}) (*ward, error) {
 	if err := hold.BecomeReaper(); err != nil {
 		return nil, fmt.Errorf("become the reaper of the worker's children: %w", err)
 	}
 	var refused []string
 	for _, how := range waysToHold(os.Geteuid(), os.Getenv(talk.NamespaceVariable)) {
-		w, err := tryWard(cmd, how, patience, ended)
+		w, err := tryWard(cmd, how, onFirst, patience, ended)
 		if err == nil {
 			if len(refused) > 0 {
 				w.how += " (" + strings.Join(refused, "; ") + ")"
@@ -95,7 +96,7 @@ func initAttr(how string) *syscall.SysProcAttr {
 }
 
 // tryWard starts the worker in one way.
-func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct{}) (*ward, error) {
+func tryWard(cmd exec.Cmd, how string, onFirst func(func()), patience time.Duration, ended chan struct{}) (*ward, error) {
 	words, sayWords, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -108,19 +109,25 @@ func tryWard(cmd exec.Cmd, how string, patience time.Duration, ended chan struct
 	}
 	defer hearBeats.Close()
 	w := &ward{
-		memory: oom.NewWatch(),
-		how:    how, namespace: how != heldByReapers, init: &cmd, words: words, beats: beats,
+		how: how, namespace: how != heldByReapers, init: &cmd, words: words, beats: beats,
 		ended: ended, reaped: make(chan struct{}),
 	}
 	orders := hold.Orders{Namespace: w.namespace, Patience: patience, FirstPID: os.Getpid(), Worker: talk.RoleWorker}
-	w.init.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], talk.Marker+"="+orders.String())
+	w.init.Env = cmd.Env[:len(cmd.Env):len(cmd.Env)]
+	name, _, _ := strings.Cut(talk.OneProcessor, "=")
+	if !slices.ContainsFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+		w.init.Env, orders.Alone = append(w.init.Env, talk.OneProcessor), name // an init has no use for more either
+	}
+	w.init.Env = append(w.init.Env, talk.Marker+"="+orders.String())
 	w.init.ExtraFiles = append(cmd.ExtraFiles[:len(cmd.ExtraFiles):len(cmd.ExtraFiles)], sayWords, hearBeats)
 	w.init.SysProcAttr = initAttr(how)
-	if err := w.init.Start(); err != nil {
+	onFirst(func() { err = w.init.Start() })
+	if err != nil {
 		_, _ = words.Close(), beats.Close()
 		return nil, err
 	}
-	_ = sayWords.Close() // so that the init's end is the pipe's
+	_ = sayWords.Close()      // so that the init's end is the pipe's
+	w.memory = oom.NewWatch() // while the init begins
 	if err := w.hearStart(initPatience); err != nil {
 		_ = w.init.Process.Kill()
 		_ = w.init.Wait() // why it failed is known
@@ -209,8 +216,12 @@ func (w *ward) kill() {
 	hold.KillDescendants(w.init.Process.Pid)
 }
 
-// reap collects orphans that were handed to us.
-func (w *ward) reap() { hold.ReapOrphans(w.init.Process.Pid) }
+// reap collects orphans that were handed to us. Those of a namespace are its init's, and not looked for.
+func (w *ward) reap() {
+	if !w.namespace {
+		hold.ReapOrphans(w.init.Process.Pid)
+	}
+}
 
 // finish follows the end of the worker: it ends what the worker has left and says how many processes resist.
 func (w *ward) finish() (talk.ExitReport, int) {

@@ -20,7 +20,7 @@ type ward struct {
 }
 
 // startWard starts the worker in a session of its own, whose process group can be killed. When it has been waited for, ended is closed.
-func startWard(cmd exec.Cmd, _ time.Duration, ended chan struct{}) (*ward, error) {
+func startWard(cmd exec.Cmd, _ func(func()), _ time.Duration, ended chan struct{}) (*ward, error) {
 	w := &ward{how: "process group", worker: &cmd, ended: ended}
 	w.worker.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], talk.Marker+"="+talk.RoleWorker)
 	w.worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

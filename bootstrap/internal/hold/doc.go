@@ -15,6 +15,8 @@
 //
 // # Limits
 //
-// The package imports little, and nothing of ours, so that the linker places its init function before those of the program
-// and of nearly all its dependencies: an init costs 2 ms and 5 MB whatever the program is.
+// The package imports next to nothing, and nothing of ours, so that the linker places its init function before those of the program, of its
+// dependencies and of most of the standard library: an init takes half a millisecond more than the smallest Go program, whatever the
+// program is. The order is by import path among the packages whose own imports are initialised; so fmt or strings would put a hundred
+// packages before this one, as they are themselves behind what is ready before reflect.
 package hold

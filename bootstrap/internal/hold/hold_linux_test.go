@@ -1,7 +1,11 @@
 package hold
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,15 +42,38 @@ func TestOrders(t *testing.T) {
 	for _, o := range []Orders{
 		{Namespace: true, Patience: 8 * time.Second, FirstPID: 4711, Worker: "worker"},
 		{Patience: time.Millisecond, Worker: "w"},
+		{Patience: time.Millisecond, Worker: "w", Alone: "GOMAXPROCS"},
 	} {
 		got, err := ParseOrders(o.String())
 		require.NoError(t, err)
 		require.Equal(t, o, got)
 	}
 	for _, bad := range []string{"", "init", "agent", "init/namespace/8000/1", "init/both/8000/1/worker", "init/reaper/0/1/worker", "init/reaper/x/1/worker",
-		"init/reaper/1/-1/worker", "init/reaper/1/1/", "init/reaper/1/1/worker/more", "init/reaper/99999999999999999999/1/worker"} {
+		"init/reaper/1/-1/worker", "init/reaper/1/1/", "init/reaper/1/1/worker/", "init/reaper/1/1/worker/X/more", "init/reaper/99999999999999999999/1/worker"} {
 		_, err := ParseOrders(bad)
 		require.ErrorIs(t, err, errOrders, bad)
+	}
+}
+
+func TestWorkerEnv(t *testing.T) {
+	own := []string{"PATH=/bin", Variable + "=init/reaper/1/1/worker/X", "X=1", "XY=2", "X=3"}
+	require.Equal(t, []string{"PATH=/bin", Variable + "=worker", "XY=2"}, workerEnv(own, Orders{Worker: "worker", Alone: "X"}))
+	require.Equal(t, []string{"PATH=/bin", Variable + "=worker", "X=1", "XY=2", "X=3"}, workerEnv(own, Orders{Worker: "worker"}))
+}
+
+// What the package imports decides how much of the program and of the standard library is initialised before its init function: see its documentation.
+func TestImports(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, i := range file.Imports {
+			require.Contains(t, []string{`"errors"`, `"os"`, `"strconv"`, `"syscall"`, `"time"`}, i.Path.Value, name)
+		}
 	}
 }
 
@@ -86,6 +113,7 @@ func FuzzParseOrders(f *testing.F) {
 	f.Add(Orders{Namespace: true, Patience: time.Second, FirstPID: 3, Worker: "worker"}.String())
 	f.Add("init/reaper/1/1/worker")
 	f.Add("init////")
+	f.Add("init/namespace/1/1/worker/GOMAXPROCS")
 	f.Fuzz(func(t *testing.T, value string) {
 		o, err := ParseOrders(value)
 		if err != nil {

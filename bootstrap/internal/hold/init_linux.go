@@ -3,23 +3,21 @@ package hold
 import (
 	"errors"
 	"os"
-	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
 
 // An init takes over here rather than in the program's main, so that nothing of the program runs in it.
 func init() {
-	if value := os.Getenv(Variable); strings.HasPrefix(value, RoleInit+"/") {
+	if value := os.Getenv(Variable); hasPrefix(value, RoleInit+"/") {
 		syscall.Exit(run(value)) // not os.Exit, which under the race detector sleeps
 	}
 }
 
-// run is the whole life of an init; it returns the status to exit with, which nobody reads.
+// run is the whole life of an init; it returns the status to exit with, which nobody reads. The worker dies with the thread that has
+// started it, which lasts as long as the process: the runtime has init functions run on the first thread, and on no other.
 func run(value string) int {
-	runtime.LockOSThread() // the worker dies with the thread that has started it
 	for _, fd := range []int{FileWords, FileBeats} {
 		syscall.CloseOnExec(fd)
 	}
@@ -36,7 +34,7 @@ func run(value string) int {
 	} else if err := BecomeReaper(); err != nil {
 		return fail(StepReaper, err)
 	}
-	worker, err := startWorker(orders.Worker)
+	worker, err := startWorker(orders)
 	if err != nil {
 		return fail(StepWorker, err)
 	}
@@ -104,20 +102,29 @@ func dropAmbient() {
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, capAmbient, clearAll, 0, 0, 0, 0)
 }
 
+// workerEnv is the environment of the worker.
+func workerEnv(own []string, o Orders) []string {
+	env := make([]string, 0, len(own))
+	for _, v := range own {
+		switch {
+		case hasPrefix(v, Variable+"="):
+			env = append(env, Variable+"="+o.Worker)
+		case o.Alone != "" && hasPrefix(v, o.Alone+"="):
+		default:
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
 // startWorker starts the executable once more, and leaves it alone with its files.
-func startWorker(role string) (int, error) {
+func startWorker(o Orders) (int, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return 0, err
 	}
-	env := os.Environ()
-	for i, v := range env {
-		if strings.HasPrefix(v, Variable+"=") {
-			env[i] = Variable + "=" + role
-		}
-	}
 	pid, err := syscall.ForkExec(exe, os.Args, &syscall.ProcAttr{
-		Env:   env,
+		Env:   workerEnv(os.Environ(), o),
 		Files: []uintptr{0, 1, 2, 3, 4, 5},
 		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})

@@ -1,11 +1,8 @@
 package hold
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -22,6 +19,7 @@ type Orders struct {
 	Patience  time.Duration // how long the agent may be silent, at least a millisecond
 	FirstPID  int           // in a namespace: the worker's number is the next free one after this, so that workers differ
 	Worker    string        // value of [Variable] in the worker
+	Alone     string        // a variable of the environment that the worker is not to have; empty: none
 }
 
 // String is the value of [Variable].
@@ -30,23 +28,39 @@ func (o Orders) String() string {
 	if o.Namespace {
 		kind = "namespace"
 	}
-	return fmt.Sprintf("%s/%s/%d/%d/%s", RoleInit, kind, o.Patience.Milliseconds(), o.FirstPID, o.Worker)
+	words := RoleInit + "/" + kind + "/" + strconv.FormatInt(o.Patience.Milliseconds(), 10) + "/" + strconv.Itoa(o.FirstPID) + "/" + o.Worker
+	if o.Alone != "" {
+		words += "/" + o.Alone
+	}
+	return words
 }
 
 var errOrders = errors.New("bootstrap: init: " + Variable + " is set to something that no agent sets; unset it")
 
 // ParseOrders reads the value of [Variable] in an init.
 func ParseOrders(value string) (Orders, error) {
-	words := strings.Split(value, "/")
-	if len(words) != 5 || words[0] != RoleInit || words[1] != "namespace" && words[1] != "reaper" {
+	var words [6]string
+	n := 0
+	for rest, more := value, true; more; n++ {
+		if n == len(words) {
+			return Orders{}, errOrders
+		}
+		words[n], rest, more = cut(rest, '/')
+		if words[n] == "" {
+			return Orders{}, errOrders
+		}
+	}
+	if n < 5 || words[0] != RoleInit || words[1] != "namespace" && words[1] != "reaper" {
 		return Orders{}, errOrders
 	}
 	patience, err := strconv.ParseInt(words[2], 10, 32)
 	first, err2 := strconv.ParseInt(words[3], 10, 32)
-	if err != nil || err2 != nil || patience <= 0 || first < 0 || words[4] == "" {
+	if err != nil || err2 != nil || patience <= 0 || first < 0 {
 		return Orders{}, errOrders
 	}
-	return Orders{Namespace: words[1] == "namespace", Patience: time.Duration(patience) * time.Millisecond, FirstPID: int(first), Worker: words[4]}, nil
+	return Orders{
+		Namespace: words[1] == "namespace", Patience: time.Duration(patience) * time.Millisecond, FirstPID: int(first), Worker: words[4], Alone: words[5],
+	}, nil
 }
 
 // Kind says what an init has to say.
@@ -89,7 +103,7 @@ func (s Step) String() string {
 	case StepWorker:
 		return "start the worker"
 	}
-	return fmt.Sprintf("step %d", byte(s))
+	return "step " + strconv.Itoa(int(s))
 }
 
 // WordSize is the number of bytes of a [Word].
@@ -102,8 +116,8 @@ func (w Word) Append(b []byte) []byte {
 		value = uint32(w.Errno)
 	}
 	b = append(b, byte(w.Kind), byte(w.Step))
-	b = binary.BigEndian.AppendUint32(b, value)
-	return binary.BigEndian.AppendUint64(b, uint64(w.MaxRSS))
+	b = appendNumber(b, uint64(value), 4)
+	return appendNumber(b, uint64(w.MaxRSS), 8)
 }
 
 // ErrWord means that an init has said something that makes no sense.
@@ -115,7 +129,7 @@ func ParseWord(b []byte) (Word, error) {
 		return Word{}, ErrWord
 	}
 	w := Word{Kind: Kind(b[0]), Step: Step(b[1])}
-	value, rss := binary.BigEndian.Uint32(b[2:]), int64(binary.BigEndian.Uint64(b[6:]))
+	value, rss := uint32(number(b[2:6])), int64(number(b[6:]))
 	switch w.Kind {
 	case Started:
 	case Failed:

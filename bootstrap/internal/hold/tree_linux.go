@@ -1,7 +1,6 @@
 package hold
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"syscall"
@@ -20,20 +19,29 @@ type Process struct {
 
 // ParseStat reads pid, state and parent; the name between them may hold anything, brackets and newlines included.
 func ParseStat(stat []byte) (Process, bool) {
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 1 || end < open {
+	line := string(stat)
+	open, end := 0, len(line)-1
+	for open < len(line) && line[open] != '(' {
+		open++
+	}
+	for end >= 0 && line[end] != ')' {
+		end--
+	}
+	if open == 0 || end < open {
 		return Process{}, false
 	}
-	fields := bytes.Fields(stat[end+1:])
-	if len(fields) < 2 {
+	state, rest := word(line[end+1:])
+	parent, _ := word(rest)
+	own, _ := word(line[:open])
+	if parent == "" {
 		return Process{}, false
 	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(stat[:open])))
-	parent, err2 := strconv.Atoi(string(fields[1]))
+	pid, err := strconv.Atoi(own)
+	ppid, err2 := strconv.Atoi(parent)
 	if err != nil || err2 != nil {
 		return Process{}, false
 	}
-	return Process{PID: pid, Parent: parent, Zombie: fields[0][0] == 'Z' || fields[0][0] == 'X'}, true
+	return Process{PID: pid, Parent: ppid, Zombie: state[0] == 'Z' || state[0] == 'X'}, true
 }
 
 // Descendants lists all processes below root, in no order.
