@@ -198,6 +198,11 @@ func TestEnvironment(t *testing.T) {
 	want := append(talk.HostEnv(), "TLAUNCH_MARK=test/host1/1", "A=1", "B=x=y z", "EMPTY=", "TLAUNCH_TEST_COPIED=from here")
 	require.ElementsMatch(t, want, j.texts(Stdout))
 	require.Equal(t, []string{"true"}, j.texts(Stderr))
+
+	given := []string{"GOMAXPROCS=3"} // what agent and init have themselves is another
+	p, j = launchLocal(t, Config{Env: given}, "env")
+	succeeds(t, p)
+	require.ElementsMatch(t, append(talk.HostEnv(), "TLAUNCH_MARK=test/host1/1", given[0]), j.texts(Stdout))
 }
 
 func TestBadConfig(t *testing.T) {
