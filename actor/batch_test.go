@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,42 @@ func TestDrainRunsWhatGathers(t *testing.T) {
 		g.Wait()
 		require.Zero(t, time.Since(began))
 		require.Equal(t, []int{3}, v.sizes)
+	})
+}
+
+// lasting is an evaluator that needs a while, and counts what it has done.
+type lasting struct{ done atomic.Int64 }
+
+func (l *lasting) Squares(_ context.Context, xs []int) ([]int, error) {
+	time.Sleep(time.Second)
+	l.done.Add(int64(len(xs)))
+	return xs, nil
+}
+
+// A batch that is as old as it may be just then is waited for, whether its timer or Drain has it run.
+func TestDrainWaitsForABatchThatBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait, rounds, drains = time.Millisecond, 200, 8
+		c := newCluster(t, "a")
+		v := &lasting{}
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: v, Batches: []actor.Batch{actor.Batched((*lasting).Squares, 4, wait)}})
+		ref := actor.NewRef[*lasting](c.tables["a"], "a/0")
+		for i := range rounds {
+			var g sync.WaitGroup
+			g.Go(func() {
+				_, err := actor.CallBatched(t.Context(), ref, (*lasting).Squares, i)
+				require.NoError(t, err)
+			})
+			synctest.Wait()
+			for range drains {
+				g.Go(func() {
+					time.Sleep(wait)
+					require.NoError(t, n.Drain(t.Context()))
+					require.EqualValues(t, i+1, v.done.Load())
+				})
+			}
+			g.Wait()
+		}
 	})
 }
 

@@ -203,24 +203,31 @@ func (n *Node) Interrupt(cause error) { n.cancel(cause) }
 // batches that gather are not waited for but run as they are. Messages may
 // come while it waits and after.
 func (n *Node) Drain(ctx context.Context) error {
-	for {
-		done := make(chan struct{})
-		n.mu.Lock()
-		n.drained = append(n.drained, done)
-		n.tellDrainedLocked()
-		n.mu.Unlock()
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %d messages are left: %w", n.key, n.Queued(), ctx.Err())
+	for looked := len(n.batches) == 0; ; {
+		if err := n.awaitIdle(ctx); err != nil || looked {
+			return err
 		}
-		gathering := false
+		looked = true // once more: a batch whose wait was over may have begun just before, and gathers no more
 		for _, b := range n.batches {
-			gathering = b.hurry() || gathering
+			if b.hurry() {
+				looked = false
+			}
 		}
-		if !gathering {
-			return nil
-		}
+	}
+}
+
+// awaitIdle waits until the mailbox is empty and no method runs.
+func (n *Node) awaitIdle(ctx context.Context) error {
+	done := make(chan struct{})
+	n.mu.Lock()
+	n.drained = append(n.drained, done)
+	n.tellDrainedLocked()
+	n.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %d messages are left: %w", n.key, n.Queued(), ctx.Err())
 	}
 }
 
