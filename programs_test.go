@@ -29,7 +29,7 @@ func within(t *testing.T) context.Context {
 // launched starts a run that is ended with the test.
 func launched[C any](t *testing.T, d *Definition[C], cfg C, opts ...Option) *Run {
 	t.Helper()
-	run, err := d.Launch(within(t), cfg, opts...)
+	run, err := d.Launch(within(t), cfg, append([]Option{Lease(patience)}, opts...)...) // a process may stand still for seconds on a busy machine
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		run.Kill()

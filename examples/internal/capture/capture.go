@@ -11,7 +11,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
 )
@@ -34,7 +36,7 @@ func Until[C any](ctx context.Context, d *tlaunch.Definition[C], cfg C, message 
 	slog.SetDefault(slog.New(h))
 	defer slog.SetDefault(before)
 
-	run, err := d.Launch(ctx, cfg, append(opts, tlaunch.LogTo(h))...)
+	run, err := d.Launch(ctx, cfg, append(append(slices.Clone(patient), opts...), tlaunch.LogTo(h))...)
 	if err != nil {
 		return "", err
 	}
@@ -48,6 +50,9 @@ func Until[C any](ctx context.Context, d *tlaunch.Definition[C], cfg C, message 
 	}
 	return b.String(), err // the run has ended: nothing writes to b any more
 }
+
+// patient has no run of a test fail because the machine is busy: processes were seen to stand still for seconds. What opts say goes before it.
+var patient = []tlaunch.Option{tlaunch.Lease(time.Minute), tlaunch.Notice(time.Minute)}
 
 var one sync.Mutex // who runs a program, and has the default logger
 
