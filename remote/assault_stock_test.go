@@ -28,7 +28,7 @@ func (v *victim) receives(t *testing.T, options ...grpc.CallOption) grpc.ClientS
 	cc, err := grpc.NewClient(v.e.cfg.Address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = cc.Close() })
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	options = append(options, grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallSendMsgSize(math.MaxInt32))
 	s, err := cc.NewStream(ctx, &pb.Remoting_ServiceDesc.Streams[0], receiveMethod, options...)
@@ -93,7 +93,7 @@ func thousand() [][]byte {
 }
 
 func stockAssaults() []assault {
-	bomb := func() [][][]byte { return [][][]byte{slices.Repeat([][]byte{make([]byte, 1<<16)}, 1<<9)} } // 32 MiB, of which 32 KiB are sent
+	bomb := func() [][][]byte { return [][][]byte{slices.Repeat([][]byte{make([]byte, 1<<16)}, 1<<7)} } // 8 MiB, of which 8 KiB are sent
 	one := func(b ...[]byte) func() [][][]byte { return func() [][][]byte { return [][][]byte{b} } }
 	all := []assault{
 		{"gRPC: frames of HTTP/2 that are none", RefusedHandshake, 1, func(t *testing.T, v *victim) {
