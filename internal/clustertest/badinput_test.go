@@ -107,7 +107,7 @@ func (c *site) spoil() {
 // Hosts that fail, each for a reason of its own, are reported together, one line each with a remedy.
 func TestHostsThatFailAreReportedTogether(t *testing.T) {
 	t.Parallel()
-	c := up(t, 7)
+	c := upCold(t, 7)
 	c.spoil()
 	r := launch(t, nil, testprog(t), append([]string{"fate"}, c.ssh()...)...)
 	require.Equal(t, 3, r.status)

@@ -74,7 +74,7 @@ func TestCheckOfGoodHosts(t *testing.T) {
 // The check goes on after a failure, and says of each host how far it came.
 func TestCheckOfHostsThatFail(t *testing.T) {
 	t.Parallel()
-	c := up(t, 7)
+	c := upCold(t, 7)
 	c.spoil()
 	r := launch(t, nil, testprog(t), ring(c, "-check")...)
 	require.Equal(t, 3, r.status)

@@ -97,7 +97,7 @@ func TestSignals(t *testing.T) {
 // A signal while hosts come up undoes what was started so far, and so does the death of the launcher.
 func TestSignalsDuringTheLaunch(t *testing.T) {
 	t.Parallel()
-	c := up(t, 3)
+	c := upCold(t, 3)
 	for _, s := range []struct {
 		stage  string
 		signal syscall.Signal

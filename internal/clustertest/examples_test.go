@@ -3,8 +3,6 @@
 package clustertest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,7 +33,7 @@ func (c *site) requireSeparateHomes(t testing.TB) {
 
 func TestExamplesOnSevenHosts(t *testing.T) {
 	t.Parallel()
-	c := up(t, 7)
+	c := upCold(t, 7)
 	c.requireSeparateHomes(t)
 	consul := consultest.Start(t, consultest.Options{Bind: c.Gateway.String()})
 	const rounds = 10
@@ -65,13 +63,9 @@ func TestExamplesOnSevenHosts(t *testing.T) {
 // One binary, unchanged, on 3 and on 7 hosts.
 func TestProducersOnTwoInventories(t *testing.T) {
 	t.Parallel()
-	c := up(t, 7)
+	c := upCold(t, 7)
 	binary := build(t, "examples/producers", raceEnabled)
-	hash := func() string {
-		sum := sha256.Sum256([]byte(read(t, binary)))
-		return hex.EncodeToString(sum[:])
-	}
-	before := hash()
+	before := digest(t, binary)
 	lines := strings.SplitAfter(read(t, c.inventory), "\n")
 	for hosts, want := range map[int]string{
 		3: "producers=2 calls=20 total=670",  // the squares from r to r+1, for r from 0 to 9
@@ -83,7 +77,7 @@ func TestProducersOnTwoInventories(t *testing.T) {
 		require.Contains(t, r.out, want)
 		c.requireClean(t)
 	}
-	require.Equal(t, before, hash())
+	require.Equal(t, before, digest(t, binary))
 	for _, h := range c.Hosts {
 		_, err := os.Stat(h.Home + "/.cache/tlaunch/" + before)
 		require.NoError(t, err, "what ran on %s is the same file", h.Name)
@@ -93,7 +87,7 @@ func TestProducersOnTwoInventories(t *testing.T) {
 // What was trained has the same bits on one host and on four, of which only the first has the images.
 func TestSameBitsOnOneHostAndOnFour(t *testing.T) {
 	t.Parallel()
-	c := up(t, 4)
+	c := upCold(t, 4)
 	lines := strings.SplitAfter(read(t, c.inventory), "\n")
 	binary := build(t, "examples/mnist", raceEnabled)
 	data := c.Hosts[0].Home + "/digits"

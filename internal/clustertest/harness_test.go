@@ -4,6 +4,8 @@ package clustertest
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,10 +39,40 @@ type site struct {
 	inventory string
 }
 
+// up brings hosts up that have [testprog] already, as after a launch: few tests are about how it gets there, which takes a launch most of its time.
 func up(t testing.TB, n int, opts ...hosts.Option) *site {
+	t.Helper()
+	c, program := upCold(t, n, opts...), testprog(t)
+	shipped.once.Do(func() { shipped.sum = digest(t, program) })
+	for _, h := range c.Hosts {
+		cache := filepath.Join(h.Home, ".cache/tlaunch")
+		require.NoError(t, os.MkdirAll(cache, 0o700))
+		require.NoError(t, os.Chmod(cache, 0o700|os.ModeSticky))
+		if file := filepath.Join(cache, shipped.sum); os.Link(program, file) != nil { // another file system
+			require.NoError(t, exec.Command("install", "-m", "700", program, file).Run())
+		}
+	}
+	return c
+}
+
+// shipped is the digest of testprog.
+var shipped struct {
+	once sync.Once
+	sum  string
+}
+
+// upCold brings hosts up on which nothing was ever launched.
+func upCold(t testing.TB, n int, opts ...hosts.Option) *site {
 	t.Helper()
 	made := hosts.Up(t, n, opts...)
 	return &site{Net: made, t: t, inventory: made.Inventory(t)}
+}
+
+// digest is the SHA-256 of a file, by which hosts keep it.
+func digest(t testing.TB, path string) string {
+	t.Helper()
+	sum := sha256.Sum256([]byte(read(t, path)))
+	return hex.EncodeToString(sum[:])
 }
 
 // write puts text into a file of the test and returns its path.

@@ -35,7 +35,7 @@ func resident(t *testing.T, h *hosts.Host) (sum int, each string) {
 // A host's agent and worker with ten idle nodes have at most 40 MB resident, as the binary that users build.
 func TestIdleHostIsSmall(t *testing.T) {
 	t.Parallel()
-	c := up(t, 3)
+	c := upCold(t, 3)
 	l := start(t, nil, build(t, "internal/clustertest/testprog", false), append([]string{"idle", "-per-host", "10"}, c.ssh()...)...)
 	l.await("hosts are up")
 	const limit = 40_000_000 / 1024 // KiB

@@ -26,7 +26,7 @@ func TestLimitsOnHosts(t *testing.T) {
 // detector reserves more than any limit, so this is a build without it.
 func TestMemoryLimit(t *testing.T) {
 	t.Parallel()
-	c := up(t, 2)
+	c := upCold(t, 2)
 	r := launch(t, nil, build(t, "internal/clustertest/testprog", false), append([]string{"greed", "-limit", "memory=512MiB"}, c.ssh()...)...)
 	require.Equal(t, 2, r.status)
 	require.Contains(t, r.out, "first cause: the process on host2 ended with exit status 2")

@@ -14,7 +14,7 @@ import (
 // detector for that; examples/rl/README.md says how to have the whole.
 func TestActorsHostDiesWhileItLearns(t *testing.T) {
 	t.Parallel()
-	c := up(t, 4)
+	c := upCold(t, 4)
 	l := start(t, nil, build(t, "examples/rl", false), append(c.ssh(), "-goal", "200")...)
 	l.await("acting life=1", "acting life=1", "acting life=1", "progress ")
 	killRun(t, c.Hosts[2])

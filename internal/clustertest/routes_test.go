@@ -18,7 +18,7 @@ import (
 // Only the jump host can be reached from the launcher.
 func TestThroughAJumpHost(t *testing.T) {
 	t.Parallel()
-	c := up(t, 4)
+	c := upCold(t, 4)
 	for _, h := range c.Hosts[1:] {
 		h.DropGateway()
 	}
@@ -44,7 +44,7 @@ func TestPlainAccountsAndLoginShells(t *testing.T) {
 		"/usr/bin/fish": {".config/fish/config.fish": noise},
 	} {
 		t.Run(filepath.Base(shell), func(t *testing.T) {
-			c := up(t, 2, hosts.User("worker"), hosts.LoginShell(shell))
+			c := upCold(t, 2, hosts.User("worker"), hosts.LoginShell(shell))
 			for _, h := range c.Hosts {
 				for name, text := range files {
 					path := filepath.Join(h.Home, name)

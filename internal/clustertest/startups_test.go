@@ -19,7 +19,7 @@ var sshdDefaults = hosts.SSHDConfig("MaxStartups 10:30:100", "MaxSessions 10")
 // 32 hosts are launched on with the defaults of sshd everywhere, behind a jump host and without: once cold, once warm.
 func TestManyHostsWithDefaultsOfSSHD(t *testing.T) {
 	const n = 32
-	c := up(t, n+1, sshdDefaults)
+	c := upCold(t, n+1, sshdDefaults)
 	gate, direct := c.Hosts[0], read(t, c.Config)
 	var behind []string
 	var inventory strings.Builder
