@@ -18,7 +18,7 @@ import (
 // Only the jump host can be reached from the launcher.
 func TestThroughAJumpHost(t *testing.T) {
 	t.Parallel()
-	c := upCold(t, 4)
+	c := up(t, 4)
 	for _, h := range c.Hosts[1:] {
 		h.DropGateway()
 	}
