@@ -153,7 +153,29 @@ func (l *link) advance() {
 
 // standstill waits until neither reader nor writer works.
 func (l *link) standstill(ctx context.Context) error {
-	return l.when(ctx, func() bool { return l.now == nil && l.reading == nil && l.writing == nil })
+	return l.when(ctx, l.stillLocked)
+}
+
+func (l *link) stillLocked() bool { return l.now == nil && l.reading == nil && l.writing == nil }
+
+// rewind waits until neither reader nor writer works, and then has all written again that the peer does not have: see outbox.resume. It fails where
+// a younger carrier was tried meanwhile. That may be in use already, and what was said on this one be out of date.
+func (l *link) rewind(ctx context.Context, try, received uint64) (advanced bool, err error) {
+	waited := l.when(ctx, func() bool {
+		switch {
+		case l.tries != try:
+			err = errStale
+		case !l.stillLocked():
+			return false
+		default:
+			advanced, err = l.out.resume(received)
+		}
+		return true
+	})
+	if waited != nil {
+		return false, waited
+	}
+	return advanced, err
 }
 
 // begin counts a try to bring a carrier. It fails where a younger one was tried; zero stands for the next.

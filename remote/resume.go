@@ -231,12 +231,11 @@ func (l *link) goOn(ctx context.Context, conn *secured, h hello) error {
 	if c := l.current(); c != nil {
 		l.lose(c, errTaken)
 	}
-	if err := l.standstill(ctx); err != nil {
-		return err
-	}
-	advanced, err := l.out.resume(h.link.received)
-	if err != nil {
+	advanced, err := l.rewind(ctx, try, h.link.received)
+	if errors.Is(err, errFrame) {
 		l.finish(err)
+	}
+	if err != nil {
 		return err
 	}
 	if advanced {

@@ -11,8 +11,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	protoactor "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -252,6 +254,62 @@ func TestCallerComesAgainBeforeItIsAnswered(t *testing.T) {
 	require.Equal(t, welcomed, verdict(answer[0]))
 	go func() { _, _ = io.Copy(io.Discard, second) }() // ends with the connection
 	require.Eventually(t, func() bool { return onlyLink(b, "c:1").current() != nil }, 20*time.Second, time.Millisecond)
+}
+
+// Several connections of a caller may wait for the reader, which a process holds up. What the older ones say of what they have got is out of
+// date when the youngest has been taken.
+func TestOfSeveralConnectionsTheYoungestIsTaken(t *testing.T) {
+	o := newOutbox(1<<20, 1<<20, 1<<20)
+	it, err := newItem(protoactor.NewPID("b:1", "x"), nil, nil, text("hello"), 1<<20)
+	require.NoError(t, err)
+	require.NoError(t, o.putNow(dataLane, &it))
+	var w writer
+	require.Equal(t, taken, o.take(&w))
+	hello := bytes.Join(w.load, nil)
+	for range 20 { // in whatever order they go on
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork()
+			b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
+			serve(t, b, n.listen("b:1"))
+			in, _ := newInbox(t, b, "x", 0)
+			come := func(name linkHello) net.Conn {
+				c, err := n.dial(t.Context(), "b:1")
+				require.NoError(t, err)
+				t.Cleanup(func() { c.Close() })
+				mine := helloOf(minVersion, maxVersion, "c:1", 1, "c", 1<<20, true)
+				mine.link = name
+				require.NoError(t, writeHello(c, mine.append(nil)))
+				synctest.Wait()
+				return c
+			}
+			first := come(linkHello{id: 7, try: 1})
+			require.NoError(t, b.Send(t.Context(), protoactor.NewPID("c:1", "y"), nil, text("hello")))
+			_, err := first.Write(hello)
+			require.NoError(t, err)
+			synctest.Wait()
+			require.NoError(t, first.Close())
+			var older []net.Conn
+			for try := range uint64(8) {
+				older = append(older, come(linkHello{id: 7, try: 2 + try, begun: true}))
+			}
+			youngest := come(linkHello{id: 7, try: 10, begun: true, received: 1})
+			require.Equal(t, 9, b.handshakes.count(), "all wait")
+			<-in.user
+			synctest.Wait()
+			require.Equal(t, 1, b.Stats().Peers[0].Links)
+			l := onlyLink(b, "c:1")
+			require.NotNil(t, l.current())
+			require.True(t, l.out.delivered())
+			require.EqualValues(t, 1, l.out.received.Load())
+			answer, err := readHello(youngest)
+			require.NoError(t, err)
+			require.Equal(t, welcomed, verdict(answer[0]))
+			for _, c := range older {
+				_, err := readHello(c)
+				require.Error(t, err, "hung up on")
+			}
+		})
+	}
 }
 
 // A link goes on for the process with which it has begun, and for no other that knows its id.
