@@ -26,7 +26,16 @@ func (e *Endpoint) connect(p *peer) error {
 	}
 	if protocol == protoOwn && !p.stock.Load() {
 		err = e.connectOwn(ctx, p, conn)
-		if !errors.Is(err, errOtherLanguage) {
+		if errors.Is(err, errHelloCut) { // perhaps the network's doing: once more, as for a peer that has said nothing
+			if conn, _, err = e.reach(ctx, p); err != nil {
+				return err
+			}
+			err = e.connectOwn(ctx, p, conn)
+		}
+		switch {
+		case errors.Is(err, errHelloCut):
+			return e.refused(p.address, err)
+		case !errors.Is(err, errOtherLanguage):
 			return err
 		}
 		// Without TLS nothing says beforehand what a peer speaks, and it has hung up on what it does not.
@@ -97,7 +106,7 @@ func (e *Endpoint) notUp(p *peer, conn *secured, err error) error {
 	if alert := conn.alert.Load(); alert != nil {
 		err = fmt.Errorf("%w: by the peer, who does not accept our certificate: %w", ErrRefused, alert)
 	}
-	if errors.Is(err, errAlias) || errors.Is(err, ErrClosed) || errors.Is(err, errOtherLanguage) {
+	if errors.Is(err, errAlias) || errors.Is(err, ErrClosed) || errors.Is(err, errOtherLanguage) || errors.Is(err, errHelloCut) {
 		return err
 	}
 	return e.refused(p.address, err)

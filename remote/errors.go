@@ -53,6 +53,7 @@ var (
 	errHandshake     = errors.New("the peer did not complete the handshake in time")
 	errFirstMessage  = errors.New("what the peer says first is no hello of ours and no ConnectRequest of a server")
 	errOtherLanguage = errors.New("the peer does not speak our own language")
+	errHelloCut      = errors.New("the connection has ended inside the peer's hello")
 	errNoStream      = errors.New("a connection over gRPC has ended without a stream of Proto.Actor")
 	errOneStream     = errors.New("the connection of this link has ended")
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 )
 
 // A hello is what one of our own endpoints says about itself when a link begins: section 2 of WIRE.md.
@@ -109,22 +110,27 @@ func writeHello(w io.Writer, block []byte) error {
 	return err
 }
 
-// readHello reads what writeHello has written.
+// readHello reads what writeHello has written. Where nothing came at all, its error is that of the connection.
 func readHello(r io.Reader) ([]byte, error) {
 	var head [len(helloMagic) + 2]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, err
-	}
-	if string(head[:len(helloMagic)]) != helloMagic {
+	had, err := io.ReadFull(r, head[:])
+	switch said := string(head[:min(had, len(helloMagic))]); {
+	case had > 0 && !strings.HasPrefix(helloMagic, said):
 		return nil, errOtherLanguage
+	case had > 0 && err != nil:
+		return nil, fmt.Errorf("%w: %w", errHelloCut, err)
+	case err != nil:
+		return nil, err
 	}
 	n := int(binary.BigEndian.Uint16(head[len(helloMagic):]))
 	if n > helloLimit {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", errFirstMessage, n, helloLimit)
 	}
 	b := make([]byte, n)
-	_, err := io.ReadFull(r, b)
-	return b, err
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("%w: %w", errHelloCut, err)
+	}
+	return b, nil
 }
 
 // fits checks that whoever shows this certificate may be the process at p. incarnation is nil for stock peers.

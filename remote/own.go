@@ -12,7 +12,7 @@ import (
 
 // Links with endpoints of this package: sections 2 to 6 of WIRE.md.
 
-// connectOwn says hello on a connection that we made and takes the link into use. Its error is as connect's, or errOtherLanguage.
+// connectOwn says hello on a connection that we made and takes the link into use. Its error is as connect's, errOtherLanguage or errHelloCut.
 func (e *Endpoint) connectOwn(ctx context.Context, p *peer, conn *secured) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	mine := e.hello()
@@ -59,8 +59,11 @@ func (p *peer) drawn() {
 func (e *Endpoint) greet(conn *secured, mine hello) (hello, error) {
 	unsaid := writeHello(conn, mine.append(nil))
 	answer, err := readHello(conn) // whoever hangs up on us may have said why
-	if err = errors.Join(err, unsaid); err != nil {
-		return hello{}, e.otherLanguage(err)
+	switch {
+	case errors.Is(err, errHelloCut), errors.Is(err, errFirstMessage): // it is our language, as far as it came
+		return hello{}, err
+	case err != nil:
+		return hello{}, e.otherLanguage(errors.Join(err, unsaid))
 	}
 	if len(answer) == 0 {
 		return hello{}, errFirstMessage
