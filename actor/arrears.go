@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 
@@ -30,43 +31,55 @@ func creditParcel(node string, back budget) Parcel {
 	return Parcel{Target: SystemID, Label: string(labelCredit), Head: head, Body: []byte(node)}
 }
 
+// arrears are what one process is owed, as long as its link lives: with that all window comes back.
+type arrears struct {
+	ctx    context.Context // ends with the link, or the system
+	end    context.CancelFunc
+	byNode map[string]budget // guarded by the system's mu
+}
+
 // owe notes window that could not be given back yet, and has it paid when there is room.
 func (s *System) owe(k windowKey, back budget) {
 	s.mu.Lock()
-	owed, paying := s.arrears[k.address]
+	owed := s.arrears[k.address]
+	paying := owed != nil
 	if !paying {
-		owed = map[string]budget{}
+		owed = &arrears{byNode: map[string]budget{}}
+		owed.ctx, owed.end = context.WithCancel(s.ctx)
 		s.arrears[k.address] = owed
 	}
-	sum, known := owed[k.node]
-	if known || len(owed) < maxArrears {
-		owed[k.node] = budget{sum.messages + back.messages, sum.bytes + back.bytes}
+	sum, known := owed.byNode[k.node]
+	if known || len(owed.byNode) < maxArrears {
+		owed.byNode[k.node] = budget{sum.messages + back.messages, sum.bytes + back.bytes}
 	}
 	s.mu.Unlock()
-	if !paying {
-		s.background(func() { s.pay(k.address) })
+	if !paying && !s.background(func() { s.pay(k.address, owed) }) {
+		owed.end()
 	}
 }
 
-// pay gives back what is owed to a process, one node after the other, until nothing is.
-func (s *System) pay(address string) {
+// pay gives back what is owed to a process, one node after the other, until nothing is or its link is lost: what is in hand then must not go over
+// the next one, whose window it is not.
+func (s *System) pay(address string, owed *arrears) {
+	defer owed.end()
 	for {
 		s.mu.Lock()
-		owed := s.arrears[address]
-		if len(owed) == 0 {
-			delete(s.arrears, address)
+		if len(owed.byNode) == 0 || owed.ctx.Err() != nil {
+			if s.arrears[address] == owed {
+				delete(s.arrears, address)
+			}
 			s.mu.Unlock()
 			return
 		}
 		var node string
-		for node = range owed {
+		for node = range owed.byNode {
 			break
 		}
-		back := owed[node]
-		delete(owed, node)
+		back := owed.byNode[node]
+		delete(owed.byNode, node)
 		s.mu.Unlock()
 		if r := s.routeTo(address); r != nil {
-			if err := r.PostUrgent(s.ctx, creditParcel(node, back)); err != nil {
+			if err := r.PostUrgent(owed.ctx, creditParcel(node, back)); err != nil {
 				s.logger.Debug("credit lost with its link", "node", node, "to", address, "error", err)
 			}
 		}

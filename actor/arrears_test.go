@@ -40,6 +40,36 @@ func TestCreditIsNeverLost(t *testing.T) {
 	})
 }
 
+// Window that waits to be given back when the link is lost is not given back over the next one: there it would be more than was taken.
+func TestCreditEndsWithItsLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const window = 64
+		c := newClusterWith(t, actor.Config{Window: window}, "a", "b")
+		n := spawn(t, c.systems["a"], actor.Spec{Key: "a/0", Value: newGate()})
+		ref := actor.NewRef[*gate](c.tables["b"], "a/0")
+		tellAll := func() (told int) {
+			for actor.Tell(actor.NoWait(t.Context()), ref, (*gate).Note, 0) == nil {
+				told++
+			}
+			return told
+		}
+		end := c.network.jams()
+		require.Equal(t, window, tellAll())
+		synctest.Wait()
+		require.Zero(t, n.Queued(), "all of it is owed")
+		c.systems["b"].PeerDown("a", nil)
+		c.systems["a"].PeerDown("b", nil)
+		synctest.Wait()
+		actor.GoDo(t.Context(), ref, (*gate).Hold, 0)
+		require.Equal(t, window-1, tellAll(), "the window came back with the link, but for the call that holds the node's turn")
+		before := c.network.urgent()
+		end()
+		synctest.Wait()
+		require.Equal(t, before, c.network.urgent(), "nothing was taken of the window that there is now")
+		require.Zero(t, tellAll())
+	})
+}
+
 // A result that finds no room has its place in the node's turn until there is; an error does not hold up whoever tells it.
 func TestAnswersWaitInTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

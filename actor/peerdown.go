@@ -45,7 +45,10 @@ func (s *System) PeerDown(address string, why error) {
 		}
 	}
 	delete(s.routes, address)
-	clear(s.arrears[address])
+	if owed := s.arrears[address]; owed != nil {
+		owed.end()
+		delete(s.arrears, address)
+	}
 	nodes := slices.Collect(maps.Values(s.nodes))
 	s.mu.Unlock()
 	// One that still waits for window may get its address now; a call's lock is taken before the system's.

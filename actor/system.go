@@ -106,8 +106,8 @@ type System struct {
 	group     sync.WaitGroup
 
 	mu       sync.Mutex
-	routes   map[string]Route             // by address
-	arrears  map[string]map[string]budget // by address and node; see owe
+	routes   map[string]Route    // by address
+	arrears  map[string]*arrears // by address; see owe
 	nodes    map[string]*Node
 	props    map[string]*propsNode   // raw actors
 	pending  map[uint64]*call        // sent over a link and not settled, or probed for
@@ -140,7 +140,7 @@ func NewSystem(cfg Config) *System {
 		host: cfg.Host, table: cfg.Table, locate: cfg.Locate, fate: cfg.Fate, away: cfg.Away, encode: cfg.Encode,
 		window: budget{cfg.Window, cfg.WindowBytes}, logger: cfg.Logger,
 		nodes: map[string]*Node{}, props: map[string]*propsNode{}, pending: map[uint64]*call{}, inbound: map[inboundKey]*inbound{},
-		routes: map[string]Route{}, arrears: map[string]map[string]budget{}, windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
+		routes: map[string]Route{}, arrears: map[string]*arrears{}, windows: map[windowKey]*window{}, accounts: map[windowKey]*account{},
 		after: afterPeer{},
 	}
 	if cfg.TracerProvider != nil {
