@@ -235,6 +235,28 @@ func (p *picky) Pick(ctx context.Context, b []byte) error {
 	return nil
 }
 
+// A nagger keeps where there is nothing to keep: its argument is no []byte.
+type nagger struct{ sum int }
+
+func (n *nagger) Add(ctx context.Context, by int) error { Keep(ctx); n.sum += by; return nil }
+
+// A method whose argument is decoded goes into packs whatever it keeps, and their memory is used again.
+func TestKeepOfNoBytes(t *testing.T) {
+	n, add := &nagger{}, doMethod((*nagger).Add)
+	_, in, nodes := inletFor(t, map[string]any{"n/0": n})
+	data, err := Encode(1)
+	require.NoError(t, err)
+	to, label := &Name{Text: "n/0"}, &Name{Text: add.tell}
+	for range 3 * blockSize {
+		require.NoError(t, in.Take(to, label, nil, nil, data, nil))
+	}
+	in.Flush()
+	require.NoError(t, nodes["n/0"].Drain(t.Context()))
+	require.Equal(t, 3*blockSize, n.sum)
+	require.False(t, add.keeps.Load())
+	require.True(t, nodes["n/0"].packs(add))
+}
+
 // One message of a pack that is kept keeps the pack's memory from all that comes later, small or large.
 func TestWhatIsKeptOfAPackStays(t *testing.T) {
 	for _, size := range []int{16, 600} {

@@ -137,6 +137,9 @@ func (w *worker) handle() {
 // end ends the message at hand.
 func (w *worker) end(result any, err error) {
 	w.inv.finish()
+	if w.inv.kept && w.m.encoded != nil && w.m.method.arg.kind != codecBytes {
+		w.inv.kept = false // what was decoded is not in the encoding's memory
+	}
 	if w.inv.kept && w.m.encoded != nil {
 		w.m.method.keeps.Store(true)
 		if w.pack != nil {
