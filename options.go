@@ -118,8 +118,10 @@ func WithSSH(cfg SSHConfig) Option { return func(s *settings) { s.ssh = cfg } }
 // them, in place of the registry that the launcher serves itself.
 func WithConsul(cfg ConsulConfig) Option { return func(s *settings) { s.consul = &cfg } }
 
-// Encoded makes a run in one process encode every message as a link would, so
-// that a test meets what would go wrong between hosts.
+// Encoded makes a run in one process encode every message as a link would, and
+// overwrite the bytes that a method was given and did not keep once it has
+// returned (see [actor.Keep]), so that a test meets what would go wrong between
+// hosts. It changes nothing in runs of several processes.
 func Encoded() Option { return func(s *settings) { s.encode = true } }
 
 // Notice sets how long nodes may take to end before they are killed: zero
