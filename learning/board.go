@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,7 +22,7 @@ import (
 type Board struct {
 	// Every is the time between lines, at least. Zero: 5 s; negative: only the one at the end.
 	Every time.Duration
-	// JSON is a file on the node's host, to which each line is appended as a JSON object of [Counters]. Empty: none.
+	// JSON is the absolute path of a file on the node's host, to which each line is appended as a JSON object of [Counters]. Empty: none.
 	JSON string
 	// Window is of how many episodes, the last ones, there are means. Zero and less: 100.
 	Window int
@@ -75,6 +78,15 @@ type Learned struct {
 }
 
 const mostHistory = 1024
+
+// Check refuses a path that is not absolute when a program is checked, before anything starts: a host's process works in a folder that is
+// removed with the run.
+func (b *Board) Check() error {
+	if b.JSON == "" || filepath.IsAbs(b.JSON) || strings.HasPrefix(b.JSON, "/") { // on the launcher's system, or on that of the hosts
+		return nil
+	}
+	return fmt.Errorf("Board.JSON is %q: give the whole path on the node's host; a host's process works in a folder that is removed with the run", b.JSON)
+}
 
 // Start makes the board ready. The file must be one that can be written.
 func (b *Board) Start(context.Context) error {

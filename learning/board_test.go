@@ -105,6 +105,16 @@ func TestBoardNeedsItsFile(t *testing.T) {
 	require.ErrorIs(t, (&Board{JSON: filepath.Join(t.TempDir(), "none", "counters.json")}).Start(t.Context()), os.ErrNotExist)
 }
 
+func TestBoardIsCheckedWithItsProgram(t *testing.T) {
+	for path, right := range map[string]bool{"": true, "/var/lib/counters.json": true, filepath.Join(t.TempDir(), "counters.json"): true, "counters.json": false, "run/counters.json": false} {
+		if err := (&Board{JSON: path}).Check(); right {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, path)
+		}
+	}
+}
+
 // Returns of an environment that has gone wrong spoil no counters but their own.
 func TestBoardWithoutNumbers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "counters.json")

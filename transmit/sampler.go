@@ -11,7 +11,8 @@ import (
 	"github.com/tartrl/tlaunch-go/transmit/internal/table"
 )
 
-// An Item is an item of a table as it was when it was sampled.
+// An Item is an item of a table as it was when it was sampled. Its steps share memory with all items of the answer that it came with, up to
+// [SamplerConfig].BatchBytes: who keeps a few of many for long keeps their [Item.Clone].
 type Item struct {
 	Key         uint64 // by which the node knows it, for [UpdatePriorities] and [Delete]
 	Priority    float64
@@ -42,6 +43,22 @@ func (i Item) Steps() ([]Step, error) {
 		}
 	}
 	return steps, nil
+}
+
+// Clone is the item with memory of its own.
+func (i Item) Clone() Item {
+	size := 0
+	for _, s := range i.steps {
+		size += len(s)
+	}
+	room, steps := make([]byte, 0, size), make([][]byte, len(i.steps))
+	for n, s := range i.steps {
+		begin := len(room)
+		room = append(room, s...)
+		steps[n] = room[begin:len(room):len(room)]
+	}
+	i.steps = steps
+	return i
 }
 
 func newItem(s table.Sample) Item {

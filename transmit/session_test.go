@@ -104,6 +104,28 @@ func TestLargeStepsArriveAsTheyWere(t *testing.T) {
 	}
 }
 
+// A clone has all that its item has, and none of its memory.
+func TestItemsAreCloned(t *testing.T) {
+	ctx := patient(t)
+	ref := started(t, Config{Tables: []Table{{Name: "t"}}})
+	w, err := NewWriter(ref, WriterConfig{})
+	require.NoError(t, err)
+	for i := range int64(3) {
+		require.NoError(t, w.Append(number(i)))
+	}
+	require.NoError(t, w.Item(ctx, "t", 3, 0.5))
+	require.NoError(t, w.Close(ctx))
+	it, err := Sample(ctx, ref, "t")
+	require.NoError(t, err)
+	own := it.Clone()
+	require.Equal(t, it, own)
+	for i := range it.steps {
+		clear(it.steps[i])
+	}
+	require.Equal(t, count(0, 3), numbers(t, own))
+	require.Equal(t, Item{steps: [][]byte{}}, Item{}.Clone())
+}
+
 // Memory of steps is used again, but not while their request may have to be sent again.
 func TestStepsArriveThatAreSentAgain(t *testing.T) {
 	for name, ref := range map[string]Ref{

@@ -151,8 +151,8 @@ func decodeWriteRequest(b []byte) (*writeRequest, error) {
 		}
 		return nil
 	})
-	if err == nil && len(r.session) != sessionBytes {
-		err = fmt.Errorf("%w: a session has %d bytes, not %d", ErrRequest, sessionBytes, len(r.session))
+	if err == nil {
+		err = checkSession(r.session)
 	}
 	if err == nil && r.wait && len(r.steps) > 0 {
 		err = fmt.Errorf("%w: a request that waits brings no steps", ErrRequest)
@@ -260,10 +260,17 @@ func decodeReadRequest(b []byte) (*readRequest, error) {
 		}
 		return nil
 	})
-	if err == nil && len(r.session) != sessionBytes {
-		err = fmt.Errorf("%w: a session has %d bytes, not %d", ErrRequest, sessionBytes, len(r.session))
+	if err == nil {
+		err = checkSession(r.session)
 	}
 	return r, err
+}
+
+func checkSession(name string) error {
+	if len(name) != sessionBytes {
+		return fmt.Errorf("%w: a session has %d bytes, not %d", ErrRequest, sessionBytes, len(name))
+	}
+	return nil
 }
 
 func sampleSize(s *table.Sample) int {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 
@@ -50,7 +51,7 @@ func (a *Actor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slog.InfoContext(ctx, "acting", "life", life, "explores", a.epsilon)
+	slog.InfoContext(ctx, "acting", "life", life, "explores", fmt.Sprintf("%.3g%%", 100*a.epsilon))
 	r := rand.New(rand.NewPCG(a.cfg.Seed, uint64(a.id+1)<<32|uint64(life)))
 	acting.Random, acting.Choose = r, learning.EpsilonGreedy(a.epsilon, r)
 	for episode, err := range acting.Episodes(ctx) {
