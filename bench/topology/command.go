@@ -85,7 +85,7 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	b.hosts, b.where, b.rate, b.tls = cfg.hosts, f.where, cfg.rate, !cfg.program.Bare
-	heard := listener[outcome]{key: "outcome"}
+	heard := listener[outcome]{key: "outcome", each: cfg.progress}
 	run, err := everyone.Launch(ctx, cfg.program, append(f.options, tlaunch.OnRecord(heard.record))...)
 	if err != nil {
 		return b, err
@@ -103,6 +103,7 @@ func measureOn(ctx context.Context, cfg config, stderr io.Writer) (b bout, err e
 // A listener gathers what members tell, in the attribute of that name.
 type listener[T any] struct {
 	key  string
+	each func(T) // called for each; nil: nobody asks
 	mu   sync.Mutex
 	told []T
 	errs []error
@@ -124,6 +125,9 @@ func (l *listener[T]) record(r tlaunch.Record) {
 			continue
 		}
 		l.told = append(l.told, one)
+		if l.each != nil {
+			l.each(one)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type config struct {
 	explain   bool
 	plot      string
 	peers     []string
+	progress  func(outcome) // called for each as it is told; nil: nobody asks
 	program   programConfig
 }
 
@@ -37,7 +38,8 @@ type programConfig struct {
 	Sizes      []int
 	Chunk      int
 	Rounds     int
-	Small      int // rounds of what is smaller than 1 MiB, whose times vary more; 0: as many
+	Small      int     // rounds of what is smaller than 1 MiB, whose times vary more; 0: as many
+	Most       float64 // seconds for the rounds of a way, of which there is at least one; and ways that cannot be the best are left out. 0: no limit
 	Profiles   string
 	Bare       bool // without TLS
 }

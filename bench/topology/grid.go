@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tartrl/tlaunch-go/bench/figures"
 )
@@ -13,14 +14,20 @@ import (
 // fixed way and as Auto chooses.
 
 // gridHosts and gridSizes are what the row takes, unless flags say otherwise. What Auto reckons with was fitted to 8 hosts with even links:
-// all other cells were not seen then.
+// all other cells were not seen then. The largest size, of which a round takes seconds, is measured with some numbers of hosts. Auto goes first: see hopeless.
 var (
 	gridHosts = []int{2, 3, 5, 7, 8, 12, 16}
 	gridSizes = []int{1 << 10, 32 << 10, 1 << 20, 16 << 20}
+	gridLarge = map[bool][]int{false: {3, 8, 16}, true: {2, 7}} // by whether links are uneven
 	gridWays  = map[string][]string{
-		"broadcast":  {"chain", "tree", "doubletree", "doubling", "direct", "auto"},
-		"all-reduce": {"ring", "doubling", "doubletree", "tree", "auto"},
+		"broadcast":  {"auto", "chain", "tree", "doubletree", "doubling", "direct"},
+		"all-reduce": {"auto", "ring", "doubling", "doubletree", "tree"},
 	}
+)
+
+const (
+	gridLargest = 256 << 20
+	gridSeconds = 2 // for the rounds of a way in a cell
 )
 
 // unevenRate is what each third host has on uneven links.
@@ -51,7 +58,11 @@ func (s *survey) auto(ctx context.Context) error {
 				continue // their links are as they are
 			}
 			for _, operation := range []string{"broadcast", "all-reduce"} {
-				found, err := s.cells(ctx, n, uneven, operation, sizes)
+				at := sizes
+				if !s.cfg.given["sizes"] && slices.Contains(gridLarge[uneven], n) {
+					at = append(slices.Clone(sizes), gridLargest)
+				}
+				found, err := s.cells(ctx, n, uneven, operation, at)
 				cells, errs = append(cells, found...), append(errs, err)
 			}
 		}
@@ -62,7 +73,7 @@ func (s *survey) auto(ctx context.Context) error {
 // cells measures one operation with one number of hosts.
 func (s *survey) cells(ctx context.Context, n int, uneven bool, operation string, sizes []int) (all []cell, err error) {
 	c := s.at(wide, []string{operation}, gridWays[operation], nil)
-	c.hosts, c.counts, c.program.Sizes = n, []int{n}, sizes
+	c.hosts, c.counts, c.program.Sizes, c.program.Most = n, []int{n}, sizes, gridSeconds
 	links := "even"
 	if uneven {
 		links, c.rates = "uneven", map[string]string{}
@@ -72,6 +83,9 @@ func (s *survey) cells(ctx context.Context, n int, uneven bool, operation string
 	}
 	if !s.cfg.given["rounds"] {
 		c.program.Rounds, c.program.Small = 5, 50
+	}
+	c.progress = func(o outcome) {
+		fmt.Fprintf(s.stderr, "bench topology: %d hosts, %s links: %s of %s by %s: %.4g s in %d rounds\n", n, links, operation, sizeText(o.Size), o.Algorithm, figures.SpreadOf(o.Seconds).Median, len(o.Seconds))
 	}
 	b, err := s.run(ctx, c)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestCommandLine(t *testing.T) {
 	require.Zero(t, Command(t.Context(), []string{"-help"}, nil, &out, &out))
 	c, err := parse(strings.Fields("-sizes 1KiB,2MiB,16 -algorithms Chain,ring -ops barrier"), &out)
 	require.NoError(t, err)
-	require.Equal(t, programConfig{[]string{"barrier"}, []string{"chain", "ring"}, []int{1024, 2 << 20, 16}, 0, 5, 0, "", false}, c.program)
+	require.Equal(t, programConfig{Operations: []string{"barrier"}, Algorithms: []string{"chain", "ring"}, Sizes: []int{1024, 2 << 20, 16}, Rounds: 5}, c.program)
 }
 
 // Every operation between three processes: what the table and the lines of JSON say.

@@ -52,6 +52,8 @@ type outcome struct {
 	Link       string  // of the first member's host
 	Goodput    float64 // bytes per second of a plain TCP stream from the first member to the second, before
 	Wrong      int     // results that were not what they should be: of a member in a round
+
+	ways []collective.Candidate // what is expected of all, where that decides who is measured
 }
 
 // said is the message of the records that carry an outcome.
@@ -72,20 +74,31 @@ func (m *member) Run(ctx context.Context) error {
 	if m.cfg.Bare {
 		return m.bare(ctx)
 	}
-	link := linkText()
-	for _, size := range m.cfg.Sizes {
-		for _, name := range m.cfg.Operations {
-			goodput, err := m.goodput(ctx)
-			if err != nil {
-				return err
+	if m.cfg.Most > 0 { // so that this is in the time of no way
+		if err := collective.Measure(ctx, m); err != nil {
+			return err
+		}
+	}
+	link, goodput := linkText(), 0.0 // the first member knows it
+	for i, size := range m.cfg.Sizes {
+		for k, name := range m.cfg.Operations {
+			if i+k == 0 || m.cfg.Most == 0 {
+				var err error
+				if goodput, err = m.goodput(ctx); err != nil {
+					return err
+				}
 			}
+			var first outcome
 			for _, algorithm := range m.cfg.Algorithms {
-				if algorithm == bareChain && name != "broadcast" {
+				if algorithm == bareChain && name != "broadcast" || m.cfg.Most > 0 && first.hopeless(algorithm) {
 					continue
 				}
 				o := outcome{Operation: name, Algorithm: algorithm, Size: size, Goodput: goodput, Link: link}
 				if err := m.measure(ctx, &o); err != nil {
 					return err
+				}
+				if first.Algorithm == "" {
+					first = o
 				}
 				if m.Rank() > 0 {
 					continue
@@ -119,9 +132,9 @@ func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 		do = func(ctx context.Context, _ *member, in, _ []float32, _ []collective.Option) ([]float32, error) {
 			return in, r.pass(ctx, in)
 		}
-	} else if m.Rank() == 0 {
+	} else if m.Rank() == 0 || m.cfg.Most > 0 {
 		explained = append(slices.Clone(opts), collective.Explain(func(f collective.Forecast) {
-			o.Expected, o.Forecast = f.Chosen.Time.Seconds(), f.String()
+			o.Expected, o.Forecast, o.ways = f.Chosen.Time.Seconds(), f.String(), f.Candidates
 			if algorithms[o.Algorithm] == collective.Auto {
 				o.Taken = fmt.Sprintf("%s, %s", strings.ToLower(f.Chosen.Algorithm.String()), sizeText(f.Chosen.Chunk))
 			}
@@ -132,7 +145,7 @@ func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 	if o.Size < 1<<20 && m.cfg.Small > 0 {
 		rounds = m.cfg.Small
 	}
-	for round := range rounds + 1 {
+	for round := 0; round <= rounds; round++ {
 		for i := range in {
 			in[i] = value(round, m.Rank(), i)
 		}
@@ -156,7 +169,10 @@ func (m *member) measure(ctx context.Context, o *outcome) (err error) {
 		if err := collective.AllGather(ctx, m, mine.pack(), all); err != nil {
 			return err
 		}
-		if round > 0 {
+		if round == 0 {
+			rounds = m.cfg.affordable(rounds, slowestIn(all))
+		}
+		if round > 0 || rounds == 0 {
 			o.add(all, ticks)
 		}
 	}
@@ -194,15 +210,15 @@ func (s share) pack() []int64 {
 
 // add adds a round, of which all members have told.
 func (o *outcome) add(all []int64, ticks []figures.Processors) {
-	slowest, used := int64(0), int64(0)
+	used := int64(0)
 	for rank := range ticks {
 		s := all[rank*shareLen : (rank+1)*shareLen]
-		slowest, used = max(slowest, s[0]), used+s[1]
+		used += s[1]
 		ticks[rank].Busy += s[2]
 		ticks[rank].All += s[3]
 		o.Wrong += int(s[4])
 	}
-	o.Seconds = append(o.Seconds, time.Duration(slowest).Seconds())
+	o.Seconds = append(o.Seconds, slowestIn(all))
 	o.Processors = append(o.Processors, time.Duration(used).Seconds())
 }
 
