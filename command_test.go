@@ -380,7 +380,7 @@ func TestCommandFiles(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		here(t, func(t *testing.T, kind Option) {
 			_, err := commandProgram.Launch(within(t), []placedCommand{{"script", "host1", Command{Path: "true", Files: filepath.Join(dir, "none")}}}, kind)
-			require.ErrorContains(t, err, "the Files of a command")
+			require.ErrorContains(t, err, "the Files of a command: there is no "+filepath.Join(dir, "none"))
 			require.Equal(t, StatusUsage, ExitStatus(err))
 		})
 	})

@@ -2,6 +2,8 @@ package tlaunch
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -22,7 +24,9 @@ func planRun(d *program, config []byte, s *settings) (*Run, map[string]inventory
 		return nil, nil, err
 	}
 	for _, folder := range g.folders {
-		if info, err := os.Stat(folder); err != nil {
+		if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, usagef("the Files of a command: there is no %s here; a relative path counts from the folder where the program is started", folder)
+		} else if err != nil {
 			return nil, nil, usagef("the Files of a command: %v", err)
 		} else if !info.IsDir() {
 			return nil, nil, usagef("the Files of a command: %s is no folder", folder)

@@ -25,7 +25,7 @@ func place(hosts []Host, load map[string]int, at string) (string, error) {
 		}
 	}
 	if best == nil {
-		return "", fmt.Errorf("no host is in group %q; %s", group, knownPlaces(hosts))
+		return "", noGroup(hosts, group)
 	}
 	return best.Name, nil
 }
@@ -45,6 +45,11 @@ func groupOf(hosts []Host, group string) []Host {
 		}
 	}
 	return found
+}
+
+// noGroup says how a group comes about.
+func noGroup(hosts []Host, group string) error {
+	return fmt.Errorf("no host is in group %q; %s; those below a line [%s] of it are", group, knownPlaces(hosts), group)
 }
 
 // knownPlaces says what there is, for errors.

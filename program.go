@@ -90,7 +90,7 @@ func (p *Program) lend(hosts []Host) []Host {
 func (p *Program) Group(name string) []Host {
 	found := groupOf(p.hosts, name)
 	if len(found) == 0 {
-		p.fail("no host is in group %q; %s", name, knownPlaces(p.hosts))
+		p.errs = append(p.errs, noGroup(p.hosts, name))
 	}
 	return p.lend(found)
 }

@@ -99,7 +99,7 @@ func TestUnknownHostKey(t *testing.T) {
 	require.False(t, key.Changed)
 	require.Equal(t, ssh.FingerprintSHA256(s.HostKey.PublicKey()), key.Fingerprint)
 	require.Equal(t, ssh.KeyAlgoED25519, key.Algorithm)
-	require.ErrorContains(t, err, fmt.Sprintf("ssh-keyscan -p %d 127.0.0.1", s.Port))
+	require.ErrorContains(t, err, fmt.Sprintf("ssh-keyscan -p %d 127.0.0.1 >> %s", s.Port, filepath.Join(os.Getenv("HOME"), ".ssh/known_hosts")))
 	require.ErrorContains(t, err, "StrictHostKeyChecking no at "+filepath.Join(os.Getenv("HOME"), ".ssh/config:1")+" is not honoured")
 
 	d = newDialer(t, Config{ConfigFile: "none", Identities: []string{s.ClientKey}, InsecureIgnoreHostKey: true})

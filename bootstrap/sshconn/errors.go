@@ -1,6 +1,7 @@
 package sshconn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -101,6 +102,7 @@ type HostKeyError struct {
 	Addr        string      // host:port as known_hosts is searched
 	Fingerprint string      // SHA256:… of the key that was shown
 	Algorithm   string      // type of that key
+	File        string      // where OpenSSH would add the key; "" is ~/.ssh/known_hosts
 	Want        []KnownLine // lines that speak of this host, or of this key when it is revoked; nil when there are none
 	Changed     bool        // another key is known for the host
 	Revoked     bool        // the key is marked @revoked
@@ -126,7 +128,7 @@ func (e *HostKeyError) Of(host string) string {
 	case e.Changed:
 		fmt.Fprintf(&b, "CHANGED, another key is known at %s; someone may be listening in. If the host was installed anew: ssh-keygen -f %s -R '%s', then accept the new key", e.wantText(), e.Want[0].File, entry)
 	default:
-		fmt.Fprintf(&b, "not known; compare the fingerprint, then: ssh %s (once, answering yes), or: ssh-keyscan -p %s %s >> ~/.ssh/known_hosts", e.Alias, port, host)
+		fmt.Fprintf(&b, "not known; compare the fingerprint, then: ssh %s (once, answering yes), or: ssh-keyscan -p %s %s >> %s", e.Alias, port, host, cmp.Or(e.File, "~/.ssh/known_hosts"))
 	}
 	if e.Note != "" {
 		b.WriteString(" (" + e.Note + ")")

@@ -206,6 +206,9 @@ func (k *knownHosts) explain(s settings, key ssh.PublicKey, verdict error) *Host
 		plain = cert.Key
 	}
 	e := &HostKeyError{Host: s.name, Alias: s.alias, Addr: names(s)[0], Fingerprint: ssh.FingerprintSHA256(plain), Algorithm: key.Type(), Err: verdict}
+	if len(s.knownHosts) > 0 {
+		e.File = s.knownHosts[0]
+	}
 	var (
 		unknown *knownhosts.KeyError
 		revoked *knownhosts.RevokedError

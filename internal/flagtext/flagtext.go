@@ -33,6 +33,7 @@ func parse(fs *flag.FlagSet, args []string) error {
 	}()
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
+	defer hint(fs)()
 	return fs.Parse(args)
 }
 

@@ -2,7 +2,9 @@ package flagtext
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +32,10 @@ func fixture(out *bytes.Buffer, usage *bool) *flag.FlagSet {
 	fs.Bool("quiet", false, "")
 	fs.Bool("kill", false, "")
 	fs.Int("parallel", 0, "")
+	fs.Duration("notice", 0, "")
+	fs.Float64("rate", 0, "")
+	fs.TextVar(new(slog.Level), "level", slog.LevelInfo, "")
+	fs.Func("own", "", func(string) error { return errors.New("write nothing") })
 	if usage != nil {
 		fs.Usage = func() { *usage = true }
 	}
@@ -45,7 +51,13 @@ func TestParse(t *testing.T) {
 		{[]string{"-quiet", "--lanuch=ssh", "-hosts", "f"}, "flag provided but not defined: -lanuch (is it -launch?); -help lists the flags"},
 		{[]string{"-colour"}, "flag provided but not defined: -colour; -help lists the flags"},
 		{[]string{"-all"}, "flag provided but not defined: -all; -help lists the flags"},
-		{[]string{"-parallel", "many"}, "invalid value \"many\" for flag -parallel: parse error; -help lists the flags"},
+		{[]string{"-parallel", "many"}, "invalid value \"many\" for flag -parallel: write a whole number, such as 10; -help lists the flags"},
+		{[]string{"-parallel=99999999999999999999"}, "invalid value \"99999999999999999999\" for flag -parallel: write a whole number, such as 10; -help lists the flags"},
+		{[]string{"-notice", "5"}, "invalid value \"5\" for flag -notice: write a time with its unit, such as 10s or 500ms; -help lists the flags"},
+		{[]string{"-quiet=of"}, "invalid boolean value \"of\" for -quiet: write true or false; -help lists the flags"},
+		{[]string{"-rate", "fast"}, "invalid value \"fast\" for flag -rate: write a number, such as 0.5; -help lists the flags"},
+		{[]string{"-level", "loud"}, "invalid value \"loud\" for flag -level: choose DEBUG, INFO, WARN or ERROR; -help lists the flags"},
+		{[]string{"-own", "x"}, "invalid value \"x\" for flag -own: write nothing; -help lists the flags"},
 		{[]string{"-hosts"}, "flag needs an argument: -hosts; -help lists the flags"},
 		{[]string{"-=x"}, "bad flag syntax: -=x; -help lists the flags"},
 	} {
@@ -57,7 +69,8 @@ func TestParse(t *testing.T) {
 		require.False(t, usage)
 		require.ErrorIs(t, Parse(fs, []string{"-help"}), flag.ErrHelp)
 		require.True(t, usage)
-		require.NoError(t, Parse(fs, []string{"-hosts", "f", "rest"}))
+		require.NoError(t, Parse(fs, []string{"-hosts", "f", "-quiet", "-notice", "5s", "rest"}))
+		require.Equal(t, "5s", fs.Lookup("notice").Value.String())
 		require.Equal(t, []string{"rest"}, fs.Args())
 	}
 }
