@@ -34,6 +34,8 @@ func calls(ctx context.Context, consumer actor.Ref[*Consumer]) {
 type Worker struct {
 	collective.Member
 	gradients []float32
+	broken    chan error
+	device    interface{ Write(item string) error }
 }
 
 func groups(p *tlaunch.Program) error {
@@ -67,6 +69,8 @@ func join(ctx context.Context, invitation tlaunch.Invitation) error {
 	_ = ref
 	return err
 }
+
+// fragment: func (w *Worker) Start(context.Context) error { w.broken = make(chan error, 1); return nil }
 
 func secrets() {
 	// fragment: type Config struct {
