@@ -53,7 +53,7 @@ const (
 	right                = 20.0
 	top                  = 62.0
 	bottom               = 56.0
-	letter               = 6.9 // of the legend's font
+	letter               = 6.9 // of the font, at most
 	legendHigh           = 17.0
 	ticksAcross, ticksUp = 8, 6
 )
@@ -88,8 +88,10 @@ func (c *Chart) draw(b *strings.Builder) float64 {
 	ys.from, ys.to = high-bottom, up
 	fmt.Fprintf(b, `<text x="%.0f" y="26" font-size="15" font-weight="bold" fill="#1f2933">%s</text>`+"\n", left, html.EscapeString(c.Title))
 	for _, t := range xs.ticks {
+		text := c.X.text(t)
+		middle := min(xs.at(t), wide-2-letter*float64(utf8.RuneCountInString(text))/2) // a long one at the edge would be cut off
 		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#e5e9ee"/><text x="%.1f" y="%.1f" text-anchor="middle" fill="#52606d">%s</text>`+"\n",
-			xs.at(t), ys.from, ys.to, xs.at(t), ys.from+18, html.EscapeString(c.X.text(t)))
+			xs.at(t), ys.from, ys.to, middle, ys.from+18, html.EscapeString(text))
 	}
 	for _, t := range ys.ticks {
 		fmt.Fprintf(b, `<path d="M%.1f %.1fH%.1f" stroke="#e5e9ee"/><text x="%.1f" y="%.1f" text-anchor="end" fill="#52606d">%s</text>`+"\n",
