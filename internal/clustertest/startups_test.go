@@ -16,9 +16,11 @@ import (
 // turns some away, and it gives a connection ten sessions.
 var sshdDefaults = hosts.SSHDConfig("MaxStartups 10:30:100", "MaxSessions 10")
 
-// 32 hosts are launched on with the defaults of sshd everywhere, behind a jump host and without: once cold, once warm.
+// 32 hosts are launched on with the defaults of sshd everywhere, behind a jump host and without: once cold, once warm. The program is built
+// without the race detector, under which so many processes, and an executable that is compressed for those behind the jump host, take minutes.
 func TestManyHostsWithDefaultsOfSSHD(t *testing.T) {
 	const n = 32
+	program := build(t, "internal/clustertest/testprog", false)
 	c := upCold(t, n+1, sshdDefaults)
 	gate, direct := c.Hosts[0], read(t, c.Config)
 	var behind []string
@@ -30,7 +32,7 @@ func TestManyHostsWithDefaultsOfSSHD(t *testing.T) {
 	overwrite(t, c.inventory, inventory.String())
 	run := func(t *testing.T) {
 		for range 2 {
-			r := launch(t, nil, testprog(t), append([]string{"star"}, c.ssh()...)...)
+			r := launch(t, nil, program, append([]string{"star"}, c.ssh()...)...)
 			require.Zero(t, r.status)
 			require.Contains(t, r.out, fmt.Sprintf("%d hosts are up", n))
 			c.requireCleanWithin(t, allGone) // so many processes on one machine may fall silent: an agent whose link is being replaced as the launcher ends follows with its lease
