@@ -7,17 +7,26 @@ import (
 	"time"
 )
 
-// settling is how long a process is waited for that becomes another program: as a rule that takes less than a millisecond.
-const settling = time.Second
+// A process that becomes another program is given this time, and so many looks: as a rule it takes less than a millisecond, but the
+// machine may stand still for seconds between two of them.
+const (
+	settling = time.Second
+	fewest   = 100
+)
 
 // Of returns the environment that a process was started with, each entry with a zero byte at its end; nil where it has none, may not
 // be read or has ended. While a process becomes another program (execve) the kernel shows none, as if it had none: so one that shows
-// none is waited for, up to a second, until it is known to have none.
-func Of(pid int) []byte {
-	for late := time.Now().Add(settling); ; time.Sleep(time.Millisecond / 2) { // nobody tells
-		if environ, settled := look(pid); settled || time.Now().After(late) {
+// none is waited for, about a second, until it is known to have none.
+func Of(pid int) []byte { return settle(func() ([]byte, bool) { return look(pid) }) }
+
+// settle looks until what it sees is settled, or is not to be expected to be.
+func settle(look func() (environ []byte, settled bool)) []byte {
+	late := time.Now().Add(settling)
+	for looks := 1; ; looks++ {
+		if environ, settled := look(); settled || looks >= fewest && time.Now().After(late) {
 			return environ
 		}
+		time.Sleep(time.Millisecond / 2) // nobody tells
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,23 @@ func TestProcessThatBecomesAnother(t *testing.T) {
 	for range 2000 {
 		require.True(t, bytes.Contains(Of(pid), []byte("MARK=here\x00")))
 	}
+}
+
+// When the machine stands still while a process becomes another, that process has had no time for it; one that never settles is given up.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		require.Equal(t, []byte("MARK=here"), settle(func() ([]byte, bool) {
+			if looks++; looks == 1 {
+				time.Sleep(2 * settling)
+				return nil, false
+			}
+			return []byte("MARK=here"), true
+		}))
+		begin := time.Now()
+		require.Empty(t, settle(func() ([]byte, bool) { return nil, false }))
+		require.GreaterOrEqual(t, time.Since(begin), settling)
+	})
 }
 
 func TestProcessesWithoutAnEnvironment(t *testing.T) {
