@@ -97,7 +97,7 @@ const alike = 1.05
 
 // choice is the algorithm of the fastest way, or one chain in place of two trees that are hardly faster, with the largest chunks that are about as fast: fewer
 // messages leave more of processors to others. Two trees have each member wait for two others, and give to two, which costs more than is reckoned with where
-// hosts share processors: 16 of two took 3.3 s by them and 1.7 s by a chain, which differ by the time of the first chunk alone otherwise.
+// hosts share processors: 16 hosts that shared two processors took 3.3 s by two trees and 1.7 s by a chain, which were expected to differ by the time of the first chunk alone.
 func choice(all []Candidate) Candidate {
 	best := all[0]
 	if best.Algorithm == DoubleTree {
