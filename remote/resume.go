@@ -247,9 +247,9 @@ func (l *link) goOn(ctx context.Context, conn *secured, h hello) error {
 	if err := writeHello(conn, mine.append([]byte{byte(welcomed)})); err != nil {
 		return err
 	}
-	l.out.told.Store(received)
 	if !l.install(conn, try) {
 		return errStale
 	}
+	l.out.told.Store(received) // not before: what an older connection has said does not count for the one in use
 	return nil
 }

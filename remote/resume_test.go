@@ -312,6 +312,58 @@ func TestOfSeveralConnectionsTheYoungestIsTaken(t *testing.T) {
 	}
 }
 
+// A connection whose answer is still being written when a younger one is taken changes nothing of what the peer was told on that.
+func TestAnOlderConnectionIsNoWord(t *testing.T) {
+	o := newOutbox(1<<20, 1<<20, 1<<20)
+	it, err := newItem(protoactor.NewPID("b:1", "x"), nil, nil, text("hello"), 1<<20)
+	require.NoError(t, err)
+	require.NoError(t, o.putNow(dataLane, &it))
+	var w writer
+	require.Equal(t, taken, o.take(&w))
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork()
+		b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
+		listener := n.listen("b:1")
+		serve(t, b, listener)
+		in, _ := newInbox(t, b, "x", 4)
+		come := func(name linkHello) net.Conn {
+			near, far := net.Pipe() // nothing is written before it is read
+			t.Cleanup(func() { near.Close() })
+			listener.(*pipeListener).conns <- far
+			mine := helloOf(minVersion, maxVersion, "c:1", 1, "c", 1<<20, true)
+			mine.link = name
+			require.NoError(t, writeHello(near, mine.append(nil)))
+			synctest.Wait()
+			return near
+		}
+		hear := func(c net.Conn) {
+			answer, err := readHello(c)
+			require.NoError(t, err)
+			require.Equal(t, welcomed, verdict(answer[0]))
+		}
+		first := come(linkHello{id: 7, try: 1})
+		hear(first)
+		synctest.Wait()
+		require.NoError(t, first.Close())
+		synctest.Wait()
+		older := come(linkHello{id: 7, try: 2, begun: true})
+		youngest := come(linkHello{id: 7, try: 3, begun: true})
+		hear(youngest)
+		go func() { _, _ = io.Copy(io.Discard, youngest) }() // ends with the connection
+		_, err := youngest.Write(bytes.Join(w.load, nil))
+		require.NoError(t, err)
+		<-in.user
+		time.Sleep(2 * ackDelay)
+		l := onlyLink(b, "c:1")
+		require.EqualValues(t, 1, l.out.told.Load())
+		hear(older)
+		synctest.Wait()
+		require.EqualValues(t, 1, l.out.told.Load())
+		_, err = readHello(older)
+		require.Error(t, err, "hung up on")
+	})
+}
+
 // A link goes on for the process with which it has begun, and for no other that knows its id.
 func TestLinkGoesOnForItsMemberOnly(t *testing.T) {
 	guest := Identity{Run: "run", Role: RoleGuest, Name: "g", Incarnation: 3}
