@@ -49,7 +49,7 @@ func groupOf(hosts []Host, group string) []Host {
 
 // noGroup says how a group comes about.
 func noGroup(hosts []Host, group string) error {
-	return fmt.Errorf("no host is in group %q; %s; those below a line [%s] of it are", group, knownPlaces(hosts), group)
+	return fmt.Errorf("no host is in group %q; %s; name hosts of the group below a line [%s] in it", group, knownPlaces(hosts), group)
 }
 
 // knownPlaces says what there is, for errors.

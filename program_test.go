@@ -118,7 +118,7 @@ func TestMistakesOfPrograms(t *testing.T) {
 	}{
 		"no nodes":         {func(*Program) {}, "it has no nodes"},
 		"unknown host":     {func(p *Program) { Add(p, "a", &store{}, On("host9")) }, `node a/0: there is no host "host9"; the inventory has host1, host2, host3`},
-		"unknown group":    {func(p *Program) { Add(p, "a", &store{}, On("@gpu")) }, `node a/0: no host is in group "gpu"; the inventory has host1`},
+		"unknown group":    {func(p *Program) { Add(p, "a", &store{}, On("@gpu")) }, `node a/0: no host is in group "gpu"; the inventory has host1, host2, host3; name hosts of the group below a line [gpu] in it`},
 		"empty group":      {func(p *Program) { p.Group("gpu"); Add(p, "a", &store{}) }, `no host is in group "gpu"`},
 		"each of no group": {func(p *Program) { AddEach(p, "a", OnEach("host1"), func(Host, int) *store { return nil }) }, `OnEach("host1") is not a group`},
 		"each of unknown": {func(p *Program) {
