@@ -30,7 +30,7 @@ import (
 const patience = 2 * time.Minute
 
 // shortLease is one that is to end: not while its process starts, on a busy machine neither.
-const shortLease = 2 * time.Second
+const shortLease = 4 * time.Second
 
 // slack is what a busy machine may add to a time that is promised.
 const slack = 10 * time.Second
