@@ -320,6 +320,12 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 			case o.ctx.Err() != nil:
 				return o.ctx.Err()
 			case isGone(err):
+				m.mu.Lock()
+				come := o.err == nil && ready() // what it sent last, and its end, may be noticed in any order
+				m.mu.Unlock()
+				if come {
+					return nil
+				}
 				return o.goneFor(peer, err)
 			case err != nil:
 				return err
