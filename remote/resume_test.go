@@ -256,16 +256,21 @@ func TestCallerComesAgainBeforeItIsAnswered(t *testing.T) {
 	require.Eventually(t, func() bool { return onlyLink(b, "c:1").current() != nil }, 20*time.Second, time.Millisecond)
 }
 
-// Several connections of a caller may wait for the reader, which a process holds up. What the older ones say of what they have got is out of
-// date when the youngest has been taken.
-func TestOfSeveralConnectionsTheYoungestIsTaken(t *testing.T) {
+// helloFrames is what a link writes for its first message, to b's x.
+func helloFrames(t *testing.T) []byte {
 	o := newOutbox(1<<20, 1<<20, 1<<20)
 	it, err := newItem(protoactor.NewPID("b:1", "x"), nil, nil, text("hello"), 1<<20)
 	require.NoError(t, err)
 	require.NoError(t, o.putNow(dataLane, &it))
 	var w writer
 	require.Equal(t, taken, o.take(&w))
-	hello := bytes.Join(w.load, nil)
+	return bytes.Join(w.load, nil)
+}
+
+// Several connections of a caller may wait for the reader, which a process holds up. What the older ones say of what they have got is out of
+// date when the youngest has been taken.
+func TestOfSeveralConnectionsTheYoungestIsTaken(t *testing.T) {
+	hello := helloFrames(t)
 	for range 20 { // in whatever order they go on
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork()
@@ -314,12 +319,7 @@ func TestOfSeveralConnectionsTheYoungestIsTaken(t *testing.T) {
 
 // A connection whose answer is still being written when a younger one is taken changes nothing of what the peer was told on that.
 func TestAnOlderConnectionIsNoWord(t *testing.T) {
-	o := newOutbox(1<<20, 1<<20, 1<<20)
-	it, err := newItem(protoactor.NewPID("b:1", "x"), nil, nil, text("hello"), 1<<20)
-	require.NoError(t, err)
-	require.NoError(t, o.putNow(dataLane, &it))
-	var w writer
-	require.Equal(t, taken, o.take(&w))
+	hello := helloFrames(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork()
 		b := start(t, Config{Address: "b:1", InsecurePlaintext: true, Dial: n.dial})
@@ -350,7 +350,7 @@ func TestAnOlderConnectionIsNoWord(t *testing.T) {
 		youngest := come(linkHello{id: 7, try: 3, begun: true})
 		hear(youngest)
 		go func() { _, _ = io.Copy(io.Discard, youngest) }() // ends with the connection
-		_, err := youngest.Write(bytes.Join(w.load, nil))
+		_, err := youngest.Write(hello)
 		require.NoError(t, err)
 		<-in.user
 		time.Sleep(2 * ackDelay)
