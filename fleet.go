@@ -362,7 +362,11 @@ func (f *fleet) end(ctx context.Context, drain bool) []failure {
 	told := map[*hostProcess]bool{}
 	tell := func() {
 		for _, p := range f.all() {
-			if !told[p] {
+			switch {
+			case told[p]:
+			case ctx.Err() != nil: // no notice means just that: its nodes' contexts do not end before
+				p.kill()
+			default:
 				told[p] = true
 				f.group.Go(func() { p.command(command{End: &endOrder{Drain: drain, Notice: notice}}) }) // a host that is stuck holds up no other
 			}
