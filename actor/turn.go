@@ -235,7 +235,7 @@ func (n *Node) tell(m *message, result any, err error) {
 			err = n.describe(m, err)
 		}
 		m.answer.reply(m.method, result, err)
-	} else if err != nil {
+	} else if err != nil && !n.isExpendable(m, err) {
 		n.sys.failedTell(m.trace.context(), n, m.name(), err)
 	}
 }

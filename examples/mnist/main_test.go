@@ -113,6 +113,19 @@ func TestExplain(t *testing.T) {
 	require.Contains(t, printed.String(), "measured: links of ")
 }
 
+// A run that is stopped while all add up gradients, or test, ends as one that was stopped, not as one that failed.
+func TestMnistUntilStopped(t *testing.T) {
+	cfg := Config{Data: madeUp(t), Epochs: 1 << 30, Batch: 32, Shards: 4, Hidden: 16, Rate: 0.005, Seed: 1}
+	for name, launch := range map[string]tlaunch.Option{"in process": tlaunch.InProcess(tlaunch.LocalInventory(3)), "processes": tlaunch.Processes(tlaunch.LocalInventory(3))} {
+		t.Run(name, func(t *testing.T) {
+			log, err := capture.Until(t.Context(), mnist, cfg, "training", launch)
+			require.NoError(t, err)
+			require.Contains(t, log, "msg=training")
+			require.NotContains(t, log, "a tell failed")
+		})
+	}
+}
+
 func TestNotGoodEnough(t *testing.T) {
 	cfg := Config{Data: madeUp(t), Epochs: 1, Batch: 100, Shards: 2, Hidden: 2, Rate: 1e-6, Seed: 1, Target: 0.97}
 	_, err := capture.Run(t.Context(), mnist, cfg, tlaunch.InProcess(tlaunch.LocalInventory(2)))
