@@ -24,6 +24,7 @@ type worker struct {
 	collective.Member
 	tasks chan task
 	heard func()        // called for each message of another member; nil: nothing
+	peek  func([]byte)  // the same, with the message
 	large time.Duration // that a message of 64 KiB or more takes
 	notes *notes        // of the tests of routing
 	hold  func()        // what Hold does
@@ -33,6 +34,9 @@ type worker struct {
 func (w *worker) Collective(ctx context.Context, message []byte) error {
 	if w.heard != nil {
 		w.heard()
+	}
+	if w.peek != nil {
+		w.peek(message)
 	}
 	if len(message) >= 64<<10 {
 		time.Sleep(w.large)
