@@ -101,7 +101,7 @@ func (f *mainFlags) parse(fs *flag.FlagSet, args []string) error {
 func setFromFile(fs *flag.FlagSet, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("flag file: %w", err)
+		return fmt.Errorf("-flagfile: %w", err)
 	}
 	defer file.Close()
 	given := map[string]bool{}
@@ -134,7 +134,7 @@ func setFromFile(fs *flag.FlagSet, path string) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("flag file %s: %w", path, err)
+		return fmt.Errorf("-flagfile %s: %w", path, err)
 	}
 	return nil
 }
@@ -146,7 +146,12 @@ func (f *mainFlags) options(con *mainConsole, stderr io.Writer) ([]Option, *upDi
 	if f.hosts != "" {
 		var err error
 		if inv, err = ReadInventory(f.hosts); err != nil {
-			return nil, nil, usagef("%v", err)
+			return nil, nil, usagef("-hosts: %v", err)
+		}
+	}
+	if f.sshConfig != "" {
+		if _, err := os.Stat(f.sshConfig); err != nil {
+			return nil, nil, usagef("-ssh-config: %v", err)
 		}
 	}
 	opts := []Option{

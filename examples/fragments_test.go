@@ -19,8 +19,13 @@ var (
 	marker  = regexp.MustCompile(`(?m)^[ \t]*// fragment: (.*)\n`)
 )
 
+// frameOf is the name of a page among all: its own in docs, elsewhere with its folder in front, as several are called README.
+func frameOf(page string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(page, "../"), "docs/"), ".md"), "/", "-")
+}
+
 // Go on the pages compiles and is formatted. A block is a program, or a fragment: what surrounds it is in testdata/pages, in a
-// file named as the page, where the line "// fragment: …" with the fragment's first line stands in its place.
+// file named as the page (frameOf), where the line "// fragment: …" with the fragment's first line stands in its place.
 func TestGoOnPagesCompiles(t *testing.T) {
 	pages, err := filepath.Glob("../docs/*.md")
 	require.NoError(t, err)
@@ -37,7 +42,7 @@ func TestGoOnPagesCompiles(t *testing.T) {
 	}
 	frames := 0
 	for _, page := range append(append(pages, here...), "../README.md") {
-		name := strings.TrimSuffix(filepath.Base(page), ".md")
+		name := frameOf(page)
 		fragments := map[string]string{}
 		for i, found := range goBlock.FindAllStringSubmatch(read(t, page), -1) {
 			source := found[1]

@@ -3,6 +3,7 @@ package plot
 
 import (
 	"flag"
+	"fmt"
 	"os"
 
 	"github.com/tartrl/tlaunch-go/topology/collective"
@@ -21,5 +22,8 @@ func Sealed(g *collective.Group) error {
 	if err := g.Seal(); err != nil || file == "" {
 		return err
 	}
-	return os.WriteFile(file, []byte(g.Shape().SVG()), 0o644)
+	if err := os.WriteFile(file, []byte(g.Shape().SVG()), 0o644); err != nil {
+		return fmt.Errorf("-plot: %w", err)
+	}
+	return nil
 }

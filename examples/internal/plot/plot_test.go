@@ -39,5 +39,5 @@ func TestSealed(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(drawn), "middle/0")
 	require.NoError(t, flag.Set("plot", filepath.Join(path, "x")))
-	require.Error(t, Sealed(group()))
+	require.ErrorContains(t, Sealed(group()), "-plot: ")
 }
