@@ -49,9 +49,11 @@ func TestExamplesOnSevenHosts(t *testing.T) {
 	} {
 		for _, registry := range []string{"embedded", "consul"} {
 			t.Run(e.name+"/"+registry, func(t *testing.T) {
+				drawn := filepath.Join(t.TempDir(), "plot.svg")
 				r := launch(t, []string{"CONSUL_HTTP_ADDR=" + consul.Address}, build(t, "examples/"+e.name, raceEnabled),
-					append(c.ssh(), "-registry", registry, "-rounds", fmt.Sprint(rounds))...)
+					append(c.ssh(), "-registry", registry, "-rounds", fmt.Sprint(rounds), "-plot", drawn)...)
 				require.Zero(t, r.status)
+				require.Contains(t, read(t, drawn), ">host7</text>")
 				require.Equal(t, e.times, strings.Count(r.out, e.want), "%q in what it printed", e.want)
 				c.requireClean(t)
 				requireNothingInConsul(t, consul)
@@ -106,11 +108,14 @@ func TestSameBitsOnOneHostAndOnFour(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(data, set+"-images-idx3-ubyte"), append([]byte{0, 0, 8, 3, 0, 0, images >> 8, images & 255, 0, 0, 0, side, 0, 0, 0, side}, pixels...), 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(data, set+"-labels-idx1-ubyte"), append([]byte{0, 0, 8, 1, 0, 0, images >> 8, images & 255}, labels...), 0o600))
 	}
-	weights := map[string]bool{}
+	weights, drawn := map[string]bool{}, filepath.Join(t.TempDir(), "plot.svg")
 	for _, hosts := range []int{1, 4} {
 		inventory := write(t, fmt.Sprintf("hosts%d", hosts), strings.Join(lines[:hosts], ""))
-		r := launch(t, nil, binary, "-launch", "ssh", "-hosts", inventory, "-ssh-config", c.Config, "-data", data, "-steps", "100", "-batch", "32", "-epochs", "4")
+		r := launch(t, nil, binary, "-launch", "ssh", "-hosts", inventory, "-ssh-config", c.Config, "-data", data, "-steps", "100", "-batch", "32", "-epochs", "4",
+			"-explain", "-plot", drawn)
 		require.Zero(t, r.status)
+		require.Contains(t, r.out, fmt.Sprintf("%d members on %d hosts: Ring in chunks of ", hosts, hosts))
+		require.Contains(t, read(t, drawn), ">Accuracy</text>")
 		found := regexp.MustCompile(`mnist workers=(\d) steps=100 .*weights=(\w+)`).FindStringSubmatch(r.out)
 		require.NotNil(t, found, r.out)
 		require.Equal(t, fmt.Sprint(hosts), found[1])
