@@ -72,7 +72,10 @@ func (g *Group) Seal() error {
 		return errors.Join(g.errs...)
 	}
 	shape, err := topology.New(g.kind, g.members)
-	if err != nil {
+	switch {
+	case errors.Is(err, topology.ErrEmpty):
+		return fmt.Errorf("%w; collective.Join makes nodes its members, before Seal", err)
+	case err != nil:
 		return err
 	}
 	g.shape = shape

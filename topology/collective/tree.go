@@ -7,7 +7,8 @@ import (
 	"github.com/tartrl/tlaunch-go/topology"
 )
 
-// An Algorithm is how an operation moves data. Where an operation has none of that name it takes the nearest.
+// An Algorithm is how an operation moves data. Where an operation has none of that name it takes the nearest. Of several members on one host [DoubleTree],
+// [Doubling] and [Direct] know nothing: data may cross the link to it more than once; by all others what is for all crosses it once, as does what is put together.
 type Algorithm uint8
 
 const (
