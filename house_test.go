@@ -27,6 +27,8 @@ type room struct {
 	may []string
 	// never names imports from outside the module that have no place here; "net/..." is net and all below it but for net/netip, which is pure.
 	never []string
+	// only names what of such an import may be used all the same: types that say nothing of how one comes by a value.
+	only map[string][]string
 	// pure code decides: no network, no clock, no randomness of its own, no locks, no goroutines.
 	pure bool
 }
@@ -38,7 +40,7 @@ var house = []room{
 	{path: "reaching.go", may: []string{"."}, pure: true},
 	{path: "reachable.go", may: []string{"."}, pure: true},
 	{path: "judge.go", may: []string{"."}, pure: true},
-	{path: "actor", never: []string{"net/..."}},
+	{path: "actor", never: []string{"net/..."}, only: map[string][]string{"net": {"Conn", "Addr", "Buffers", "ErrClosed"}}},
 	{path: "remote", may: []string{"actor"}},
 	{path: "cluster", never: []string{"github.com/asynkron/..."}},
 	{path: "bootstrap", never: []string{"github.com/asynkron/..."}},
@@ -99,6 +101,9 @@ func TestBreachesAreFound(t *testing.T) {
 		"root may all":                {"run.go", `import "` + module + `/bootstrap/ssh"`, ""},
 		"actor knows nobody":          {"actor/ref.go", `import "` + module + `/remote"`, "actor/ref.go:2: actor may not import remote"},
 		"actor opens no sockets":      {"actor/ref.go", `import "net/http"`, `actor/ref.go:2: actor may not import net/http`},
+		"actor names connections":     {"actor/ref.go", "import \"net\"\nvar c net.Conn", ""},
+		"actor makes none":            {"actor/ref.go", "import \"net\"\nvar d = net.Dial", "actor/ref.go:3: actor may not use net.Dial"},
+		"nor by another name":         {"actor/ref.go", "import n \"net\"\nvar d = n.Dial", "actor/ref.go:2: actor may not import net under another name"},
 		"a room's own":                {"actor/ref.go", `import "` + module + `/actor/internal/wire"`, ""},
 		"netip is no socket":          {"actor/ref.go", `import "net/netip"`, ""},
 		"remote may actor":            {"remote/conn.go", `import "` + module + `/actor"`, ""},
@@ -204,6 +209,10 @@ func breachesIn(module fs.FS, name string) (found []string, err error) {
 			breach(spec, "only examples may import %s", imported)
 		case isOwn && !r.admits(own):
 			breach(spec, "%s may not import %s", r.path, own)
+		case r.only[imported] != nil:
+			if spec.Name != nil {
+				breach(spec, "%s may not import %s under another name", r.path, imported)
+			}
 		case matches(r.never, imported):
 			breach(spec, "%s may not import %s", r.path, imported)
 		case r.pure && texts[imported] != nil:
@@ -214,17 +223,20 @@ func breachesIn(module fs.FS, name string) (found []string, err error) {
 			breach(spec, "%s is pure and may not import %s", r.path, imported)
 		}
 	}
-	if !r.pure {
-		return found, nil
+	named, what := r.only, ""
+	if r.pure {
+		named, what = texts, " is pure and"
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.GoStmt:
-			breach(n, "%s is pure and may not start a goroutine", r.path)
+			if r.pure {
+				breach(n, "%s is pure and may not start a goroutine", r.path)
+			}
 		case *ast.SelectorExpr:
 			// A variable named like the package would be taken for it; it had better have another name.
-			if of, ok := n.X.(*ast.Ident); ok && texts[of.Name] != nil && !slices.Contains(texts[of.Name], n.Sel.Name) {
-				breach(n, "%s is pure and may not use %s.%s", r.path, of.Name, n.Sel.Name)
+			if of, ok := n.X.(*ast.Ident); ok && named[of.Name] != nil && !slices.Contains(named[of.Name], n.Sel.Name) {
+				breach(n, "%s%s may not use %s.%s", r.path, what, of.Name, n.Sel.Name)
 			}
 		}
 		return true

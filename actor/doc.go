@@ -43,6 +43,12 @@
 // found by probes within about half a second, as long as each of those between
 // has one turn.
 //
+// # Streams
+//
+// [Open] opens a stream of bytes to a node, for what is too much for messages or has to keep a connection to itself: a method takes its other end,
+// beside the node's turns. A stream is a [net.Conn], inside a process as between two, and ends with the node at either end. It has no part in the
+// order of messages, in windows, chains and traces, and [Node.Drain] does not wait for it.
+//
 // # Cancellation
 //
 // A caller's deadline and cancellation reach the context of the method it

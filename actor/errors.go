@@ -66,6 +66,7 @@ var sentinels = map[Code]error{
 	14:       context.DeadlineExceeded,
 	15:       context.Canceled,
 	codeGone: ErrPeerGone,
+	17:       ErrNoStreams,
 }
 
 // codeGone is looked for first: a link that ends because its peer has gone is unreachable as well.

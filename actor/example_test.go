@@ -1,9 +1,12 @@
 package actor_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -151,4 +154,35 @@ func ExampleAs() {
 	// Output:
 	// 5 <nil>
 	// true
+}
+
+// Archive keeps what it is sent.
+type Archive struct{ kept bytes.Buffer }
+
+func (a *Archive) Upload(_ context.Context, conn net.Conn) error {
+	n, err := io.Copy(&a.kept, conn)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conn, "%d bytes", n)
+	return err
+}
+
+func ExampleOpen() {
+	archive, _, stop := start(&Archive{})
+	defer stop()
+	conn, err := actor.Open(context.Background(), archive, (*Archive).Upload)
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(make([]byte, 1<<20)); err != nil {
+		panic(err)
+	}
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		panic(err)
+	}
+	answer, err := io.ReadAll(conn)
+	fmt.Println(string(answer), err)
+	// Output: 1048576 bytes <nil>
 }

@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -225,10 +224,7 @@ func (s *System) deadLetter(event any) {
 		s.giveCredit(windowKey{e.Sender.Address, key}, budget{1, len(m.Argument)})
 		return
 	}
-	why := fmt.Errorf("%w: %s", ErrNoNode, key)
-	if s.table.find(key).node.Load() != nil {
-		why = fmt.Errorf("%w: %s has stopped", ErrStopped, key)
-	}
+	why := s.missing(key)
 	err := &Error{Code: codeOf(why), Node: key, Host: s.host, Method: m.Method, Text: why.Error()}
 	s.answerTo(e.Sender, &wire.Reply{Id: m.Id, Error: err.toWire()})
 }

@@ -56,7 +56,8 @@ type Node struct {
 	batches  map[string]*batcher
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	group    sync.WaitGroup // of workers and Run
+	group    sync.WaitGroup // of workers, Run, and the methods of streams
+	opened   chan struct{}  // closed when messages are handled
 
 	bound     sync.Map    // *method → func(context.Context, []byte) error: see bind
 	forgotten atomic.Bool // it has stopped, and is in no registry any more
@@ -123,6 +124,7 @@ func (n *Node) opens() bool {
 		return false
 	}
 	n.phase = open
+	close(n.opened)
 	for n.workers < min(n.limit, n.queue.count) {
 		n.workers++
 		n.group.Go(n.work)

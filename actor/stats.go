@@ -11,7 +11,7 @@ import (
 
 // Stats is a snapshot of what a system has counted since it was made. Its parts are read one after another, each in itself whole.
 type Stats struct {
-	FailedTells uint64 // Tells whose method failed, or that could not be handled
+	FailedTells uint64 // Tells and streams whose method failed, and Tells that could not be handled
 	DeadLetters uint64 // messages for nodes that this process does not have
 	Deadlocks   uint64 // calls ended because they waited for themselves along separate chains
 	BadTraces   uint64 // trace contexts from other processes that made no sense; their messages went on without
@@ -34,7 +34,7 @@ type NodeStats struct {
 	Waits   uint64        // those that had to, and have waited
 	Waited  time.Duration // and for how long, all together
 
-	// Failures are messages that ended with an error, by reason: the method's own ("failed", "panic"), or why the method did not run
+	// Failures are messages, and streams, that ended with an error, by reason: the method's own ("failed", "panic"), or why the method did not run
 	// ("stopped", "overloaded", "signatures_differ" and so on). Only reasons that occurred.
 	Failures map[string]uint64
 }
@@ -110,7 +110,7 @@ func (f *flow) wait(since time.Time, err error) {
 var reasons = [...]string{
 	0: "other", CodeFailed: "failed", 2: "no_node", 3: "no_method", 4: "not_method", 5: "signatures_differ", 6: "stopped",
 	7: "unreachable", 8: "deadlock", 9: "overloaded", 10: "too_large", 11: "cannot_travel", 12: "panic", 13: "zero_ref",
-	14: "deadline_exceeded", 15: "canceled", codeGone: "peer_gone",
+	14: "deadline_exceeded", 15: "canceled", codeGone: "peer_gone", 17: "no_streams",
 }
 
 // failures counts by code. Its zero value is ready.

@@ -206,7 +206,7 @@ func (s *System) newNode(spec Spec) (*Node, error) {
 		sys: s, spec: spec, key: spec.Key, host: spec.Host, value: spec.Value, typ: reflect.TypeOf(spec.Value),
 		limit: max(spec.Concurrent, 1), capacity: budget{spec.Capacity, spec.Bytes},
 		watchers: map[string]*protoactor.PID{}, batches: map[string]*batcher{},
-		ended: make(chan struct{}), wake: make(chan struct{}, 1),
+		opened: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
 		serial: rand.Uint64() >> (markBits + 1), // an earlier node of this name has others
 	}
 	if n.host == "" {
@@ -343,8 +343,8 @@ func (s *System) giveBack(p *[]byte) {
 	pool.Put(p)
 }
 
-// failedTell counts a Tell that nobody waits for, and logs at most one a second.
-func (s *System) failedTell(ctx context.Context, n *Node, method string, err error) {
+// failed counts what has failed and nobody waits for, a Tell or a stream, and logs at most one a second.
+func (s *System) failed(ctx context.Context, n *Node, what, method string, err error) {
 	s.stats.failedTells.Add(1)
 	s.mu.Lock()
 	now := time.Now()
@@ -364,7 +364,7 @@ func (s *System) failedTell(ctx context.Context, n *Node, method string, err err
 	if errors.As(err, &p) {
 		attrs = append(attrs, "stack", p.Stack)
 	}
-	n.logger().ErrorContext(ctx, "a tell failed", attrs...)
+	n.logger().ErrorContext(ctx, what, attrs...)
 }
 
 // levelHandler lets through what is at least as severe as its level.

@@ -236,7 +236,7 @@ func (n *Node) tell(m *message, result any, err error) {
 		}
 		m.answer.reply(m.method, result, err)
 	} else if err != nil && !n.isExpendable(m, err) {
-		n.sys.failedTell(m.trace.context(), n, m.name(), err)
+		n.sys.failed(m.trace.context(), n, "a tell failed", m.name(), err)
 	}
 }
 
