@@ -54,7 +54,7 @@ func links() remote.Stats {
 	return remote.Stats{
 		Peers: []remote.PeerStats{{
 			Address: "b:1", Name: "host1", Links: 1, SentMessages: 17, SentBytes: 18, ReceivedMessages: 19, ReceivedBytes: 20, ResentMessages: 21,
-			QueuedMessages: 22, QueuedBytes: 23, Waits: 24, Waited: 250 * time.Millisecond, RoundTrip: 2 * time.Millisecond,
+			QueuedMessages: 22, QueuedBytes: 23, Streams: 31, OpenedStreams: 32, Waits: 24, Waited: 250 * time.Millisecond, RoundTrip: 2 * time.Millisecond,
 			Drops: map[remote.Reason]uint64{remote.NoProcess: 25},
 		}, {
 			Address: "b:0", Name: "host1", SentMessages: 1, RoundTrip: time.Hour, // where it was before
@@ -77,6 +77,7 @@ func TestCollector(t *testing.T) {
 		`tlaunch_links{peer="host1"} 1`, `tlaunch_link_sent_messages_total{peer="host1"} 18`, `tlaunch_link_sent_bytes_total{peer="host1"} 18`,
 		`tlaunch_link_received_messages_total{peer="host1"} 19`, `tlaunch_link_received_bytes_total{peer="host1"} 20`,
 		`tlaunch_link_resent_messages_total{peer="host1"} 21`, `tlaunch_link_queued_messages{peer="host1"} 22`, `tlaunch_link_queued_bytes{peer="host1"} 23`,
+		`tlaunch_link_streams{peer="host1"} 31`, `tlaunch_link_opened_streams_total{peer="host1"} 32`,
 		`tlaunch_link_waits_total{peer="host1"} 24`, `tlaunch_link_wait_seconds_total{peer="host1"} 0.25`, `tlaunch_link_round_trip_seconds{peer="host1"} 0.002`,
 		`tlaunch_link_drops_total{peer="host1",reason="no_process"} 25`, `tlaunch_link_sent_messages_total{peer="other"} 26`,
 		`tlaunch_refused_total{reason="identity"} 27`, `tlaunch_connections 28`, `tlaunch_handshakes 29`,

@@ -18,6 +18,8 @@ var (
 	linkWaits        = counter("link_waits_total", "Messages to a peer that found the queue full.", "peer")
 	linkWaited       = counter("link_wait_seconds_total", "Time that they have waited for room.", "peer")
 	roundTrip        = gauge("link_round_trip_seconds", "From a sign of life to its answer, the last one heard.", "peer")
+	streams          = gauge("link_streams", "Streams of bytes with a peer.", "peer")
+	openedStreams    = counter("link_opened_streams_total", "Streams of bytes with a peer that were opened, by either end.", "peer")
 	drops            = counter("link_drops_total", "Messages from or to a peer that went nowhere.", "peer", "reason")
 
 	refused     = counter("refused_total", "Connections and peers that were turned away.", "reason")
@@ -56,6 +58,8 @@ func addPeer(sums sums, p remote.PeerStats, name string) {
 	sums.add(queuedBytes, float64(p.QueuedBytes), name)
 	sums.add(linkWaits, float64(p.Waits), name)
 	sums.add(linkWaited, p.Waited.Seconds(), name)
+	sums.add(streams, float64(p.Streams), name)
+	sums.add(openedStreams, float64(p.OpenedStreams), name)
 	for reason, count := range p.Drops {
 		sums.add(drops, float64(count), name, string(reason))
 	}

@@ -41,6 +41,14 @@
 // their senders have window, for each node, before they send. Processes that others have put into the registry take what comes in the reader's own time:
 // one that blocks stops the reading of its link, answers included, and so what its peers' queues take.
 //
+// # Streams of bytes
+//
+// Beside a link two endpoints of this package may have streams ([Endpoint.OpenStream], package actor's Open): connections of their own, with the
+// protection of the link, that carry bytes and nothing else, at the cost of bare ones. They are dialled by who opens them, which may be impossible
+// where the other end has dialled the link. A stream does not outlive its connection, nor the last link between the two processes: it ends when
+// one of them has closed its endpoint and the links have drained, is fenced or is given up. Bytes of streams are no messages, and nobody acknowledges
+// them. Links have a place where streams find none: see Limits.
+//
 // # Cancellation
 //
 // Send honours its context while it waits for a link and for room; once it has returned nil, ending the context changes
@@ -64,6 +72,7 @@
 // A message larger than Config.MaxMessage, here or at the peer, is refused by Send, and ends the link when a peer sends it.
 // Ids, addresses and types have at most 2 KiB, and all of them with the headers 32 KiB. Stock peers accept
 // 4 MiB unless they were told otherwise; batches stay below that, a single larger message does not. At most Config.MaxConnections
-// connections are accepted at a time, half of them from one address; a stock peer may have eight streams on one, and has to wait for more.
+// connections are accepted at a time, half of them from one address, and of both numbers half may be streams; one process may have opened 64 of
+// these to another. A stock peer may have eight of gRPC's streams on one connection, and has to wait for more.
 // Of more than 1024 addresses, those without a link, a watch or an attempt may be forgotten, with the last incarnation seen there; what they have counted is in [Stats].Forgotten.
 package remote

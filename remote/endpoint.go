@@ -45,6 +45,7 @@ type Endpoint struct {
 
 	handshakes  *places // of those under way that others have begun
 	connections *places // of those that were accepted
+	streams     *places // of those of them that are streams: the rest is for links
 	strikes     *strikes
 	refusals    tally
 	forgotten   traffic // of peers whose records are gone
@@ -81,6 +82,7 @@ func New(cfg Config) (*Endpoint, error) {
 		incoming:    newHandover(),
 		handshakes:  newPlaces(cfg.MaxHandshakes, max(1, cfg.MaxHandshakes/2)),
 		connections: newPlaces(cfg.MaxConnections, cfg.MaxConnectionsPerAddress),
+		streams:     newPlaces(cfg.MaxConnections/2, cfg.MaxConnectionsPerAddress/2),
 		strikes:     newStrikes(cfg.MaxStrikes),
 		adriftFrom:  map[string]int{},
 		listeners:   map[net.Listener]struct{}{},

@@ -32,6 +32,10 @@ var (
 	// and by Send under actor.NoWait where the queue of the link has no room. It is an actor.ErrOverloaded.
 	ErrFull error = &sentinel{"remote: the queue of the link is full", actor.ErrOverloaded}
 
+	// ErrTooManyStreams is returned by OpenStream where the peer has as many connections, or from this process as many streams, as it may
+	// have. It is an actor.ErrOverloaded.
+	ErrTooManyStreams error = &sentinel{"remote: there are too many streams", actor.ErrOverloaded}
+
 	// ErrGone is returned, together with ErrUnreachable, for a process that was declared gone; see Endpoint.Fence.
 	// It is an actor.ErrPeerGone.
 	ErrGone error = &sentinel{"remote: peer is gone", actor.ErrPeerGone}
@@ -48,6 +52,7 @@ var (
 
 	errSilent        = errors.New("nothing was heard from the peer for two heartbeats")
 	errCrowded       = errors.New("the peer has no room for another link")
+	errUnlinked      = errors.New("the peer has no link with this process")
 	errLeft          = errors.New("the peer has left")
 	errReplaced      = fmt.Errorf("%w: a later incarnation of the peer, or a member that a guest gives way to, has taken its place", ErrGone)
 	errHandshake     = errors.New("the peer did not complete the handshake in time")

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
@@ -20,8 +22,18 @@ const (
 type gatherer struct {
 	net.Conn
 
+	patient atomic.Bool // deadlines of TLS are passed over
+
 	mu   sync.Mutex
 	held *[]byte // nil: nothing is held back
+}
+
+// SetWriteDeadline is called by TLS, and by who has no business below it. It must not wait for a write: it may be there to end that.
+func (g *gatherer) SetWriteDeadline(t time.Time) error {
+	if g.patient.Load() {
+		return nil
+	}
+	return g.Conn.SetWriteDeadline(t)
 }
 
 // hold begins to gather.

@@ -19,6 +19,13 @@ type hello struct {
 	parcels                bool // its system takes them
 	quota                  int  // bytes that it writes at most without acknowledgement, Config.QueueBytes
 	link                   linkHello
+	stream                 streamHello // of a caller who wants no link
+}
+
+// streamHello is what is said of the stream of bytes that a connection is to be: section 11 of WIRE.md.
+type streamHello struct {
+	asked        bool // false: the connection is to carry a link
+	node, method string
 }
 
 // linkHello is what is said of the link that a connection is to carry: section 8 of WIRE.md.
@@ -32,9 +39,10 @@ type linkHello struct {
 
 const (
 	minVersion = 2
-	maxVersion = 3
+	maxVersion = 4
 
-	versionTraced = 3 // the first in which parcels may belong to traces
+	versionTraced  = 3 // the first in which parcels may belong to traces
+	versionStreams = 4 // in which connections may be streams of bytes
 
 	helloMagic = "tlaunch\n" // before everything else, from both ends
 	helloLimit = 8 << 10     // bytes
@@ -52,6 +60,9 @@ const (
 	byClosing                  // the endpoint is closing
 	byLimit                    // there are too many connections
 	byUnknown                  // the link that is to go on is not known
+	byUnlinked                 // there is no link with the process that wants a stream
+	byNode                     // there is nobody who serves the stream
+	byStreams                  // there are too many streams
 )
 
 func (h hello) append(b []byte) []byte {
@@ -67,7 +78,15 @@ func (h hello) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, h.link.try)
 	b = appendBool(b, h.link.begun)
 	b = binary.AppendUvarint(b, h.link.received)
-	return addText(b, h.link.called)
+	b = addText(b, h.link.called)
+	if h.maxVersion < versionStreams {
+		return b
+	}
+	b = appendBool(b, h.stream.asked)
+	if !h.stream.asked {
+		return b
+	}
+	return addText(addText(b, h.stream.node), h.stream.method)
 }
 
 func appendBool(b []byte, v bool) []byte {
@@ -95,6 +114,15 @@ func parseHello(b []byte) (h hello, err error) {
 	h.parcels = c.uvarint() == 1
 	quota := c.uvarint()
 	h.link = linkHello{id: c.uvarint(), try: c.uvarint(), begun: c.uvarint() == 1, received: c.uvarint(), called: c.text(helloLimit)}
+	if h.maxVersion >= versionStreams {
+		purpose := c.uvarint()
+		if purpose > 1 {
+			return hello{}, fmt.Errorf("%w: the peer wants neither a link nor a stream, but %d", errFirstMessage, purpose)
+		}
+		if h.stream.asked = purpose == 1; h.stream.asked {
+			h.stream.node, h.stream.method = c.text(maxName), c.text(maxName)
+		}
+	}
 	if c.failed || most == 0 {
 		return hello{}, fmt.Errorf("%w: the peer does not say who it is", errFirstMessage)
 	}

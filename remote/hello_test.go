@@ -41,11 +41,20 @@ func TestHelloRoundTrip(t *testing.T) {
 	got, err = parseHello(append(h.append(nil), "of a later version"...))
 	require.NoError(t, err)
 	require.Equal(t, h, got)
+
+	h.stream = streamHello{true, "consumer/0", "Upload"} // section 11
+	got, err = parseHello(append(h.append(nil), "of a later version"...))
+	require.NoError(t, err)
+	require.Equal(t, h, got)
+	h.maxVersion, h.stream = versionTraced, streamHello{}
+	got, err = parseHello(append(h.append(nil), 1, 1, 'n', 1, 'm'))
+	require.NoError(t, err)
+	require.Equal(t, h, got, "an older version knows of no streams")
 }
 
 func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for name, h := range map[string]hello{
-		"later versions":   helloOf(4, 9, "a:1", 7, "s", 1, true),
+		"later versions":   helloOf(5, 9, "a:1", 7, "s", 1, true),
 		"an older version": helloOf(1, 1, "a:1", 7, "s", 1, true),
 		"upside down":      helloOf(3, 2, "a:1", 7, "s", 1, true),
 		"version zero":     helloOf(0, 0, "a:1", 7, "s", 1, true),
@@ -57,18 +66,27 @@ func TestHelloRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	require.ErrorIs(t, err, ErrVersion)
 	_, err = parseHello([]byte{2, 2, 200})
 	require.ErrorIs(t, err, errFirstMessage, "cut off")
+	purposes := helloOf(2, maxVersion, "a:1", 7, "s", 1, true).append(nil)
+	_, err = parseHello(append(purposes[:len(purposes)-1], 2))
+	require.ErrorIs(t, err, errFirstMessage, "what it wants is not known")
+	_, err = parseHello(append(purposes[:len(purposes)-1], 1, 9, 'x'))
+	require.ErrorIs(t, err, errFirstMessage, "a stream to a name that is cut off")
 	_, err = parseHello(helloOf(2, 2, "a:1", 7, "s", 0, true).append(nil))
 	require.ErrorIs(t, err, errFirstMessage, "a peer that takes nothing")
 	h, err := parseHello(helloOf(2, 9, "a:1", 7, "s", 1, true).append(nil))
 	require.NoError(t, err, "the ranges overlap")
 	require.Equal(t, maxVersion, h.maxVersion)
-	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 4), 5))
+	_, err = parseHello(binary.AppendUvarint(binary.AppendUvarint(nil, 5), 6))
 	require.ErrorIs(t, err, ErrVersion, "what a later version says beside its range is not looked at")
 }
 
 func FuzzParseHello(f *testing.F) {
 	f.Add(helloOf(2, 2, "a:1", 0, "s", 1, true).append(nil))
 	f.Add(helloOf(2, 3, "", 1<<64-1, "", 1<<30, true).append(nil))
+	wants := helloOf(2, versionStreams, "a:1", 1, "s", 1, true)
+	f.Add(wants.append(nil))
+	wants.stream = streamHello{true, "b/0", "Upload"}
+	f.Add(wants.append(nil))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		h, err := parseHello(block)
 		if err != nil {

@@ -78,6 +78,20 @@ func ordeal(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, tells)
 
+	// Streams come and go; some stay until the end.
+	halls := newHall()
+	n, err := h.systems["b"].Spawn(actor.Spec{Key: "b/1", Value: halls})
+	require.NoError(t, err)
+	require.NoError(t, n.Start(ctx))
+	for i := range 100 {
+		conn, err := actor.Open(ctx, actor.NewRef[*hall](h.tables["a"], "b/1"), (*hall).Hold)
+		if err != nil || i < 5 { // its connection is one that breaks, too
+			continue
+		}
+		require.NoError(t, conn.Close())
+		receive(t, halls.ended)
+	}
+
 	// Callers mean no good, or give up.
 	address := h.b.cfg.Address
 	for i := range 30 {

@@ -48,6 +48,7 @@ type link struct {
 	system      string // and its actor system's id, which tells processes apart
 	parcels     bool   // the peer takes them
 	traces      bool   // and traced ones
+	streams     bool   // it knows of streams
 	out         *outbox
 	peerLeft    atomic.Bool // it writes no more messages
 	known       atomic.Bool // the peer knows of the link, for it has said something on it

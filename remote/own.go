@@ -91,6 +91,12 @@ func (e *Endpoint) greet(conn *secured, mine hello) (hello, error) {
 		return why(errLeft)
 	case byLimit:
 		return why(errCrowded)
+	case byUnlinked:
+		return why(errUnlinked)
+	case byNode:
+		return hello{}, parseStreamRefusal(answer[1:])
+	case byStreams:
+		return why(ErrTooManyStreams)
 	}
 	return why(errFirstMessage)
 }
@@ -106,7 +112,17 @@ func (e *Endpoint) otherLanguage(err error) error {
 // admitOwn answers the hello of a caller and takes the link into use, or has one go on that has lost its connection.
 func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	l, again, err := e.hear(ctx, conn)
+	var l *link
+	var again bool
+	block, err := readHello(conn)
+	if err == nil {
+		h, wrong := parseHello(block)
+		if wrong == nil && h.stream.asked {
+			e.admitStream(ctx, conn, h, from, stop)
+			return
+		}
+		l, again, err = e.answer(ctx, conn, h, wrong)
+	}
 	if !stop() && err != nil {
 		err = context.Cause(ctx)
 	}
@@ -118,6 +134,11 @@ func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 		return
 	}
 	conn.Close()
+	e.notAdmitted(conn, from, err)
+}
+
+// notAdmitted counts a caller that was turned away, unless nobody is to blame.
+func (e *Endpoint) notAdmitted(conn *secured, from string, err error) {
 	switch {
 	case errors.Is(err, errAlias), errors.Is(err, ErrClosed), errors.Is(err, errForgotten), e.dialing.Err() != nil:
 		return
@@ -126,15 +147,10 @@ func (e *Endpoint) admitOwn(ctx context.Context, conn *secured, from string) {
 	e.turnedAway(from, err)
 }
 
-// hear reads a caller's hello and answers it. The link that it returns without an error is up, and holds its peer, which the caller releases.
-// again says that the link was there before.
-func (e *Endpoint) hear(ctx context.Context, conn *secured) (l *link, again bool, err error) {
-	block, err := readHello(conn)
-	if err != nil {
-		return nil, false, err
-	}
-	h, err := parseHello(block)
-	if err == nil {
+// answer answers the hello of a caller who wants a link, or what is wrong with it. The link that it returns without an error is up, and holds its
+// peer, which the caller releases. again says that the link was there before.
+func (e *Endpoint) answer(ctx context.Context, conn *secured, h hello, wrong error) (l *link, again bool, err error) {
+	if err = wrong; err == nil {
 		l, again, err = e.receiveLink(conn, h)
 	}
 	if again {
@@ -161,11 +177,8 @@ func (e *Endpoint) hear(ctx context.Context, conn *secured) (l *link, again bool
 
 // receiveLink makes a link for a caller who is who the hello says, and takes it into use. One that is there already it returns, with again.
 func (e *Endpoint) receiveLink(conn *secured, h hello) (l *link, again bool, err error) {
-	switch {
-	case h.system == e.system.ID: // we have dialled ourselves by another name
-		return nil, false, errAlias
-	case !printable(h.address) || h.address == e.cfg.Address:
-		return nil, false, fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
+	if err = e.checkCaller(h); err != nil {
+		return nil, false, err
 	}
 	p := e.peer(h.address)
 	if err = p.fits(conn.info, false, &h.incarnation); err == nil {
@@ -183,6 +196,17 @@ func (e *Endpoint) receiveLink(conn *secured, h hello) (l *link, again bool, err
 	}
 	p.release()
 	return nil, false, err
+}
+
+// checkCaller refuses a caller that is this process itself, or has no name.
+func (e *Endpoint) checkCaller(h hello) error {
+	switch {
+	case h.system == e.system.ID: // we have dialled ourselves by another name
+		return errAlias
+	case !printable(h.address) || h.address == e.cfg.Address:
+		return fmt.Errorf("%w: the peer calls itself %q", ErrRefused, h.address)
+	}
+	return nil
 }
 
 // linkOf is the link that a caller wants to go on with, or nil. A link stays with the member with which it has begun: whoever has learnt its
@@ -222,7 +246,7 @@ func verdictOf(err error) verdict {
 func (e *Endpoint) newOwnLink(conn *secured, p *peer, h hello, name linkHello) *link {
 	l := &link{
 		e: e, p: p, made: time.Now(), member: conn.info.member, own: true, sends: true, incarnation: h.incarnation, system: h.system,
-		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels, traces: h.maxVersion >= versionTraced,
+		id: name.id, called: name.called, quota: h.quota, parcels: h.parcels, traces: h.maxVersion >= versionTraced, streams: h.maxVersion >= versionStreams,
 		out:  newOutbox(e.cfg.QueueBytes, e.cfg.UrgentBytes, min(e.cfg.MaxMessage, h.most)),
 		over: make(chan struct{}), told: make(chan struct{}),
 	}

@@ -36,6 +36,9 @@ type peer struct {
 	pending      []waiting // what cannot wait itself, while an attempt is under way
 	pendingBytes int
 	watches      map[watchKey]struct{}
+	ties         map[*tie]struct{}
+	accepted     int           // of the ties
+	arrival      chan struct{} // closed when the next link is up; nil: nobody waits
 
 	down sync.Mutex // held while Config.Down runs
 }
@@ -216,6 +219,8 @@ func (p *peer) up(l *link) error {
 	p.ending = append(p.ending, replaced...)
 	p.links = append(p.links, l)
 	l.countStalls(&p.stalls)
+	p.arrivedLocked()
+	orphans := p.orphansLocked()
 	var watches map[watchKey]struct{}
 	if len(replaced) > 0 {
 		watches, p.watches = p.watches, nil
@@ -230,6 +235,7 @@ func (p *peer) up(l *link) error {
 	for _, o := range replaced {
 		o.finish(why[o])
 	}
+	p.cut(orphans, errReplaced)
 	p.endWatches(watches)
 	return nil
 }
@@ -301,7 +307,9 @@ func (p *peer) ended(l *link, err error, lost int) {
 	if p.sender == l {
 		p.electLocked()
 	}
+	orphans := p.orphansLocked()
 	p.mu.Unlock()
+	p.cut(orphans, err)
 	p.e.forget(l, lost)
 	p.e.dropped(p, LinkLost, lost)
 	p.endWatches(watches)
@@ -324,7 +332,7 @@ func (p *peer) stats() PeerStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.traffic.snapshot()
-	s.Address, s.State, s.Links = p.address, LinkDown, len(p.links)
+	s.Address, s.State, s.Links, s.Streams = p.address, LinkDown, len(p.links), len(p.ties)
 	s.QueuedMessages, s.QueuedBytes = len(p.pending), p.pendingBytes
 	if p.member != nil {
 		s.Name = p.member.Name

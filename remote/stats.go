@@ -57,9 +57,11 @@ type PeerStats struct {
 	Address          string
 	Name             string // of the member of the run that was last there; empty where certificates do not say
 	State            LinkState
-	Links            int // living links, those on which only the peer sends included
+	Links            int    // living links, those on which only the peer sends included
+	Streams          int    // of bytes, those being opened included, whichever end opened them
+	OpenedStreams    uint64 // so far, by either end
 	SentMessages     uint64
-	SentBytes        uint64 // as written to the connection: frames, or batches for a stock peer; before TLS
+	SentBytes        uint64 // as written to connections: frames, batches for a stock peer, streams; before TLS
 	ReceivedMessages uint64
 	ReceivedBytes    uint64
 	ResentMessages   uint64 // of the sent, those that were written a second time
@@ -120,6 +122,7 @@ type traffic struct {
 	receivedMessages, receivedBytes atomic.Uint64
 	resentMessages                  atomic.Uint64
 	outages, resumed                atomic.Uint64
+	openedStreams                   atomic.Uint64
 	roundTrip                       atomic.Int64 // the last one; a time.Duration
 	stalls                          stalls
 	drops                           tally
@@ -134,6 +137,7 @@ func (t *traffic) sum(other *traffic) {
 	t.resentMessages.Add(other.resentMessages.Load())
 	t.outages.Add(other.outages.Load())
 	t.resumed.Add(other.resumed.Load())
+	t.openedStreams.Add(other.openedStreams.Load())
 	t.stalls.count.Add(other.stalls.count.Load())
 	t.stalls.total.Add(other.stalls.total.Load())
 	t.drops.sum(&other.drops)
@@ -143,7 +147,7 @@ func (t *traffic) snapshot() PeerStats {
 	return PeerStats{
 		SentMessages: t.sentMessages.Load(), SentBytes: t.sentBytes.Load(),
 		ReceivedMessages: t.receivedMessages.Load(), ReceivedBytes: t.receivedBytes.Load(), ResentMessages: t.resentMessages.Load(),
-		Outages: t.outages.Load(), Resumed: t.resumed.Load(),
+		Outages: t.outages.Load(), Resumed: t.resumed.Load(), OpenedStreams: t.openedStreams.Load(),
 		Waits: t.stalls.count.Load(), Waited: time.Duration(t.stalls.total.Load()), RoundTrip: time.Duration(t.roundTrip.Load()),
 		Drops: t.drops.snapshot(),
 	}

@@ -2,7 +2,10 @@ package guide
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/tartrl/tlaunch-go"
@@ -29,6 +32,16 @@ func programs() {
 func calls(ctx context.Context, consumer actor.Ref[*Consumer]) {
 	// fragment: total, err := actor.Call(ctx, consumer, (*Consumer).Add, 3)
 	_, _ = total, err
+}
+
+type Archive struct{ file io.Writer }
+
+// fragment: func (a *Archive) Upload(ctx context.Context, conn net.Conn) error {
+
+func streams(ctx context.Context, archive actor.Ref[*Archive], file io.Reader) error {
+	// fragment: conn, err := actor.Open(ctx, archive, (*Archive).Upload)
+	_ = answer
+	return err
 }
 
 type Worker struct {
