@@ -185,57 +185,60 @@ func moves(ctx context.Context, w *worker, members, n, root int, seed uint64, op
 func reductions[E collective.Number](ctx context.Context, w *worker, members, n, root int, seed uint64, opts []collective.Option) error {
 	rank := w.Rank()
 	add := func(a, b E) E { return a + b }
-	mine := values[E](seed, rank, n)
-	if err := collective.Reduce(ctx, w, root, mine, collective.Sum, opts...); err != nil {
-		return err
-	}
-	want := values[E](seed, rank, n)
-	if rank == root {
-		want = put(seed, members, n, add)
-	}
-	if err := same("reduce", rank, want, mine); err != nil {
-		return err
-	}
 	for _, r := range []struct {
 		name string
 		by   func() collective.Reduction[E]
 		f    func(a, b E) E
+		over int // by so much all is divided in the end; 0: by nothing
 	}{
-		{"sum", collective.Sum[E], add},
-		{"min", collective.Min[E], func(a, b E) E { return min(a, b) }},
-		{"max", collective.Max[E], func(a, b E) E { return max(a, b) }},
-		{"by", collective.By(larger[E]), larger[E]},
+		{"sum", collective.Sum[E], add, 0},
+		{"mean", collective.Mean[E], add, members},
+		{"min", collective.Min[E], func(a, b E) E { return min(a, b) }, 0},
+		{"max", collective.Max[E], func(a, b E) E { return max(a, b) }, 0},
+		{"by", collective.By(larger[E]), larger[E], 0},
 	} {
 		if r.name != "sum" && n != 9 {
 			continue // they differ in nothing that has to do with lengths
+		}
+		whole := func(n int) []E {
+			all := put(seed, members, n, r.f)
+			for i := range all {
+				if r.over > 0 {
+					all[i] /= E(r.over)
+				}
+			}
+			return all
+		}
+		mine := values[E](seed, rank, n)
+		if err := collective.Reduce(ctx, w, root, mine, r.by, opts...); err != nil {
+			return err
+		}
+		want := values[E](seed, rank, n)
+		if rank == root {
+			want = whole(n)
+		}
+		if err := same("reduce by "+r.name, rank, want, mine); err != nil {
+			return err
 		}
 		mine = values[E](seed, rank, n)
 		if err := collective.AllReduce(ctx, w, mine, r.by, opts...); err != nil {
 			return err
 		}
-		if err := same(r.name, rank, put(seed, members, n, r.f), mine); err != nil {
+		if err := same("all-reduce by "+r.name, rank, whole(n), mine); err != nil {
+			return err
+		}
+		all, part := values[E](seed, rank, members*n), make([]E, n)
+		if err := collective.ReduceScatter(ctx, w, all, part, r.by, opts...); err != nil {
+			return err
+		}
+		if err := same("reduce-scatter by "+r.name, rank, whole(members * n)[rank*n:(rank+1)*n], part); err != nil {
+			return err
+		}
+		if err := same("what was reduced and scattered by "+r.name, rank, values[E](seed, rank, members*n), all); err != nil {
 			return err
 		}
 	}
-	mean := values[E](seed, rank, n)
-	if err := collective.AllReduce(ctx, w, mean, collective.Mean, opts...); err != nil {
-		return err
-	}
-	want = put(seed, members, n, add)
-	for i := range want {
-		want[i] /= E(members)
-	}
-	if err := same("mean", rank, want, mean); err != nil {
-		return err
-	}
-	all, part := values[E](seed, rank, members*n), make([]E, n)
-	if err := collective.ReduceScatter(ctx, w, all, part, collective.Sum, opts...); err != nil {
-		return err
-	}
-	if err := same("reduce-scatter", rank, put(seed, members, members*n, add)[rank*n:(rank+1)*n], part); err != nil {
-		return err
-	}
-	return same("what was reduced and scattered", rank, values[E](seed, rank, members*n), all)
+	return nil
 }
 
 // larger is the one that is further from 0, and of two the one above it.
