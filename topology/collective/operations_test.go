@@ -90,7 +90,14 @@ func everyLength(t *testing.T, g *team, kind topology.Kind, algo collective.Algo
 		if n >= 7 && n <= 9 {
 			length = chunk + n - 8
 		}
-		t.Logf("%v by %v of %d numbers, root %d, seed %d", kind, algo, n, root, seed)
+		var leaves []int
+		for rank := range members {
+			if r.IntN(8) == 0 {
+				leaves = append(leaves, rank)
+			}
+		}
+		opts := append(slices.Clip(opts), collective.Leaf(leaves...))
+		t.Logf("%v by %v of %d numbers, root %d, leaves %v, seed %d", kind, algo, n, root, leaves, seed)
 		g.do(func(ctx context.Context, w *worker) error { return moves(ctx, w, members, length, root, seed, opts) })
 		g.do(func(ctx context.Context, w *worker) error {
 			if err := reductions[float32](ctx, w, members, n, root, seed, opts); err != nil || n != 9 {
