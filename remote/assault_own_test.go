@@ -104,6 +104,8 @@ func ownAssaults() []assault {
 		"nobody":            with(func(h *hello) { h.most = 0 }),
 		"only versions":     saidHello([]byte{minVersion, maxVersion}),
 		"length beyond it":  saidHello([]byte{minVersion, maxVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}),
+		"a cut-off stream":  with(func(h *hello) { h.stream = streamHello{true, "n/0", string(bytes.Repeat([]byte("x"), maxName+1))} }),
+		"no known purpose":  saidHello(append(evil.append(nil)[:len(evil.append(nil))-1], 7)),
 		"of something else": []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"),
 	})
 	all = append(all, hellos(RefusedVersion, map[string][]byte{

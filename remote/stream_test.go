@@ -246,6 +246,10 @@ func TestStreamEndsWithTheLink(t *testing.T) {
 	for name, end := range map[string]func(h *halls) error{
 		"the opener fences": func(h *halls) error { h.a.Fence("bob", h.b.cfg.Address, 1); return ErrGone },
 		"the server fences": func(h *halls) error { h.b.Fence("alice", h.a.cfg.Address, 1); return nil },
+		"the link is given up": func(h *halls) error {
+			onlyLink(h.a, h.b.cfg.Address).finish(errAway)
+			return ErrUnreachable
+		},
 		"the opener closes": func(h *halls) error {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
@@ -408,6 +412,41 @@ func TestStreamWaitsForItsLink(t *testing.T) {
 	_, err = io.ReadFull(c, b)
 	require.NoError(t, err)
 	require.Equal(t, "!", string(b))
+}
+
+// What an opener makes of each answer.
+func TestStreamAnswers(t *testing.T) {
+	said := func(v verdict, rest []byte) []byte { return append([]byte{byte(v)}, rest...) }
+	there := helloOf(minVersion, maxVersion, "", 1, "b", 1<<20, true)
+	other := helloOf(minVersion, maxVersion, "", 1, "another process", 1<<20, true)
+	later := helloOf(minVersion, maxVersion, "", 2, "b", 1<<20, true)
+	for name, c := range map[string]struct {
+		answer []byte
+		want   error
+	}{
+		"welcome":           {said(welcomed, there.append(nil)), nil},
+		"another process":   {said(welcomed, other.append(nil)), ErrGone},
+		"a later one":       {said(welcomed, later.append(nil)), ErrGone},
+		"no link":           {said(byUnlinked, addText(nil, "no")), errUnlinked},
+		"nobody":            {said(byNode, appendStreamRefusal(nil, actor.ErrNoMethod)), actor.ErrNoMethod},
+		"nobody, and words": {said(byNode, []byte{9}), errFirstMessage},
+		"too many":          {said(byStreams, addText(nil, "no")), ErrTooManyStreams},
+		"closing":           {said(byClosing, addText(nil, "no")), errLeft},
+		"older":             {said(byVersion, addText(nil, "no")), ErrVersion},
+		"nothing":           {nil, errFirstMessage},
+		"no verdict":        {said(200, nil), errFirstMessage},
+	} {
+		e := start(t, Config{Address: "a:1", InsecurePlaintext: true, Dial: newNetwork().dial})
+		one, other := bufferedPipe()
+		require.NoError(t, writeHello(other, c.answer))
+		err := e.askForStream(newSecured(one), &link{p: e.peer("b:1"), system: "b", incarnation: 1}, streamHello{true, "b/1", "Hold"})
+		if c.want == nil {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorIs(t, err, c.want, name)
+		}
+		require.NoError(t, one.Close())
+	}
 }
 
 func TestStreamRefusalRoundTrip(t *testing.T) {
