@@ -20,30 +20,16 @@ import (
 // read through them, hear that nothing comes any more.
 func TestPublishClosedHalfWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTeam(t, actor.Config{}, topology.Chain(), 4, 4)
-		var there sync.WaitGroup
-		there.Add(3)
 		half := make(chan struct{})
-		g.do(func(ctx context.Context, w *worker) error {
-			if w.Rank() == 0 {
-				p, err := collective.NewPublisher(ctx, w, "weights")
-				require.NoError(t, err)
-				_, err = p.Publish(weights(1, 1000))
-				require.NoError(t, err)
-				there.Wait()
-				_, err = p.Publish(weights(2, 32<<20))
-				require.NoError(t, err)
-				<-half
-				short, cancel := context.WithTimeout(ctx, time.Millisecond)
-				defer cancel()
-				err = p.Close(short)
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				return nil
-			}
-			r, err := collective.NewReader(ctx, w, 0, "weights")
+		newTeam(t, actor.Config{}, topology.Chain(), 4, 4).afterTheFirst(func(ctx context.Context, p *collective.Publisher) error {
+			_, err := p.Publish(weights(2, 32<<20))
 			require.NoError(t, err)
-			_, err = r.Latest(ctx)
-			require.NoError(t, err)
+			<-half
+			short, cancel := context.WithTimeout(ctx, time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, p.Close(short), context.DeadlineExceeded)
+			return nil
+		}, func(ctx context.Context, w *worker, r *collective.Reader, there *sync.WaitGroup) error {
 			if w.Rank() == 1 {
 				defer w.holdOn(ctx, 20*time.Millisecond)()
 				there.Done()
@@ -54,10 +40,33 @@ func TestPublishClosedHalfWay(t *testing.T) {
 			} else {
 				there.Done()
 			}
-			_, err = r.Next(ctx, 1)
+			_, err := r.Next(ctx, 1)
 			require.ErrorIs(t, err, collective.ErrEnded)
 			return r.Close(ctx)
 		})
+	})
+}
+
+// afterTheFirst has the first member publish a version, and lead go on when all others, which read it, have said that they are there. read is what
+// these do with it.
+func (g *team) afterTheFirst(lead func(ctx context.Context, p *collective.Publisher) error,
+	read func(ctx context.Context, w *worker, r *collective.Reader, there *sync.WaitGroup) error) {
+	var there sync.WaitGroup
+	there.Add(len(g.workers) - 1)
+	g.do(func(ctx context.Context, w *worker) error {
+		if w.Rank() == 0 {
+			p, err := collective.NewPublisher(ctx, w, "weights")
+			require.NoError(g.t, err)
+			_, err = p.Publish(weights(1, 1000))
+			require.NoError(g.t, err)
+			there.Wait()
+			return lead(ctx, p)
+		}
+		r, err := collective.NewReader(ctx, w, 0, "weights")
+		require.NoError(g.t, err)
+		_, err = r.Latest(ctx)
+		require.NoError(g.t, err)
+		return read(ctx, w, r, &there)
 	})
 }
 
@@ -142,26 +151,14 @@ func TestPublishLeaveAtTheEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := newTeam(t, actor.Config{}, topology.Chain(), 4, 4)
 			g.delay(uint64(step))
-			var there sync.WaitGroup
-			there.Add(3)
-			g.do(func(ctx context.Context, w *worker) error {
-				if w.Rank() == 0 {
-					p, err := collective.NewPublisher(ctx, w, "weights")
-					require.NoError(t, err)
-					_, err = p.Publish(weights(1, 1000))
-					require.NoError(t, err)
-					there.Wait()
-					_, err = p.Publish(weights(2, 4<<20))
-					require.NoError(t, err)
-					return p.Close(ctx)
-				}
-				r, err := collective.NewReader(ctx, w, 0, "weights")
+			g.afterTheFirst(func(ctx context.Context, p *collective.Publisher) error {
+				_, err := p.Publish(weights(2, 4<<20))
 				require.NoError(t, err)
-				_, err = r.Latest(ctx)
-				require.NoError(t, err)
+				return p.Close(ctx)
+			}, func(ctx context.Context, w *worker, r *collective.Reader, there *sync.WaitGroup) error {
 				there.Done()
 				if w.Rank() == 1 {
-					_, err = r.Next(ctx, 1)
+					_, err := r.Next(ctx, 1)
 					require.NoError(t, err)
 					time.Sleep(time.Duration(step) * time.Millisecond)
 					return r.Close(ctx)
@@ -173,4 +170,31 @@ func TestPublishLeaveAtTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A reader that leaves goes when the one below it has found another, and that is soon.
+func TestPublishLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan struct{})
+		newTeam(t, actor.Config{}, topology.Chain(), 4, 4).afterTheFirst(func(ctx context.Context, p *collective.Publisher) error {
+			<-left
+			_, err := p.Publish(weights(2, 1000))
+			require.NoError(t, err)
+			return p.Close(ctx)
+		}, func(ctx context.Context, w *worker, r *collective.Reader, there *sync.WaitGroup) error {
+			there.Done()
+			if w.Rank() == 2 {
+				there.Wait()
+				time.Sleep(time.Second) // beyond the time in which new readers ask the nearest alone
+				began := time.Now()
+				err := r.Close(ctx)
+				require.Less(t, time.Since(began), 100*time.Millisecond)
+				close(left)
+				return err
+			}
+			_, last, err := readAll(ctx, r)
+			require.Equal(t, uint64(2), last)
+			return errors.Join(err, r.Close(ctx))
+		})
+	})
 }
