@@ -56,7 +56,13 @@ type halls struct {
 }
 
 func newHalls(t *testing.T, change func(a, b *Config)) *halls {
-	h := &halls{newHouse(t, &shelf{}, &shelf{}, change), map[string]*hall{}, map[string]*actor.Node{}}
+	patient := func(a, b *Config) {
+		a.HandshakeTimeout, b.HandshakeTimeout = patience, patience // streams are not opened again by themselves, as links are
+		if change != nil {
+			change(a, b)
+		}
+	}
+	h := &halls{newHouse(t, &shelf{}, &shelf{}, patient), map[string]*hall{}, map[string]*actor.Node{}}
 	for _, name := range []string{"a", "b"} {
 		h.values[name] = newHall()
 		n, err := h.systems[name].Spawn(actor.Spec{Key: name + "/1", Value: h.values[name]})
@@ -385,7 +391,7 @@ func TestStreamWithoutALink(t *testing.T) {
 
 // A caller whose link is about to come up here waits for it.
 func TestStreamWaitsForItsLink(t *testing.T) {
-	h := newHalls(t, func(_, b *Config) { b.HandshakeTimeout = patience })
+	h := newHalls(t, nil)
 	wants := helloOf(versionStreams, versionStreams, "d:1", 1, "d", 1<<20, true)
 	wants.stream = streamHello{true, "b/1", "Hold"}
 	c, err := net.Dial("tcp", h.b.cfg.Address)
@@ -458,4 +464,18 @@ func TestStreamRefusalRoundTrip(t *testing.T) {
 	require.ErrorIs(t, parseStreamRefusal(appendStreamRefusal(nil, actor.ErrNoStreams)), actor.ErrNoStreams)
 	require.ErrorIs(t, parseStreamRefusal(nil), errFirstMessage)
 	require.ErrorIs(t, parseStreamRefusal([]byte{3, 200}), errFirstMessage)
+}
+
+func FuzzParseStreamRefusal(f *testing.F) {
+	f.Add(appendStreamRefusal(nil, actor.ErrNoStreams))
+	f.Add(appendStreamRefusal(nil, &actor.Error{Code: 3, Node: "b/1", Host: "h", Method: "M", Text: "no such method"}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		err := parseStreamRefusal(b)
+		var told *actor.Error
+		if !errors.As(err, &told) {
+			require.ErrorIs(t, err, errFirstMessage)
+			return
+		}
+		require.Equal(t, err, parseStreamRefusal(appendStreamRefusal(nil, err)))
+	})
 }
