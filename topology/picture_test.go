@@ -29,6 +29,20 @@ func workers(hosts, each int) (all []topology.Member) {
 	return all
 }
 
+// wheel links everyone with the next and the one behind that, and with the one before: some are linked in both directions.
+func wheel(members []topology.Member) (edges []topology.Edge) {
+	n := len(members)
+	for i := range members {
+		edges = append(edges, topology.Edge{From: i, To: (i + 1) % n}, topology.Edge{From: i, To: (i + 2) % n}, topology.Edge{From: i, To: (i + n - 1) % n})
+	}
+	return edges
+}
+
+// diamond has two ways from the first to the last.
+func diamond([]topology.Member) []topology.Edge {
+	return []topology.Edge{{From: 0, To: 1}, {From: 0, To: 2}, {From: 1, To: 3}, {From: 2, To: 3}}
+}
+
 func TestPictures(t *testing.T) {
 	alone := []topology.Member{{Name: `<"a">`}, {Name: `b\`, Host: "h&h"}, {Name: "c"}}
 	for name, c := range map[string]struct {
@@ -39,11 +53,14 @@ func TestPictures(t *testing.T) {
 		"star2":    {topology.Star(), workers(4, 3)},
 		"tree":     {topology.Tree(2), workers(7, 1)},
 		"tree3":    {topology.Tree(3), workers(9, 2)},
+		"tree9":    {topology.Tree(9), workers(16, 2)},
 		"chain":    {topology.Chain(), workers(11, 1)},
 		"ring":     {topology.Ring(), workers(5, 2)},
 		"net":      {topology.Net(), workers(5, 1)},
 		"one":      {topology.Net(), workers(1, 1)},
 		"hostless": {topology.Tree(2), alone},
+		"wheel":    {topology.Own("wheel", wheel), workers(6, 1)},
+		"diamond":  {topology.Own("diamond", diamond), workers(4, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := topology.New(c.kind, c.members)

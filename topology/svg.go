@@ -15,6 +15,7 @@ const (
 	boxMargin  = 9.0
 	boxHead    = 24.0 // the line with the host's name
 	boxGap     = 22.0 // between boxes side by side
+	boxRim     = 3.0  // between a box and the ends of lines
 	levelGap   = 54.0
 	pageMargin = 20.0
 	letter     = 7.3 // of the pills' font
@@ -32,16 +33,16 @@ type box struct {
 // their members in them, links between hosts are arrows in the direction in which data comes from the root; links beside the tree are dashed.
 func (s *Shape) SVG() string {
 	boxes, of := s.boxes()
-	s.place(boxes, of)
+	hung := s.place(boxes, of)
 	wide, high := frame(boxes)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="Helvetica, Arial, sans-serif" role="img">`+"\n", wide, high, wide, high)
 	fmt.Fprintf(&b, "<title>%s of %s on %s</title>\n", escape(s.kind.String()), count(s.Len(), "member"), count(len(boxes), "host"))
 	b.WriteString(`<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="#5a6b7b"/></marker></defs>` + "\n")
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%.0f" rx="10" fill="#ffffff"/>`+"\n", wide, high)
-	for _, e := range s.edges {
+	for _, e := range s.drawn() {
 		if from, to := &boxes[of[e.From]], &boxes[of[e.To]]; from != to {
-			s.line(&b, e, from, to)
+			s.line(&b, e, from, to, hung)
 		}
 	}
 	for i := range boxes {
@@ -71,8 +72,9 @@ func (s *Shape) boxes() (all []box, of []int) {
 	return all, of
 }
 
-// place gives boxes their places: a star and what has links beside its tree around a middle, a chain in rows, all others as a tree.
-func (s *Shape) place(boxes []box, of []int) {
+// place gives boxes their places: a star and what has links beside its tree around a middle, a chain in rows, all others as a tree, unless there a link
+// beside the tree would pass behind a box to which it does not lead. It reports whether they hang as a tree.
+func (s *Shape) place(boxes []box, of []int) (hung bool) {
 	switch {
 	case len(boxes) > 2 && s.kind.links != nil && (s.kind.name == "star" || len(s.beside()) > 0):
 		around(boxes, s.kind.name == "star")
@@ -80,7 +82,42 @@ func (s *Shape) place(boxes []box, of []int) {
 		rows(boxes)
 	default:
 		s.hang(boxes, of)
+		if !s.hides(boxes, of) {
+			return true
+		}
+		around(boxes, false)
 	}
+	return false
+}
+
+// hides tells whether a link beside the tree passes behind a box that is at neither of its ends.
+func (s *Shape) hides(boxes []box, of []int) bool {
+	for _, e := range s.beside() {
+		from, to := &boxes[of[e.From]], &boxes[of[e.To]]
+		for i := range boxes {
+			if b := &boxes[i]; b != from && b != to && b.meets(from.x, from.y, to.x, to.y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// meets tells whether the line from one point to another goes through the box: whether there is a part of it that is in the box's width and in its height.
+func (b *box) meets(x1, y1, x2, y2 float64) bool {
+	first, last := 0.0, 1.0
+	for _, side := range [][3]float64{{x1 - b.x, x2 - x1, b.wide / 2}, {y1 - b.y, y2 - y1, b.high / 2}} {
+		at, way, half := side[0], side[1], side[2]
+		if way == 0 {
+			if math.Abs(at) >= half {
+				return false
+			}
+			continue
+		}
+		a, z := (-half-at)/way, (half-at)/way
+		first, last = max(first, min(a, z)), min(last, max(a, z))
+	}
+	return first < last
 }
 
 // around puts boxes on an ellipse, or the first into its middle.
@@ -178,12 +215,18 @@ func frame(boxes []box) (wide, high float64) {
 	return math.Ceil(maxX - minX + 2*pageMargin), math.Ceil(maxY - minY + 2*pageMargin)
 }
 
-func (s *Shape) line(b *strings.Builder, e Edge, from, to *box) {
+// line draws a link. In a tree that hangs it goes from the middle of the lower side to that of the upper one: so it passes behind no other box, however
+// many are side by side.
+func (s *Shape) line(b *strings.Builder, e Edge, from, to *box, hung bool) {
 	x1, y1 := from.rim(to.x, to.y)
 	x2, y2 := to.rim(from.x, from.y)
 	style := ` marker-end="url(#tip)"`
-	if !s.inTree(e) {
+	switch {
+	case !s.inTree(e):
 		style = ` stroke-dasharray="5 4"`
+	case hung && from.y < to.y:
+		x1, y1 = from.x, from.y+from.high/2+boxRim
+		x2, y2 = to.x, to.y-to.high/2-boxRim
 	}
 	fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#5a6b7b" stroke-width="1.6"%s/>`+"\n", x1, y1, x2, y2, style)
 }
@@ -191,7 +234,7 @@ func (s *Shape) line(b *strings.Builder, e Edge, from, to *box) {
 // rim is where a line from the middle of the box to a point leaves it.
 func (b *box) rim(x, y float64) (float64, float64) {
 	dx, dy := x-b.x, y-b.y
-	scale := min((b.wide/2+3)/max(math.Abs(dx), 1e-9), (b.high/2+3)/max(math.Abs(dy), 1e-9))
+	scale := min((b.wide/2+boxRim)/max(math.Abs(dx), 1e-9), (b.high/2+boxRim)/max(math.Abs(dy), 1e-9))
 	return b.x + dx*scale, b.y + dy*scale
 }
 

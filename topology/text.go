@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -52,15 +53,22 @@ func (s *Shape) branch(b *strings.Builder, rank int, first, rest string) {
 // inTree tells whether data goes along an edge on its way from the root to all.
 func (s *Shape) inTree(e Edge) bool { return s.parent[e.To] == e.From }
 
-// beside is the links that are not in the tree.
-func (s *Shape) beside() (found []Edge) {
+// drawn are the links without those that say a second time that two members are linked, as in a shape of one's own both directions may be: the tree's, and others.
+func (s *Shape) drawn() (found []Edge) {
+	seen := map[Edge]bool{}
 	for _, e := range s.edges {
-		if !s.inTree(e) {
-			found = append(found, e)
+		pair := Edge{min(e.From, e.To), max(e.From, e.To)}
+		if seen[pair] || !s.inTree(e) && s.inTree(Edge{e.To, e.From}) {
+			continue
 		}
+		seen[pair] = true
+		found = append(found, e)
 	}
 	return found
 }
+
+// beside is the links that are not in the tree.
+func (s *Shape) beside() []Edge { return slices.DeleteFunc(s.drawn(), s.inTree) }
 
 // A group is the members of a host, in the order of the tour.
 type group struct {
@@ -98,7 +106,7 @@ func (s *Shape) DOT() string {
 			b.WriteString("  }\n")
 		}
 	}
-	for _, e := range s.edges {
+	for _, e := range s.drawn() {
 		attributes := ""
 		if !s.inTree(e) {
 			attributes = " [dir=none, constraint=false]"
