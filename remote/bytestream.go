@@ -31,6 +31,10 @@ const (
 	openWrite    = 2
 )
 
+// farewell is how long Close may take to tell the peer, under TLS: whether it hears that, or only that the connection has ended, is the same to it, and who
+// closes may hold a lock.
+const farewell = 20 * time.Millisecond
+
 var _ net.Conn = (*byteStream)(nil)
 
 func newByteStream(p *peer, t *tie, conn *secured) *byteStream {
@@ -151,7 +155,7 @@ func (s *byteStream) Close() error {
 	if use >= openWrite {
 		_ = s.raw.Close() // TLS would have its last word behind what a peer does not read
 	}
-	timer := time.AfterFunc(lastWord, func() { _ = s.raw.Close() })
+	timer := time.AfterFunc(farewell, func() { _ = s.raw.Close() })
 	defer timer.Stop()
 	_ = s.conn.Close() // whatever it says, the connection has ended
 	return nil
