@@ -2,7 +2,6 @@ package collective
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,59 +9,78 @@ import (
 	"github.com/tartrl/tlaunch-go/actor"
 )
 
-// How members agree on what became of an operation that goes on without those who end: each reports to the first of them, which tells all what follows.
+// How members agree on what became of an attempt: each that is not through reports to the first of them, which tells all what follows.
 // Where the first is gone that is the next one's affair. Whoever has heard the verdict tells it when asked, also later, so that all who live come to the same
-// one, whoever has heard it before the first was gone.
+// one, whoever has heard it before the first was gone; and who is through tells, when asked, that the result is certain.
 
-// A report is how an attempt went at a member; a verdict what follows for all. With neither all have the result.
+// A report is how an attempt went at a member; a verdict what follows for all.
 type report struct {
-	Missing []int     // by rank: it has to be done without them
-	Failure []failure // one: it has failed for good
+	Have    bool   // it has all that is its; of a verdict: all have
+	Missing []int  // by rank: these were found to be gone; of a verdict: it has to be done without them
+	Result  []byte // of a verdict of one that was through: what is the same at all, if that is kept
 }
 
-// reportOn describes how an attempt ended here.
-func (m *Member) reportOn(err error) (r report) {
-	var missing *MissingError
-	switch {
-	case err == nil:
-	case errors.As(err, &missing):
-		for rank := range m.plan.shape.Len() {
-			if slices.Contains(missing.Members, m.plan.name(rank)) {
-				r.Missing = append(r.Missing, rank)
-			}
-		}
-	default:
-		r.Failure = append(r.Failure, *newFailure(m.plan.name(m.rank), err))
-	}
-	return r
-}
-
-// agree is an operation of its own, behind each attempt.
-func (m *Member) agree(ctx context.Context, of signature, gone []int, mine report) (report, error) {
-	o, err := m.begin(ctx, signature{op: opAgree, algo: of.algo, elem: of.elem, size: of.size, chunk: of.chunk, set: setHash(nil, gone)})
+// agree is a round behind an attempt that failed as a member is gone. The next attempt follows where its op goes onward.
+func (t *task) agree(ctx context.Context, last *op, gone []int, failed error) (*op, report, error) {
+	m := t.m
+	sig := t.sig
+	sig.op, sig.set = opAgree, setHash(nil, gone)
+	o, err := m.begin(ctx, last, sig, nil)
 	if err != nil {
-		return report{}, err
+		return nil, report{}, err
 	}
 	o.gone = gone
-	v, err := o.agree(mine)
-	return v, o.end(err)
+	v, err := o.agree(t.enough, report{Have: last.have, Missing: m.plan.missingRanks(failed)})
+	if err == nil && !v.Have {
+		all := union(gone, v.Missing)
+		o.onward = len(all) > len(gone) && !slices.Contains(all, m.rank) && !slices.Contains(all, t.root)
+	}
+	o.have = v.Have
+	err = o.end(err)
+	return o, v, err
 }
 
-func (o *op) agree(mine report) (report, error) {
+// enough tells whether the result is certain by what all who live report.
+func (t *task) enough(reports map[int]report) bool {
+	if t.sig.op == opGather || t.sig.op == opReduce {
+		return reports[t.root].Have
+	}
+	for _, r := range reports {
+		if !r.Have {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *op) agree(enough func(map[int]report) bool, mine report) (report, error) {
 	me := o.m.rank
+	var dead []int
 	for rank := range o.m.plan.shape.Len() {
 		switch {
 		case slices.Contains(o.gone, rank):
 			continue
 		case rank == me:
-			return o.preside(mine)
+			return o.preside(enough, mine, dead)
 		}
 		v, err := o.follow(rank, mine)
 		if !isGoneMember(err, rank) {
 			return v, err
 		}
+		dead = append(dead, rank)
+		o.giveUp(rank)
 	}
 	return report{}, nil // not reached: this member is among them
+}
+
+// giveUp notes that this member has nothing to do with another any more in an agreement, for that one to hear when it asks: it would wait for this one, where it lives.
+func (o *op) giveUp(rank int) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	if o.given == nil {
+		o.given = map[int]bool{}
+	}
+	o.given[rank] = true
 }
 
 // follow reports to who presides, and waits for the verdict.
@@ -98,6 +116,7 @@ func (p *plan) readReport(data []byte) (r report, err error) {
 // hear receives a message, or the verdict from another side.
 func (o *op) hear(from int, stream uint32) ([]byte, error) {
 	var data []byte
+	passed := false // another one presides
 	err := o.wait(from, func() bool {
 		if o.verdict != nil {
 			data = o.verdict
@@ -105,16 +124,37 @@ func (o *op) hear(from int, stream uint32) ([]byte, error) {
 		}
 		s := o.m.slotLocked(o.seq, from, stream)
 		if len(s.queue) == 0 {
-			return false
+			passed = from < o.claimed
+			return passed
 		}
 		p := s.queue[0]
 		s.queue = s.queue[1:]
 		data = slices.Clone(p.payload)
 		o.m.edges[from].parked -= len(p.whole)
 		o.m.edges[from].owed += len(p.whole)
+		p.free()
 		return true
 	})
+	if passed {
+		err = &goneError{from, o.m.plan.name(from), errPassed}
+	}
 	return data, err
+}
+
+// name notes who was found to be gone: one of these that has not come to the operation is not waited for. It may have been started again, unknown to this member.
+func (o *op) name(ranks []int) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.named = append(o.named, ranks...)
+}
+
+// claimLocked notes that another member asks for this one's report: it presides, and takes for gone those before it. Who waits for one of these waits for nobody any more, whatever
+// is between them.
+func (o *op) claimLocked(by int) {
+	if o.sig.op == opAgree && by < o.m.rank && by > o.claimed {
+		o.claimed = by
+		o.m.ringLocked()
+	}
 }
 
 // settle notes the verdict for others that ask.
@@ -125,11 +165,11 @@ func (o *op) settle(verdict []byte) {
 	o.m.ringLocked()
 }
 
-// preside hears all who live, decides, and tells them.
-func (o *op) preside(mine report) (v report, err error) {
+// preside hears all who live, decides, and tells them. dead are those that would have presided.
+func (o *op) preside(enough func(map[int]report) bool, mine report, dead []int) (v report, err error) {
 	var mu sync.Mutex
-	var dead []int
 	reports := map[int]report{o.m.rank: mine}
+	o.name(mine.Missing)
 	err = o.withOthers(func(rank int) error {
 		data, err := o.hear(rank, stream(streamReport, 0))
 		var r report
@@ -143,6 +183,7 @@ func (o *op) preside(mine report) (v report, err error) {
 			return nil
 		}
 		reports[rank] = r
+		o.name(r.Missing)
 		return err
 	})
 	if err != nil {
@@ -151,8 +192,8 @@ func (o *op) preside(mine report) (v report, err error) {
 	o.m.mu.Lock()
 	data := o.verdict
 	o.m.mu.Unlock()
-	if data == nil { // nobody has heard one from a member that presided before, and is gone
-		v = decide(reports, dead)
+	if data == nil { // nobody is through, or has heard a verdict from a member that presided before, and is gone
+		v = decide(enough, reports, dead)
 		if data, err = actor.Encode(v); err != nil {
 			return v, err
 		}
@@ -181,17 +222,13 @@ func (o *op) withOthers(f func(rank int) error) error {
 }
 
 // decide draws the conclusion from what members report. Those who died before they did are no obstacle where all others have the result.
-func decide(reports map[int]report, dead []int) (v report) {
-	for rank := range reports {
-		v.Missing = append(v.Missing, reports[rank].Missing...)
-		if len(reports[rank].Failure) > 0 && len(v.Failure) == 0 {
-			v.Failure = reports[rank].Failure
-		}
+func decide(enough func(map[int]report) bool, reports map[int]report, dead []int) report {
+	if enough(reports) {
+		return report{Have: true}
 	}
-	if len(v.Missing) > 0 {
-		v.Missing = append(v.Missing, dead...)
+	missing := dead
+	for _, r := range reports {
+		missing = append(missing, r.Missing...)
 	}
-	slices.Sort(v.Missing)
-	v.Missing = slices.Compact(v.Missing)
-	return v
+	return report{Missing: union(missing, nil)}
 }

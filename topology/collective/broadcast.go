@@ -16,6 +16,8 @@ const (
 	streamReport
 	streamVerdict
 	streamStep
+	streamEnd   // to the root of the ending: all below have the result
+	streamOver  // from it: it is certain for all
 	streamAdopt // to a member below: turn to this one
 	streamLeave // to the one above: this one has turned to another
 	streamHand  // to a member below: turn to the root, which serves it when all others have everything

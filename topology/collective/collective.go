@@ -26,8 +26,8 @@ type options struct {
 	chunk   int
 	explain func(Forecast) // nil: nobody asks
 
-	leaveOut bool
-	leaves   []int
+	needAll bool
+	leaves  []int
 }
 
 // Using sets the algorithm. The default is [ByShape]; [Auto] measures and chooses.
@@ -73,28 +73,25 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	if err != nil {
 		return err
 	}
-	t := &task{m: m, algo: algo, root: r.root, leaves: set.leaves, run: f,
-		sig: signature{op: r.kind, algo: algo, elem: r.elem, size: uint64(r.size), chunk: uint32(chunk)}}
+	t := &task{m: m, root: r.root, leaves: set.leaves, run: f, repairs: r.kind.goesOn() && !set.needAll && m.plan.shape.Len() > 1,
+		sig: signature{op: r.kind, algo: algo, elem: r.elem, size: uint64(r.size), chunk: uint32(chunk), needAll: set.needAll}}
 	if r.by != nil {
 		t.sig.reduce = r.by.hash
 	}
-	if !set.leaveOut || r.kind == opBroadcast {
-		return t.try(ctx, nil)
+	switch {
+	case r.kind == opAllReduce:
+		t.result = r.inPlace
+	case r.kind == opAllGather:
+		t.result = r.places
 	}
-	if r.kind == opReduce && r.root != m.rank {
-		r.inPlace = nil
+	if r.kind != opGather || r.root == m.rank {
+		t.places = r.places
 	}
-	backup := slices.Clone(r.inPlace)
-	if r.kind == opGather && r.root != m.rank {
-		r.places = nil
+	if t.repairs && (r.kind != opReduce || r.root == m.rank) {
+		t.saved = save(r.inPlace)
+		defer t.saved.drop()
 	}
-	return t.repeat(ctx, func(gone []int) {
-		copy(r.inPlace, backup)
-		each := len(r.places) / m.plan.shape.Len()
-		for _, rank := range gone {
-			clear(r.places[rank*each : (rank+1)*each])
-		}
-	})
+	return t.do(ctx)
 }
 
 // check says what is wrong with what the operation was called with.
@@ -111,15 +108,13 @@ func (m *Member) check(r *request, set *options) error {
 		return fmt.Errorf("%w: root %d is no member: there are %d, from %s to %s", ErrArgument, r.root, members, m.plan.name(0), m.plan.name(members-1))
 	case int64(r.total) > MaxSize:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, r.total, MaxSize)
-	case set.leaveOut && r.kind == opStream:
-		return fmt.Errorf("%w: a Stream cannot be done again: LeaveOut is not for it", ErrArgument)
 	}
 	return m.plan.checkLeaves(set.leaves)
 }
 
 // refuse counts an operation that this member has called wrongly, and ends it for the others: they cannot know, and wait for it.
 func (m *Member) refuse(ctx context.Context, kind opKind, err error) error {
-	o, begun := m.beginFailed(ctx, signature{op: kind}, err)
+	o, begun := m.begin(ctx, nil, signature{op: kind}, err)
 	if begun != nil {
 		return begun
 	}

@@ -62,24 +62,36 @@
 //
 // # Members that end
 //
-// What an operation does when a member has ended, cannot be reached, or will not come as its Run has returned. Error is a [MissingError] with the names.
+// What an operation does when a member has ended, cannot be reached, or will not come as its Run has returned. The error is a [MissingError] with the names,
+// which says whether there is a result without them.
 //
-//	                    by itself                             with LeaveOut
-//	Broadcast           left out: those below are served by   the same
+//	                    by itself                             with NeedAll      costs, where nobody ends
+//	Broadcast           left out: those below are served by   the same          nothing
 //	                    the one above, from the chunk on
 //	                    that they had; error at the root and
 //	                    where it was noticed, data whole
-//	Stream              ends for all, error                   refused: what was read is gone
-//	Gather, AllGather,  ends for all, error                   the parts of the others, zeros in its place
-//	AllToAll
-//	Scatter             ends for all, error                   the others have their parts
-//	Reduce, AllReduce,  ends for all, error                   of exactly those who are not named, all chunks of the
-//	ReduceScatter                                             same ones, [Mean] by as many, the same bits at all
-//	Barrier             ends for all, error                   the others have come
+//	Stream              ends for all, error: what was read    the same          -
+//	                    is gone
+//	Gather              the parts of the others, zeros in     ends for all,     a word from the root to each
+//	                    its place                             error             at the end
+//	AllGather           the same                              the same          nothing up to 16 KiB in all, then one
+//	                                                                            such word, in a ring or directly two
+//	AllToAll            the same                              the same          two: from each, and to each
+//	Scatter             the others have their parts           the same          two
+//	Reduce              of exactly those who are not named,   the same          one word, and at the root a copy
+//	                    all chunks of the same ones, [Mean]                     of the data
+//	                    by as many
+//	AllReduce           the same, with the same bits at all   the same          as AllGather, and a copy of the data
+//	ReduceScatter       the same                              the same          two words
+//	Barrier             the others have come                  the same          nothing
 //
-// With [LeaveOut] all that are left get the same error, naming the same members, or a failure for other reasons. Without the root of an operation that has one
-// there is no result. Members that had all they waited for before another ended may be through by themselves, without LeaveOut: a member
-// that only gives to a Gather, say. An operation that has failed leaves the group usable for the next; what is in the slices is then undefined.
+// Except in a Broadcast all that are not through when a member ends get the same error, naming the same members, or a failure for other reasons. Of a member that has ended nothing is in the
+// result, unless all had that when it ended: then it is not named. Without the root of an operation that has one there is no result: the error names it. A member
+// that the others take for missing, as they cannot reach it, gets an error with its own name. An operation takes a few messages more where a member is missing, each time.
+//
+// Since nobody is through before the result is certain for all, a member that only gives to a Gather or Reduce waits for the root to have it. With [NeedAll] it does not, and
+// members that had all they waited for before another ended may be through by themselves. An operation that has failed leaves the group usable for the next; what is in the slices is
+// then undefined.
 //
 // A member that is known to be slower than the others can be made a leaf ([Leaf]) from the beginning: then nobody gets data through it.
 //
@@ -110,7 +122,7 @@
 // of them tells it; the next is then the one after all these: so it finds together with others that, like it, go on after such an error.
 // A member's turn is taken while it waits for those below it to answer a Question: several members that ask at once down a tree may come to wait for each
 // other, which ends with actor.ErrDeadlock unless the nodes have Concurrent turns.
-// The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members, with [LeaveOut] too;
+// The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members: otherwise it fails;
 // one that was started again takes over what the others have measured. What is expected of links that others
 // use at the same time, or that have changed since, is as good as that.
 // Links outlive their connections (package remote), and lose nothing. One that was given up ends the operation with [ErrMissing], or with [ErrLost]

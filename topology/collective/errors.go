@@ -31,11 +31,11 @@ var (
 	ErrLost = errors.New("collective: something was lost on the way")
 )
 
-// A MissingError names members that have ended, or cannot be reached. Where it is what an operation returns that others have finished,
-// such as a [Broadcast], the result is whole.
+// A MissingError names members that have ended, or cannot be reached.
 type MissingError struct {
 	Members []string // by name
 	Err     error    // of the first; nil where another member has noticed
+	Whole   bool     // the operation was done without them: this member's result is that of all others
 }
 
 func (e *MissingError) Error() string {
@@ -147,13 +147,16 @@ func (e *goneError) Unwrap() []error { return []error{ErrMissing, e.err} }
 
 // isGone tells whether an error of a message says that its receiver is not there.
 func isGone(err error) bool {
-	for _, gone := range []error{actor.ErrPeerGone, actor.ErrUnreachable, actor.ErrStopped, actor.ErrNoNode, errReplaced, errOver} {
+	for _, gone := range []error{actor.ErrPeerGone, actor.ErrUnreachable, actor.ErrStopped, actor.ErrNoNode, errReplaced, errOver, errPassed} {
 		if errors.Is(err, gone) {
 			return true
 		}
 	}
 	return false
 }
+
+// errPassed: others take the member for gone.
+var errPassed = errors.New("collective: others do not reach it")
 
 // errOver: the member will take part in nothing any more.
 var errOver = errors.New("collective: its Run has returned")

@@ -240,8 +240,8 @@ func TestBroadcastGoesOn(t *testing.T) {
 	}
 }
 
-// Other operations end when a member is gone, at all others, and name it.
-func TestOthersNameTheDead(t *testing.T) {
+// With NeedAll, operations end when a member is gone, at all others, and name it.
+func TestNeedAll(t *testing.T) {
 	for algo := range algorithms {
 		g := newTeam(t, actor.Config{}, topology.Tree(2), 5, 5)
 		require.NoError(t, g.nodes[3].Stop(t.Context()))
@@ -249,13 +249,28 @@ func TestOthersNameTheDead(t *testing.T) {
 			if w.Rank() == 3 {
 				return nil
 			}
-			return collective.AllReduce(ctx, w, make([]float32, 1000), collective.Sum, collective.Using(collective.Algorithm(algo)))
+			return collective.AllReduce(ctx, w, make([]float32, 1000), collective.Sum, collective.Using(collective.Algorithm(algo)), collective.NeedAll())
 		}) {
 			var missing *collective.MissingError
 			if rank != 3 {
 				require.ErrorAs(t, err, &missing, "%v at %d", collective.Algorithm(algo), rank)
 				require.Equal(t, []string{"w/3"}, missing.Members)
+				require.False(t, missing.Whole)
 			}
 		}
+	}
+}
+
+// Whether an operation goes on without members is a matter for all.
+func TestNeedAllDisagree(t *testing.T) {
+	g := newTeam(t, actor.Config{}, topology.Chain(), 3, 3)
+	for rank, err := range g.all(func(ctx context.Context, w *worker) error {
+		var opts []collective.Option
+		if w.Rank() == 1 {
+			opts = append(opts, collective.NeedAll())
+		}
+		return collective.Barrier(ctx, w, opts...)
+	}) {
+		require.ErrorIs(t, err, collective.ErrDisagree, "member %d", rank)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // What members say to each other. A message is a header of 64 bytes, numbers little endian, and a payload:
 //
-//	0  kind, 1 byte        1  flags        4  sender's rank, 4 bytes       8  operation, counted by each member from 1
+//	0  kind, 1 byte        1  flags        4  sender's rank, 4 bytes       8  operation, counted by each member from 1, and its round in the low 16 bits
 //	16 stream, 4 bytes     20 index of the message in its stream, 4 bytes
 //	24 signature, 32 bytes (see signature.put); of a grant: 8 bytes of credit
 //	56 instance of the sender: a random number of its process and node
@@ -86,12 +86,16 @@ type signature struct {
 	reduce  uint32 // of the reduction's name
 	members uint32 // how many there are
 	set     uint32 // of who is a leaf, and who is left out
+	needAll bool   // nobody is to be left out
 }
 
 func (s *signature) put(b []byte) {
 	b[0], b[1], b[2] = byte(s.op), byte(s.algo), byte(s.elem)
 	if s.big {
-		b[3] = 1
+		b[3] |= 1
+	}
+	if s.needAll {
+		b[3] |= 2
 	}
 	binary.LittleEndian.PutUint32(b[4:], s.root)
 	binary.LittleEndian.PutUint64(b[8:], s.size)
@@ -103,7 +107,7 @@ func (s *signature) put(b []byte) {
 
 func readSignature(b []byte) signature {
 	return signature{
-		op: opKind(b[0]), algo: Algorithm(b[1]), elem: elemKind(b[2]), big: b[3] == 1,
+		op: opKind(b[0]), algo: Algorithm(b[1]), elem: elemKind(b[2]), big: b[3]&1 != 0, needAll: b[3]&2 != 0,
 		root: binary.LittleEndian.Uint32(b[4:]), size: binary.LittleEndian.Uint64(b[8:]),
 		chunk: binary.LittleEndian.Uint32(b[16:]), reduce: binary.LittleEndian.Uint32(b[20:]), members: binary.LittleEndian.Uint32(b[24:]),
 		set: binary.LittleEndian.Uint32(b[28:]),
@@ -116,8 +120,12 @@ func (s signature) text() string {
 	if s.big {
 		order = "big"
 	}
-	return fmt.Sprintf("%v of %d bytes of %v, root %d of %d, %v in chunks of %d, reduction %08x, leaves and left out %08x, %s endian",
-		s.op, s.size, s.elem, s.root, s.members, s.algo, s.chunk, s.reduce, s.set, order)
+	need := "some of"
+	if s.needAll {
+		need = "all of"
+	}
+	return fmt.Sprintf("%v of %d bytes of %v, root %d of %s %d, %v in chunks of %d, reduction %08x, leaves and left out %08x, %s endian",
+		s.op, s.size, s.elem, s.root, need, s.members, s.algo, s.chunk, s.reduce, s.set, order)
 }
 
 var bigEndian = func() bool {

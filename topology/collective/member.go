@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,15 +39,15 @@ type Member struct {
 	instance uint64 // of this process and node; 0: not drawn yet
 	refs     []actor.Ref[Port]
 	edges    []edge // by rank
-	seq      uint64 // of the operation that is under way, or was last
+	seq      uint64 // of the round of an operation that is under way, or was last
 
 	rejoins   bool   // it was started again, and does not know how far the others are
 	joined    uint64 // the first operation that it is in, where it was started again
 	inMethods bool   // it has done operations in methods of the node: it may be in more when its Run has returned
 	current   *op
 	slots     map[slotKey]*slot
-	past      map[uint64]past     // how operations ended
-	aborts    map[uint64]*failure // of operations that others have ended, and this one has not come to
+	past      map[uint64]past     // how rounds of operations ended
+	aborts    map[uint64]*failure // of those that others have ended, and this one has not come to
 	told      uint64              // messages to all that this one has sent
 	heard     map[int]*tally      // those that have come, by who has sent them
 	auto      auto
@@ -58,6 +59,10 @@ type past struct {
 	sig     signature
 	failure *failure // nil: it was done
 	verdict []byte   // of an agreement
+	onward  bool     // the member goes on to another round
+	through bool     // it does not, as the result is certain
+	left    bool     // nor as its node has ended meanwhile, which ends the operation for nobody else
+	result  []byte   // which all have alike, where it is kept
 }
 
 // An edge is what this member knows of its exchange with another.
@@ -182,7 +187,9 @@ func (m *Member) Collective(ctx context.Context, message []byte) error {
 		if err := actor.Decode(payload, f); err != nil {
 			return fmt.Errorf("%w: an abort: %w", errMessage, err)
 		}
-		m.abortLocked(h.seq, f)
+		if !m.isLeftOutLocked(h.from, h.seq) {
+			m.abortLocked(h.seq, f)
+		}
 		return nil
 	}
 	return m.dataLocked(ctx, &packet{header: h, payload: payload, whole: message})
@@ -212,11 +219,16 @@ func (e *edge) recover(sent uint64, s *Status, suspected *uint64) {
 	e.out = min(e.out, s.Held)
 }
 
+// isLeftOutLocked tells whether the operation under way goes on without a member: if that lives, what it says of it is of no account.
+func (m *Member) isLeftOutLocked(rank int, seq uint64) bool {
+	return m.current != nil && seq>>roundBits == m.seq>>roundBits && slices.Contains(m.current.gone, rank)
+}
+
 func (m *Member) abortLocked(seq uint64, f *failure) {
 	switch {
 	case m.current != nil && seq == m.seq:
 		m.current.failLocked(f.err(), false)
-	case seq > m.seq && seq-m.seq < aheadMost && len(m.aborts) < pastKept:
+	case seq > m.seq && seq>>roundBits-m.seq>>roundBits < aheadMost && len(m.aborts) < pastKept:
 		m.aborts[seq] = f
 	}
 }
@@ -227,11 +239,11 @@ func (m *Member) dataLocked(ctx context.Context, p *packet) error {
 	size := len(p.whole)
 	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
 	switch {
-	case done, m.current != nil && p.seq == m.seq && (e.restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
+	case done, m.isLeftOutLocked(p.from, p.seq), m.current != nil && p.seq == m.seq && (e.restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
 		e.owed += size
 		return nil
-	case p.seq-m.seq >= aheadMost && !m.rejoins || e.parked > 2*windowBytes:
-		return fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq, m.seq, e.parked)
+	case p.seq>>roundBits-m.seq>>roundBits >= aheadMost && !m.rejoins || e.parked > 2*windowBytes:
+		return fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq>>roundBits, m.seq>>roundBits, e.parked)
 	case p.seq == m.seq && p.sig != m.current.sig:
 		e.owed += size
 		m.current.failLocked(m.disagreement(p.from, p.sig, m.current.sig), true)
@@ -276,138 +288,4 @@ func (m *Member) dropLocked(which func(slotKey) bool) {
 		}
 		delete(m.slots, k)
 	}
-}
-
-// A Probe is how a member asks another how far that one has come with an operation.
-type Probe struct {
-	Seq      uint64
-	From     int    // its rank
-	Instance uint64 // of it
-	Another  bool   // it has known another one in the place of the one it asks
-	Rejoins  bool   // it was started again, and wants to know what the others have found
-}
-
-// A Status is how far a member has come with an operation.
-type Status struct {
-	Instance uint64
-	Where    string    // of its operations; see the constants
-	Sig      [32]byte  // where it has come there
-	Failure  []failure // one, where it has failed there
-	Sent     uint64    // messages with data to the one who asks, in all operations
-	Got      uint64    // and that have come from there
-	Held     int       // bytes of these for which it has no window back yet
-	Verdict  []byte    // where it has done an agreement
-	Newest   uint64    // operation to which it has come
-	Another  bool      // it has known another one in the place of the one who asks
-	Found    []int64   // what was measured, for one that rejoins
-}
-
-const (
-	whereBefore = "before" // it has not come there
-	whereAt     = "at"
-	whereDone   = "done"
-	whereFailed = "failed"
-	whereLong   = "long ago" // it does not know any more
-	whereOver   = "over"     // it has not come there, and its Run has returned
-	whereNotIn  = "not in"   // it was started again since, and joins later
-)
-
-// CollectiveAsk tells another member how far this one has come. It is called by members alone.
-func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
-	if m.plan == nil {
-		return Status{}, fmt.Errorf("%w: %s has not joined one, or its group was not sealed", ErrGroup, actor.Self(ctx))
-	}
-	if p.From < 0 || p.From >= m.plan.shape.Len() {
-		return Status{}, fmt.Errorf("%w: member %d of %d asks", errMessage, p.From, m.plan.shape.Len())
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.readyLocked()
-	m.metLocked(p.From, p.Instance)
-	seq := p.Seq
-	e := &m.edges[p.From]
-	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed,
-		Newest: m.seq, Another: e.restarts > 0}
-	if p.Another {
-		m.rejoinLocked()
-	}
-	if p.Rejoins {
-		s.Found = m.auto.found
-	}
-	if was, ok := m.past[seq]; ok {
-		s.Where, s.Verdict = whereDone, was.verdict
-		was.sig.put(s.Sig[:])
-		if was.failure != nil {
-			s.Where, s.Failure = whereFailed, append(s.Failure, *was.failure)
-		}
-	} else if m.current != nil && seq == m.seq {
-		s.Where = whereAt
-		m.current.sig.put(s.Sig[:])
-	} else if seq < m.joined {
-		s.Where = whereNotIn
-	} else if seq <= m.seq {
-		s.Where = whereLong
-	} else if !m.inMethods && actor.RunReturned(ctx) {
-		s.Where = whereOver
-	}
-	return s, nil
-}
-
-// release gives back a packet that was used: its window and its memory.
-func (m *Member) release(ctx context.Context, p *packet) {
-	m.used(ctx, p)
-	p.free()
-}
-
-// used gives the window of a packet back to its sender, once that is worth a message.
-func (m *Member) used(ctx context.Context, p *packet) {
-	if p.used {
-		return
-	}
-	p.used = true
-	m.mu.Lock()
-	e := &m.edges[p.from]
-	e.parked -= len(p.whole)
-	e.owed += len(p.whole)
-	grant := e.owed
-	if grant < grantBytes {
-		m.mu.Unlock()
-		return
-	}
-	e.owed = 0
-	m.mu.Unlock()
-	m.grant(ctx, p.from, grant)
-}
-
-// dueLocked takes what is worth giving back to others; nil: nothing. Of what came too late for its operation nobody else thinks.
-func (m *Member) dueLocked() (due map[int]int) {
-	for rank := range m.edges {
-		if e := &m.edges[rank]; e.owed >= grantBytes {
-			if due == nil {
-				due = map[int]int{}
-			}
-			due[rank], e.owed = e.owed, 0
-		}
-	}
-	return due
-}
-
-// grantAll gives back what dueLocked has taken.
-func (m *Member) grantAll(ctx context.Context, due map[int]int) {
-	for rank, bytes := range due {
-		m.grant(ctx, rank, bytes)
-	}
-}
-
-// grant gives window back. Where it cannot, as ctx is over, the next operation does.
-func (m *Member) grant(ctx context.Context, to, bytes int) {
-	h := header{kind: kindGrant, from: m.rank, credit: uint64(bytes), instance: m.instance}
-	message := make([]byte, headerSize)
-	h.put(message)
-	if err := actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message); err == nil || isGone(err) {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.edges[to].owed += bytes
 }

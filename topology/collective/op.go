@@ -22,18 +22,24 @@ const (
 	// lateAsks is the same while it has sent more than has come: that is on its way, or waits for the node's turn, which a method may take for
 	// long. It ends at all since a link that was given up may be back without what it carried.
 	lateAsks = 300
+	// roundBits is how many of an operation's number count its rounds: attempts, and agreements between them.
+	roundBits = 16
 	// abortPatience is how long a member that has failed takes to tell the others.
 	abortPatience = 2 * time.Second
 )
 
-// An op is one operation at one member, from when the program calls it until it returns.
+// An op is one round of an operation at one member.
 type op struct {
 	m        *Member
 	ctx      context.Context
-	seq      uint64
+	seq      uint64 // operations are counted above roundBits
 	sig      signature
-	restarts []int // of the others, when it began
-	gone     []int // members without whom it was begun
+	restarts []int  // of the others, when the operation began
+	gone     []int  // members without whom it was begun
+	repairs  bool   // it goes on without members that end
+	onward   bool   // another round follows; true from its end on where it fails for one that is gone
+	have     bool   // this member has its result; of an agreement: it is certain for all
+	result   []byte // kept for others
 
 	// Guarded by m.mu.
 	err     error            // why it failed
@@ -41,21 +47,27 @@ type op struct {
 	marks   []int            // see mark
 	missing map[int]error    // members without whom it was done; nil errors where another has noticed
 	verdict []byte           // of an agreement
+	given   map[int]bool     // see giveUp
+	claimed int              // see claimLocked
+	named   []int            // see name
 	shut    map[slotKey]bool // streams of which nothing is wanted any more
 }
 
-// begin makes the next operation of a member the one under way.
-func (m *Member) begin(ctx context.Context, sig signature) (*op, error) {
-	return m.beginFailed(ctx, sig, nil)
-}
+// count is the number of the operation among those of the group.
+func (o *op) count() uint64 { return o.seq >> roundBits }
 
-// beginFailed begins an operation that has failed with an error, unless that is nil.
-func (m *Member) beginFailed(ctx context.Context, sig signature, failed error) (*op, error) {
-	if err := m.usable(ctx); err != nil {
-		return nil, err
-	}
-	if err := m.catchUp(ctx); err != nil {
-		return nil, err
+// nextSeq is the first round of the operation behind that of another round.
+func nextSeq(seq uint64) uint64 { return (seq>>roundBits + 1) << roundBits }
+
+// begin makes the next operation of a member the one under way, or the next round of last. It has failed already with an error, unless that is nil.
+func (m *Member) begin(ctx context.Context, last *op, sig signature, failed error) (*op, error) {
+	if last == nil {
+		if err := m.usable(ctx); err != nil {
+			return nil, err
+		}
+		if err := m.catchUp(ctx); err != nil {
+			return nil, err
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,16 +75,27 @@ func (m *Member) beginFailed(ctx context.Context, sig signature, failed error) (
 	if m.current != nil {
 		return nil, fmt.Errorf("%w: %s is in a %s", ErrBusy, m.plan.name(m.rank), m.current.sig.op)
 	}
-	m.seq++
-	m.inMethods = m.inMethods || actor.InMethod(ctx)
 	sig.members, sig.big = uint32(m.plan.shape.Len()), bigEndian
-	o := &op{m: m, ctx: ctx, seq: m.seq, sig: sig}
-	for rank := range m.edges {
-		o.restarts = append(o.restarts, m.edges[rank].restarts)
+	o := &op{m: m, ctx: ctx, sig: sig}
+	switch {
+	case last == nil:
+		m.seq = nextSeq(m.seq)
+		m.inMethods = m.inMethods || actor.InMethod(ctx)
+		for rank := range m.edges {
+			o.restarts = append(o.restarts, m.edges[rank].restarts)
+		}
+	case m.seq != last.seq:
+		return nil, fmt.Errorf("%w: %s has begun another", ErrBusy, m.plan.name(m.rank))
+	default:
+		m.seq++
+		o.restarts = last.restarts
 	}
-	m.current = o
+	o.seq, m.current = m.seq, o
 	if failed != nil {
 		o.failLocked(failed, true)
+	}
+	if m.rejoins {
+		o.failLocked(m.rejoinErrorLocked(), false)
 	}
 	if err := ctx.Err(); err != nil {
 		o.failLocked(err, true)
@@ -119,7 +142,7 @@ func (m *Member) ownRef(ctx context.Context) actor.Ref[Port] {
 	return m.ref(ctx, m.rank)
 }
 
-// end ends the operation, and tells the others if it failed here. It returns err, or why the operation failed before, with what and where
+// end ends the round, and tells the others if it failed here. It returns err, or why the round failed before, with what and where
 // it was.
 func (o *op) end(err error) error {
 	m := o.m
@@ -127,28 +150,30 @@ func (o *op) end(err error) error {
 		o.fail(err)
 	}
 	m.mu.Lock()
-	was := past{sig: o.sig, verdict: o.verdict}
 	err = o.err
+	if o.repairs {
+		o.onward = errors.Is(err, ErrMissing) && !errors.Is(err, errRejoins)
+	}
+	was := past{sig: o.sig, verdict: o.verdict, onward: o.onward, result: o.result, through: err == nil && (o.sig.op != opAgree || o.have)}
+	was.left = err != nil && actor.Stopped(o.ctx)
 	if err != nil {
 		was.failure = newFailure(m.plan.name(m.rank), err)
 	}
 	m.current = nil
-	m.past[o.seq] = was
-	delete(m.past, o.seq-pastKept)
-	delete(m.aborts, o.seq)
+	m.rememberLocked(o.seq, was)
 	m.dropLocked(func(k slotKey) bool { return k.seq <= o.seq })
-	tell, missing := o.tell && !actor.Stopped(o.ctx), o.missingLocked() // a node that ends is left out: it does not end the operation
+	tell, missing := o.tell && !was.left, o.missingLocked()
 	due := m.dueLocked()
 	m.mu.Unlock()
 	m.grantAll(o.ctx, due)
 	if tell {
 		o.abort(was.failure)
 	}
-	if err == nil {
+	if err == nil && !o.repairs {
 		err = missing
 	}
 	if err != nil {
-		return fmt.Errorf("operation %d, the %v, at %s: %w", o.seq, o.sig.op, m.plan.name(m.rank), err)
+		return fmt.Errorf("operation %d, the %v, at %s: %w", o.count(), o.sig.op, m.plan.name(m.rank), err)
 	}
 	return nil
 }
@@ -158,7 +183,7 @@ func (o *op) missingLocked() error {
 	if len(o.missing) == 0 {
 		return nil
 	}
-	e := &MissingError{}
+	e := &MissingError{Whole: true}
 	for _, rank := range slices.Sorted(maps.Keys(o.missing)) {
 		e.Members = append(e.Members, o.m.plan.name(rank))
 		if e.Err == nil {
@@ -389,6 +414,14 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 		return o.err
 	case s.Where == whereFailed && len(s.Failure) > 0:
 		return s.Failure[0].err()
+	case s.Where == whereThrough && o.sig.op == opAgree:
+		if o.verdict == nil {
+			o.verdict = s.Verdict
+			m.ringLocked()
+		}
+		return nil
+	case s.Where == whereThrough:
+		return errReplaced
 	}
 	sig := readSignature(s.Sig[:])
 	if (s.Where == whereAt || s.Where == whereDone) && sig != o.sig {
@@ -399,6 +432,10 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 		a.idle, a.got = 0, e.got
 	}
 	switch s.Where {
+	case whereBefore:
+		if s.Newest>>roundBits < o.count() && slices.Contains(o.named, peer) {
+			return errPassed
+		}
 	case whereNotIn:
 		return errReplaced
 	case whereOver:
@@ -414,7 +451,7 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 			asks = lateAsks
 		}
 		if a.idle++; a.idle >= asks {
-			return fmt.Errorf("%w: %s has done its part of operation %d, and this waits for something of it", ErrLost, m.plan.name(peer), o.seq)
+			return fmt.Errorf("%w: %s has done its part of operation %d, and this waits for something of it", ErrLost, m.plan.name(peer), o.count())
 		}
 	}
 	return nil

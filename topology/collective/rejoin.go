@@ -20,8 +20,12 @@ func (m *Member) rejoinLocked() {
 	}
 	m.rejoins = true
 	if m.current != nil {
-		m.current.failLocked(&MissingError{Members: []string{m.plan.name(m.rank)}, Err: errRejoins}, false)
+		m.current.failLocked(m.rejoinErrorLocked(), false)
 	}
+}
+
+func (m *Member) rejoinErrorLocked() error {
+	return &MissingError{Members: []string{m.plan.name(m.rank)}, Err: errRejoins}
 }
 
 // catchUp brings a member that was started again to where the others are.
@@ -58,11 +62,11 @@ func (m *Member) catchUp(ctx context.Context) error {
 	m.mu.Lock()
 	m.rejoins = false
 	m.seq = max(m.seq, newest)
-	m.joined = m.seq + 1
+	m.joined = nextSeq(m.seq)
 	m.auto = auto{}
 	m.learnLocked(found)
-	maps.DeleteFunc(m.aborts, func(seq uint64, _ *failure) bool { return seq <= m.seq })
-	m.dropLocked(func(k slotKey) bool { return k.seq <= m.seq })
+	maps.DeleteFunc(m.aborts, func(seq uint64, _ *failure) bool { return seq < m.joined })
+	m.dropLocked(func(k slotKey) bool { return k.seq < m.joined })
 	due := m.dueLocked()
 	m.mu.Unlock()
 	m.grantAll(ctx, due)

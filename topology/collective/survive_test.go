@@ -67,17 +67,21 @@ func TestWindowOfLostMessages(t *testing.T) {
 }
 
 func TestDecide(t *testing.T) {
-	bad := []failure{{Text: "bad"}}
+	all := (&task{sig: signature{op: opAllReduce}, root: -1}).enough
+	atRoot := (&task{sig: signature{op: opReduce}, root: 1}).enough
+	have := report{Have: true}
 	for _, c := range []struct {
+		enough  func(map[int]report) bool
 		reports map[int]report
 		dead    []int
 		want    report
 	}{
-		{map[int]report{0: {}, 1: {}}, nil, report{}},
-		{map[int]report{0: {}, 1: {}}, []int{2}, report{}}, // all who live have the result
-		{map[int]report{0: {}, 1: {Missing: []int{3}}, 4: {Missing: []int{3, 5}}}, []int{2}, report{Missing: []int{2, 3, 5}}},
-		{map[int]report{0: {}, 1: {Failure: bad}}, nil, report{Failure: bad}},
+		{all, map[int]report{0: have, 1: have}, nil, have},
+		{all, map[int]report{0: have, 1: have}, []int{2}, have}, // all who live have the result
+		{all, map[int]report{0: have, 1: {Missing: []int{3}}, 4: {Missing: []int{3, 5}}}, []int{2}, report{Missing: []int{2, 3, 5}}},
+		{atRoot, map[int]report{0: {Missing: []int{3}}, 1: have}, []int{3}, have},
+		{atRoot, map[int]report{0: have, 2: have}, []int{1}, report{Missing: []int{1}}},
 	} {
-		require.Equal(t, c.want, decide(c.reports, c.dead))
+		require.Equal(t, c.want, decide(c.enough, c.reports, c.dead))
 	}
 }

@@ -19,6 +19,7 @@ import (
 type result struct {
 	numbers []int32
 	missing []string
+	whole   bool  // the result is that of the others
 	err     error // anything else
 }
 
@@ -27,7 +28,7 @@ func outcomeOf(numbers []int32, err error) result {
 	r := result{numbers: numbers}
 	var missing *collective.MissingError
 	if errors.As(err, &missing) {
-		r.missing = missing.Members
+		r.missing, r.whole = missing.Members, missing.Whole
 	} else {
 		r.err = err
 	}
@@ -164,7 +165,7 @@ func (x *wreck) kill(rank, messages int) {
 }
 
 // check holds what an operation left at the members against what it should be: all who live have the same opinion of who is missing, and
-// the result of exactly the others.
+// the result of exactly the others, and know whether there is one.
 func (x *wreck) check(op surviving, n int, got []result) error {
 	members := len(x.workers)
 	first := -1
@@ -186,6 +187,9 @@ func (x *wreck) check(op surviving, n int, got []result) error {
 		return nil
 	}
 	missing := got[first].missing
+	if whole := len(missing) > 0 && !(op.root && slices.Contains(missing, "w/0")); got[first].whole != whole {
+		return fmt.Errorf("without %v: is the result whole? %v", missing, got[first].whole)
+	}
 	for _, name := range missing {
 		if rank := slices.IndexFunc(x.workers, func(w *worker) bool { return w.Shape().Member(w.Rank()).Name == name }); !x.dead[rank] {
 			return fmt.Errorf("%s is missing, and lives", name)
@@ -205,7 +209,7 @@ func (x *wreck) check(op surviving, n int, got []result) error {
 
 // Every operation by every algorithm goes on without members that end, at any message, the first and the root among them: those that are left have
 // all the same result, which is exactly that of those in it, and can go on afterwards.
-func TestLeaveOut(t *testing.T) {
+func TestDeaths(t *testing.T) {
 	kinds := []topology.Kind{topology.Star(), topology.Tree(2), topology.Chain(), topology.Ring(), topology.Net()}
 	seed := rand.Uint64()
 	for i, op := range survivings {
@@ -218,7 +222,7 @@ func TestLeaveOut(t *testing.T) {
 				for range 1 + r.IntN(max(1, members/2)) {
 					x.kill(r.IntN(members), r.IntN(60))
 				}
-				opts := []collective.Option{collective.Using(collective.Algorithm(algo)), collective.Chunk(16), collective.LeaveOut()}
+				opts := []collective.Option{collective.Using(collective.Algorithm(algo)), collective.Chunk(16)}
 				for range 3 {
 					n := r.IntN(12)
 					got := make([]result, members)
