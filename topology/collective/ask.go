@@ -21,6 +21,7 @@ type Status struct {
 	Instance uint64
 	Where    string    // of its operations; see the constants
 	Sig      [32]byte  // where it has come there
+	Have     bool      // where it is there: it has its result, and waits for that to be certain for all
 	Failure  []failure // one, where it has failed there
 	Sent     uint64    // messages with data to the one who asks, in all operations
 	Got      uint64    // and that have come from there
@@ -75,6 +76,7 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	} else if m.current != nil && seq == m.seq {
 		s.Where = whereAt
 		m.current.sig.put(s.Sig[:])
+		s.Have = m.current.have
 		if m.current.given[p.From] {
 			s.Where = whereNotIn
 		} else {

@@ -431,7 +431,11 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 	if e.got != a.got {
 		a.idle, a.got = 0, e.got
 	}
-	switch s.Where {
+	where := s.Where
+	if where == whereAt && s.Have && a.asks < idleAsks {
+		where = whereDone // who asks so seldom wants data of it alone
+	}
+	switch where {
 	case whereBefore:
 		if s.Newest>>roundBits < o.count() && slices.Contains(o.named, peer) {
 			return errPassed

@@ -85,13 +85,20 @@ func (t *task) attempt(ctx context.Context, last *op, gone []int) (*op, error) {
 	o.gone, o.repairs = gone, t.repairs
 	err = t.run(o, sig.algo, trees)
 	if err == nil && t.repairs {
-		o.have = true
+		o.has()
 		if t.keeps() {
 			o.result = slices.Clone(t.result)
 		}
 		err = t.conclude(o)
 	}
 	return o, o.end(err)
+}
+
+// has notes that this member has its result.
+func (o *op) has() {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.have = true
 }
 
 // rootWithout is the operation's root, or where it has none the first in the shape that is left.
