@@ -25,17 +25,18 @@ func (t *task) agree(ctx context.Context, last *op, gone []int, failed error) (*
 	m := t.m
 	sig := t.sig
 	sig.op, sig.set = opAgree, setHash(nil, gone)
-	o, err := m.begin(ctx, last, sig, nil)
+	o, err := m.begin(ctx, last, gone, sig, nil)
 	if err != nil {
 		return nil, report{}, err
 	}
-	o.gone = gone
 	v, err := o.agree(t.enough, report{Have: last.have, Missing: m.plan.missingRanks(failed)})
 	if err == nil && !v.Have {
 		all := union(gone, v.Missing)
 		o.onward = len(all) > len(gone) && !slices.Contains(all, m.rank) && !slices.Contains(all, t.root)
 	}
-	o.have = v.Have
+	if v.Have {
+		o.has()
+	}
 	err = o.end(err)
 	return o, v, err
 }

@@ -114,7 +114,7 @@ func (m *Member) check(r *request, set *options) error {
 
 // refuse counts an operation that this member has called wrongly, and ends it for the others: they cannot know, and wait for it.
 func (m *Member) refuse(ctx context.Context, kind opKind, err error) error {
-	o, begun := m.begin(ctx, nil, signature{op: kind}, err)
+	o, begun := m.begin(ctx, nil, nil, signature{op: kind}, err)
 	if begun != nil {
 		return begun
 	}

@@ -59,8 +59,8 @@ func (o *op) count() uint64 { return o.seq >> roundBits }
 // nextSeq is the first round of the operation behind that of another round.
 func nextSeq(seq uint64) uint64 { return (seq>>roundBits + 1) << roundBits }
 
-// begin makes the next operation of a member the one under way, or the next round of last. It has failed already with an error, unless that is nil.
-func (m *Member) begin(ctx context.Context, last *op, sig signature, failed error) (*op, error) {
+// begin makes the next operation of a member the one under way, or the next round of last, without those who are gone. It has failed already with an error, unless that is nil.
+func (m *Member) begin(ctx context.Context, last *op, gone []int, sig signature, failed error) (*op, error) {
 	if last == nil {
 		if err := m.usable(ctx); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (m *Member) begin(ctx context.Context, last *op, sig signature, failed erro
 		return nil, fmt.Errorf("%w: %s is in a %s", ErrBusy, m.plan.name(m.rank), m.current.sig.op)
 	}
 	sig.members, sig.big = uint32(m.plan.shape.Len()), bigEndian
-	o := &op{m: m, ctx: ctx, sig: sig}
+	o := &op{m: m, ctx: ctx, sig: sig, gone: gone}
 	switch {
 	case last == nil:
 		m.seq = nextSeq(m.seq)

@@ -78,11 +78,11 @@ func (t *task) attempt(ctx context.Context, last *op, gone []int) (*op, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := t.m.begin(ctx, last, sig, nil)
+	o, err := t.m.begin(ctx, last, gone, sig, nil)
 	if err != nil {
 		return nil, err
 	}
-	o.gone, o.repairs = gone, t.repairs
+	o.repairs = t.repairs
 	err = t.run(o, sig.algo, trees)
 	if err == nil && t.repairs {
 		o.has()
