@@ -104,7 +104,7 @@ func (m *Member) begin(ctx context.Context, last *op, gone []int, sig signature,
 		o.failLocked(f.err(), false)
 	}
 	for k, s := range m.slots {
-		if k.seq == o.seq && len(s.queue) > 0 && s.queue[0].sig != sig {
+		if k.seq == o.seq && len(s.queue) > 0 && s.queue[0].sig != sig && !slices.Contains(gone, k.from) {
 			o.failLocked(m.disagreement(k.from, s.queue[0].sig, sig), true)
 		}
 	}
@@ -153,6 +153,8 @@ func (o *op) end(err error) error {
 	err = o.err
 	if o.repairs {
 		o.onward = errors.Is(err, ErrMissing) && !errors.Is(err, errRejoins)
+	} else if err != nil {
+		o.onward = false // another has ended the agreement behind its verdict: who goes on by that is to hear that this one does not
 	}
 	was := past{sig: o.sig, verdict: o.verdict, onward: o.onward, result: o.result, through: err == nil && (o.sig.op != opAgree || o.have)}
 	was.left = err != nil && actor.Stopped(o.ctx)
