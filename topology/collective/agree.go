@@ -131,8 +131,7 @@ func (o *op) hear(from int, stream uint32) ([]byte, error) {
 		p := s.queue[0]
 		s.queue = s.queue[1:]
 		data = slices.Clone(p.payload)
-		o.m.edges[from].parked -= len(p.whole)
-		o.m.edges[from].owed += len(p.whole)
+		o.m.usedLocked(p)
 		p.free()
 		return true
 	})

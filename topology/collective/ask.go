@@ -27,6 +27,9 @@ type Status struct {
 	Got      uint64    // and that have come from there
 	Held     int       // bytes of these for which it has no window back yet
 	Verdict  []byte    // where it has done an agreement, or is through
+	Lane     uint64    // the number of the lane from there that has ended last
+	Come     uint64    // and how many messages had come on it
+	Laned    uint64    // messages that have gone there on a lane
 	Newest   uint64    // round of an operation to which it has come
 	Another  bool      // it has known another one in the place of the one who asks
 	Found    []int64   // what was measured, for one that rejoins
@@ -59,6 +62,12 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 	e := &m.edges[p.From]
 	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed,
 		Newest: m.seq, Another: e.restarts > 0}
+	if l := m.laneLocked(p.From); l != nil {
+		s.Laned = l.come + uint64(len(l.kept))
+	}
+	if in := m.ended[p.From]; in != nil {
+		s.Lane, s.Come = in.id, in.come
+	}
 	if p.Another {
 		m.rejoinLocked()
 	}

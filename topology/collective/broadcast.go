@@ -58,9 +58,9 @@ type spread struct {
 	number int // of the tree, among those of the operation
 	tree   *tree
 	data   chunks
-	have   mark              // so many chunks are there
-	stock  stock             // of those that came last
-	before func(i int) error // waits until chunk i may be overwritten; nil: at once
+	have   mark             // so many chunks are there
+	stock  stock            // of those that came last
+	before func(i int) bool // tells, with the member's mu held, whether chunk i may be overwritten; nil: always
 	shifts shifts
 }
 
@@ -114,34 +114,58 @@ func (s *spread) run() error {
 // which chunk it wants next; so it does when another one above tells it to.
 func (s *spread) climb(up int) (int, error) {
 	o := s.o
-	for i := 0; i < s.data.count(); {
-		p, to, err := s.chunkFrom(up, i)
+	for {
+		to, err := s.climbBy(up)
 		if isGoneMember(err, up) && s.tree.parent[up] >= 0 {
 			o.leaveOut(err, up)
 			to, err = s.tree.parent[up], nil
 		}
-		if err != nil {
+		if err != nil || to < 0 {
 			return up, err
 		}
-		if to >= 0 {
-			if err := s.turn(up, to, i); err != nil {
-				return up, err
-			}
-			up = to
-			continue
+		if err := s.turn(up, to, s.chunksHere()); err != nil {
+			return up, err
 		}
-		if s.before != nil {
-			if err := s.before(i); err != nil {
-				o.m.release(o.ctx, p)
-				return up, err
-			}
-		}
-		copy(s.data.piece(i), p.payload)
-		s.stock.put(i, p)
-		i++
-		s.came(i, up)
+		up = to
 	}
-	return up, nil
+}
+
+// climbBy receives chunks from one member, until there is word that another is to be turned to: to, which is -1 where all have come.
+func (s *spread) climbBy(up int) (to int, err error) {
+	o := s.o
+	k := &sink{
+		ready: func() bool { return s.before == nil || s.before(o.marks[s.have]) },
+		take:  func(p *packet) { s.put(p) },
+	}
+	defer o.sinkInto(up, stream(streamDown, s.number), k)()
+	for {
+		p, lost, to, err := s.chunkFrom(up, k)
+		if err != nil || p == nil {
+			return to, err
+		}
+		if err := o.pour(k, p, lost); err != nil {
+			return -1, err
+		}
+	}
+}
+
+// put puts the next chunk in its place.
+func (s *spread) put(p *packet) {
+	i := s.chunksHere()
+	if !s.o.isLike(p, s.data.piece(i)) {
+		return
+	}
+	copy(s.data.piece(i), p.payload)
+	from := p.from
+	s.stock.put(i, p)
+	s.came(i+1, from)
+}
+
+// chunksHere is how many chunks are there; for who puts them, or stands in for him.
+func (s *spread) chunksHere() int {
+	s.o.m.mu.Lock()
+	defer s.o.m.mu.Unlock()
+	return s.o.marks[s.have]
 }
 
 func (s *spread) attach(up int, next uint64) error {

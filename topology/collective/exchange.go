@@ -19,8 +19,8 @@ func (o *op) exchange(inOrder bool, out func(rank int) []byte, use func(from, i 
 		after[i], before[i] = order[(place+i+1)%n], order[(place+n-i-1)%n]
 	}
 	return o.each(func() error {
-		return o.rounds(after, c.count(), func(to, i int) bool { return o.reserveLocked(to, headerSize+len(c.piece(i))) }, func(to, i int) error {
-			return o.sendReserved(to, stream(streamPart, o.m.rank), uint32(i), 0, o.whole(out(to)).piece(i))
+		return o.rounds(after, c.count(), func(to, i int) bool { return o.reserveLocked(nil, to, headerSize+len(c.piece(i))) }, func(to, i int) error {
+			return o.sendReserved(nil, to, stream(streamPart, o.m.rank), uint32(i), 0, o.whole(out(to)).piece(i))
 		})
 	}, func() error {
 		return o.rounds(before, c.count(), func(from, _ int) bool { return inOrder || o.hasComeLocked(from, stream(streamPart, from)) }, use)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -20,6 +21,8 @@ type Node interface {
 type Port interface {
 	// Collective takes what another member sends.
 	Collective(ctx context.Context, message []byte) error
+	// CollectiveLane reads what another member sends on a connection of its own.
+	CollectiveLane(ctx context.Context, conn net.Conn) error
 	// CollectiveAsk tells another member how far this one has come.
 	CollectiveAsk(ctx context.Context, p Probe) (Status, error)
 	// CollectiveTell passes a [Notice] on.

@@ -9,17 +9,19 @@ import (
 
 // send sends the next message of a stream to another member, once that one has room. The payload is copied.
 func (o *op) send(to int, stream, index uint32, flags uint8, payload []byte) error {
-	if err := o.await(to, headerSize+len(payload)); err != nil {
+	size := headerSize + len(payload)
+	way := o.wayOf(to, stream, size)
+	if err := o.await(way, to, size); err != nil {
 		return err
 	}
-	return o.sendReserved(to, stream, index, flags, payload)
+	return o.sendReserved(way, to, stream, index, flags, payload)
 }
 
-// sendReserved is send of what there is room for.
-func (o *op) sendReserved(to int, stream, index uint32, flags uint8, payload []byte) error {
+// sendReserved is send of what there is room for on a way.
+func (o *op) sendReserved(way *lane, to int, stream, index uint32, flags uint8, payload []byte) error {
 	message := pool.Get(headerSize + len(payload))
 	copy((*message)[headerSize:], payload)
-	err := o.hand(to, stream, index, flags, *message)
+	err := o.hand(way, to, stream, index, flags, *message)
 	if err != nil {
 		pool.Put(message)
 	}
@@ -29,36 +31,51 @@ func (o *op) sendReserved(to int, stream, index uint32, flags uint8, payload []b
 // forward sends what has come to another member, as the next message of a stream. The packet is used up, whatever becomes of it.
 func (o *op) forward(p *packet, to int, stream, index uint32) error {
 	defer o.m.release(o.ctx, p) // also where its memory is gone
-	if err := o.await(to, len(p.whole)); err != nil {
+	way := o.wayOf(to, stream, len(p.whole))
+	if err := o.await(way, to, len(p.whole)); err != nil {
 		return err
 	}
-	err := o.hand(to, stream, index, 0, p.whole)
+	err := o.hand(way, to, stream, index, 0, p.whole)
 	if err == nil {
 		p.given = true
 	}
 	return err
 }
 
-// await waits until another member has room for so many bytes, and takes it.
-func (o *op) await(to, size int) error {
-	return o.wait(to, func() bool { return o.reserveLocked(to, size) })
+// await waits until another member has room for so many bytes on a way, and takes it.
+func (o *op) await(way *lane, to, size int) error {
+	return o.wait(to, func() bool { return o.reserveLocked(way, to, size) })
 }
 
-// reserveLocked takes room at another member for so many bytes, if it has any.
-func (o *op) reserveLocked(to, size int) bool {
-	e := &o.m.edges[to]
-	if e.out > 0 && e.out+size > windowBytes {
+// reserveLocked takes room at another member for so many bytes on a way, nil: the link, if it has any.
+func (o *op) reserveLocked(way *lane, to, size int) bool {
+	switch {
+	case !o.hasRoomLocked(way, to, size):
 		return false
+	case way != nil:
+		way.reserveLocked(size)
+	default:
+		o.m.edges[to].out += size
 	}
-	e.out += size
 	return true
 }
 
+func (o *op) hasRoomLocked(way *lane, to, size int) bool {
+	out, window := o.m.edges[to].out, windowBytes
+	if way != nil && !way.over {
+		out, window = way.out, laneWindow
+	}
+	return out == 0 || out+size <= window
+}
+
 // hand writes the header of a message for which there is room, and gives its memory away. After an error it is still the caller's.
-func (o *op) hand(to int, stream, index uint32, flags uint8, message []byte) error {
+func (o *op) hand(way *lane, to int, stream, index uint32, flags uint8, message []byte) error {
 	m := o.m
 	h := header{kind: kindData, flags: flags, from: m.rank, seq: o.seq, stream: stream, index: index, sig: o.sig, instance: m.instance}
 	h.put(message)
+	if way != nil {
+		return way.send(o, message)
+	}
 	size, restarts := len(message), o.restarts[to]
 	err := actor.Give(o.ctx, m.ref(o.ctx, to), Port.Collective, message)
 	m.mu.Lock()

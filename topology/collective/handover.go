@@ -105,18 +105,23 @@ func (s *spread) takeLocked(from, about int) {
 	q := s.o.m.slots[slotKey{s.o.seq, from, stream(about, s.number)}]
 	p := q.queue[0]
 	q.queue, q.next = q.queue[1:], p.index+1
-	s.o.m.edges[from].parked -= len(p.whole)
-	s.o.m.edges[from].owed += len(p.whole)
+	s.o.m.usedLocked(p)
 	p.free()
 }
 
-// chunkFrom waits for chunk i, or for word that another member is to be turned to: to, which is -1 with a chunk.
-func (s *spread) chunkFrom(up, i int) (p *packet, to int, err error) {
+// chunkFrom waits until all chunks are there, for one that k is to take, or for word that another member is to be turned to: to, which is -1 otherwise.
+func (s *spread) chunkFrom(up int, k *sink) (p *packet, lost bool, to int, err error) {
 	o, root := s.o, s.tree.order[0]
 	for {
 		to = -1
 		asked := -1 // by whom, though the root serves this member
 		err = o.wait(up, func() bool {
+			if k.busy {
+				return false // what it takes may be the last, or is to be there before another is told what comes next
+			}
+			if o.marks[s.have] == s.data.count() {
+				return true
+			}
 			for a := s.tree.parent[o.m.rank]; a >= 0; a = s.tree.parent[a] {
 				switch {
 				case !s.waitingLocked(a, streamAdopt):
@@ -130,7 +135,7 @@ func (s *spread) chunkFrom(up, i int) (p *packet, to int, err error) {
 					return true
 				}
 			}
-			if s.waitingLocked(up, streamDown) {
+			if p, lost = o.popLocked(up, stream(streamDown, s.number), k); p != nil {
 				return true
 			}
 			if up == root || !s.waitingLocked(up, streamHand) {
@@ -140,16 +145,11 @@ func (s *spread) chunkFrom(up, i int) (p *packet, to int, err error) {
 			s.shifts.isLate, to = true, root
 			return true
 		})
-		switch {
-		case err != nil || to >= 0:
-			return nil, to, err
-		case asked >= 0:
-			if err := s.attach(asked, wordHanded); err != nil && !isGoneMember(err, asked) {
-				return nil, -1, err
-			}
-		default:
-			p, err = o.receiveLike(up, stream(streamDown, s.number), s.data.piece(i))
-			return p, -1, err
+		if err != nil || asked < 0 {
+			return p, lost, to, err
+		}
+		if err := s.attach(asked, wordHanded); err != nil && !isGoneMember(err, asked) {
+			return nil, false, -1, err
 		}
 	}
 }
@@ -199,10 +199,10 @@ func (s *spread) ready(child, i int) (left bool, err error) {
 		return left, err
 	}
 	size := headerSize + len(s.data.piece(i))
+	way := o.wayOf(child, stream(streamDown, s.number), size)
 	err = o.wait(child, func() bool {
 		left = s.waitingLocked(child, streamLeave)
-		out := o.m.edges[child].out
-		return left || out == 0 || out+size <= windowBytes
+		return left || o.hasRoomLocked(way, child, size)
 	})
 	return left, err
 }

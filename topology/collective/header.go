@@ -10,7 +10,7 @@ import (
 //
 //	0  kind, 1 byte        1  flags        4  sender's rank, 4 bytes       8  operation, counted by each member from 1, and its round in the low 16 bits
 //	16 stream, 4 bytes     20 index of the message in its stream, 4 bytes
-//	24 signature, 32 bytes (see signature.put); of a grant: 8 bytes of credit
+//	24 signature, 32 bytes (see signature.put); of a grant: 8 bytes of credit; of the end of a lane: its number, and how many messages have come on it, 8 bytes each
 //	56 instance of the sender: a random number of its process and node
 //
 // The payload begins at a multiple of 8, so that numbers in it can be used where they are.
@@ -22,6 +22,7 @@ const (
 	kindData kind = iota + 1
 	kindGrant
 	kindAbort // payload: a failure
+	kindLane  // a lane has ended here
 )
 
 const flagLast = 1 // of a stream whose length nobody knew
@@ -35,6 +36,8 @@ type header struct {
 	index    uint32
 	sig      signature
 	credit   uint64
+	lane     uint64
+	come     uint64
 	instance uint64
 }
 
@@ -45,9 +48,13 @@ func (h *header) put(b []byte) {
 	binary.LittleEndian.PutUint64(b[8:], h.seq)
 	binary.LittleEndian.PutUint32(b[16:], h.stream)
 	binary.LittleEndian.PutUint32(b[20:], h.index)
-	if h.kind == kindGrant {
+	switch h.kind {
+	case kindGrant:
 		binary.LittleEndian.PutUint64(b[24:], h.credit)
-	} else {
+	case kindLane:
+		binary.LittleEndian.PutUint64(b[24:], h.lane)
+		binary.LittleEndian.PutUint64(b[32:], h.come)
+	default:
 		h.sig.put(b[24:56])
 	}
 	binary.LittleEndian.PutUint64(b[56:], h.instance)
@@ -63,12 +70,15 @@ func parse(b []byte, n int) (h header, payload []byte, err error) {
 		kind: kind(b[0]), flags: b[1], from: int(from), seq: binary.LittleEndian.Uint64(b[8:]),
 		stream: binary.LittleEndian.Uint32(b[16:]), index: binary.LittleEndian.Uint32(b[20:]), instance: binary.LittleEndian.Uint64(b[56:]),
 	}
-	if h.kind < kindData || h.kind > kindAbort || uint64(from) >= uint64(n) {
+	if h.kind < kindData || h.kind > kindLane || uint64(from) >= uint64(n) {
 		return h, nil, fmt.Errorf("%w: kind %d from member %d of %d", errMessage, h.kind, from, n)
 	}
-	if h.kind == kindGrant {
+	switch h.kind {
+	case kindGrant:
 		h.credit = binary.LittleEndian.Uint64(b[24:])
-	} else {
+	case kindLane:
+		h.lane, h.come = binary.LittleEndian.Uint64(b[24:]), binary.LittleEndian.Uint64(b[32:])
+	default:
 		h.sig = readSignature(b[24:56])
 	}
 	return h, b[headerSize:], nil

@@ -53,6 +53,9 @@ type Member struct {
 	auto      auto
 	swift     [2]time.Duration // the least time in which grantBytes have gone from this one, lately: to other hosts, and inside of its own; 0: unknown
 	bell      chan struct{}    // closed when something has changed; nil: nobody waits
+	laneways  map[int]*laneway // to others
+	inlanes   map[int]*inlane  // from them
+	ended     map[int]*inlane  // the last of each that has ended
 }
 
 type past struct {
@@ -67,15 +70,20 @@ type past struct {
 
 // An edge is what this member knows of its exchange with another.
 type edge struct {
-	out      int    // sent there, and not granted back
-	owed     int    // used here, and not granted back
-	parked   int    // arrived here, and not used
+	account         // of what comes over the link
+	out      int    // sent there over the link, and not granted back
 	instance uint64 // of the other; 0: never heard of
 	restarts int    // of the other, since it was first heard of
-	got      uint64 // messages with data that have come
+	got      uint64 // messages with data that have come over the link
 	sent     uint64 // and that have gone there
 	lost     uint64 // so many of them are known to be lost with their link
 	away     bool   // it was found to be gone, and has not been heard of since
+}
+
+// An account is what has come from another member on a way, and takes its window.
+type account struct {
+	parked int // bytes that were not used
+	owed   int // bytes that were, and are not granted back
 }
 
 type slotKey struct {
@@ -88,6 +96,7 @@ type slotKey struct {
 type slot struct {
 	queue []*packet
 	next  uint32 // index of the message that comes next
+	sink  *sink  // nil: messages wait in the queue
 }
 
 // A packet is a message with data that has arrived; whoever takes it releases it.
@@ -95,8 +104,9 @@ type packet struct {
 	header
 	payload []byte
 	whole   []byte
-	used    bool // its sender has, or will have, its window back
-	given   bool // its memory is another's
+	lane    *inlane // on which it came; nil: over the link
+	used    bool    // its sender has, or will have, its window back
+	given   bool    // its memory is another's
 }
 
 // free gives the memory of a packet back, unless it went on.
@@ -134,6 +144,7 @@ func (m *Member) readyLocked() {
 	n := m.plan.shape.Len()
 	m.refs, m.edges = make([]actor.Ref[Port], n), make([]edge, n)
 	m.slots, m.past, m.aborts, m.heard = map[slotKey]*slot{}, map[uint64]past{}, map[uint64]*failure{}, map[int]*tally{}
+	m.laneways, m.inlanes, m.ended = map[int]*laneway{}, map[int]*inlane{}, map[int]*inlane{}
 }
 
 // ref is the way to another member; ctx is the node's.
@@ -182,6 +193,10 @@ func (m *Member) Collective(ctx context.Context, message []byte) error {
 		e := &m.edges[h.from]
 		e.out = max(0, e.out-int(min(h.credit, windowBytes)))
 		return nil
+	case kindLane:
+		m.mu.Unlock()
+		defer m.mu.Lock()
+		return m.laneEnded(ctx, h.from, h.lane, h.come)
 	case kindAbort:
 		f := new(failure)
 		if err := actor.Decode(payload, f); err != nil {
@@ -201,7 +216,8 @@ func (m *Member) metLocked(rank int, instance uint64) {
 	e := &m.edges[rank]
 	if e.instance != 0 && e.instance != instance || e.instance == 0 && e.away {
 		m.dropLocked(func(k slotKey) bool { return k.from == rank })
-		*e = edge{parked: e.parked, restarts: e.restarts + 1}
+		*e = edge{account: account{parked: e.parked}, restarts: e.restarts + 1}
+		m.dropLanesLocked(rank)
 	}
 	e.instance, e.away = instance, false
 }
@@ -233,33 +249,59 @@ func (m *Member) abortLocked(seq uint64, f *failure) {
 	}
 }
 
+// dataLocked puts a message with data that has come over the link where whoever wants it finds it.
 func (m *Member) dataLocked(ctx context.Context, p *packet) error {
-	e := &m.edges[p.from]
-	e.got++
-	size := len(p.whole)
-	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
-	switch {
-	case done, m.isLeftOutLocked(p.from, p.seq), m.current != nil && p.seq == m.seq && (e.restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
-		e.owed += size
-		return nil
-	case p.seq>>roundBits-m.seq>>roundBits >= aheadMost && !m.rejoins || e.parked > 2*windowBytes:
-		return fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq>>roundBits, m.seq>>roundBits, e.parked)
-	case p.seq == m.seq && p.sig != m.current.sig:
-		e.owed += size
-		m.current.failLocked(m.disagreement(p.from, p.sig, m.current.sig), true)
-		return nil
+	m.edges[p.from].got++
+	welcome, err := m.admitLocked(p)
+	if !welcome {
+		return err
 	}
 	if isAligned(p.whole) {
 		actor.Keep(ctx)
 	} else { // a small one, in memory that it shares
-		own := pool.Get(size)
+		own := pool.Get(len(p.whole))
 		copy(*own, p.whole)
 		p.whole, p.payload = *own, (*own)[headerSize:]
 	}
-	e.parked += size
 	s := m.slotLocked(p.seq, p.from, p.stream)
 	s.queue = append(s.queue, p)
 	return nil
+}
+
+// admitLocked tells whether somebody wants a message with data, now or later, and books it.
+func (m *Member) admitLocked(p *packet) (welcome bool, err error) {
+	a := m.accountLocked(p)
+	size := len(p.whole)
+	done := p.seq <= m.seq && (m.current == nil || p.seq < m.seq)
+	switch {
+	case done, m.isLeftOutLocked(p.from, p.seq), m.current != nil && p.seq == m.seq && (m.edges[p.from].restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
+		a.owed += size
+		return false, nil
+	case p.seq>>roundBits-m.seq>>roundBits >= aheadMost && !m.rejoins || a.parked > 2*laneWindow:
+		return false, fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq>>roundBits, m.seq>>roundBits, a.parked)
+	case p.seq == m.seq && p.sig != m.current.sig:
+		a.owed += size
+		m.current.failLocked(m.disagreement(p.from, p.sig, m.current.sig), true)
+		return false, nil
+	}
+	a.parked += size
+	return true, nil
+}
+
+// accountLocked is in whose books a message is.
+func (m *Member) accountLocked(p *packet) *account {
+	if p.lane != nil {
+		return &p.lane.account
+	}
+	return &m.edges[p.from].account
+}
+
+// usedLocked notes that a message takes window no longer.
+func (m *Member) usedLocked(p *packet) *account {
+	a := m.accountLocked(p)
+	a.parked -= len(p.whole)
+	a.owed += len(p.whole)
+	return a
 }
 
 func (m *Member) disagreement(rank int, theirs, ours signature) error {
@@ -283,8 +325,7 @@ func (m *Member) dropLocked(which func(slotKey) bool) {
 			continue
 		}
 		for _, p := range s.queue {
-			m.edges[k.from].parked -= len(p.whole)
-			m.edges[k.from].owed += len(p.whole)
+			m.usedLocked(p)
 		}
 		delete(m.slots, k)
 	}

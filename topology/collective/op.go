@@ -51,6 +51,9 @@ type op struct {
 	claimed int              // see claimLocked
 	named   []int            // see name
 	shut    map[slotKey]bool // streams of which nothing is wanted any more
+	ways    map[wayKey]*lane // how streams to others go; nil: over the link
+
+	hearing sync.WaitGroup // of those who hear grants of lanes
 }
 
 // count is the number of the operation among those of the group.
@@ -149,6 +152,7 @@ func (o *op) end(err error) error {
 	if err != nil {
 		o.fail(err)
 	}
+	o.leaveLanes()
 	m.mu.Lock()
 	err = o.err
 	if o.repairs {
@@ -341,6 +345,7 @@ func (o *op) waitUnless(peer, asks int, ready func() bool) error {
 		case <-answer:
 			status, err := asked.Wait(o.ctx)
 			if err == nil {
+				_ = m.laneEnded(o.ctx, peer, status.Lane, status.Come) // whoever cannot be told is found to be gone
 				err = o.heed(peer, &status, &a)
 			}
 			switch {
@@ -371,6 +376,7 @@ type inquest struct {
 	got       uint64 // messages of it that had come by then
 	sent      uint64 // messages that had gone to it when it was asked last
 	suspected uint64 // of these, so many seem to be lost
+	behind    int    // how often more was sent than has come, and nothing came
 }
 
 // firstAsk is how long a member waits for another before it asks: one that was found to be gone at once.
@@ -430,8 +436,17 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 		return m.disagreement(peer, sig, o.sig)
 	}
 	e.recover(a.sent, s, &a.suspected)
-	if e.got != a.got {
-		a.idle, a.got = 0, e.got
+	got, late := e.got, s.Sent > e.got
+	if in := m.inlanes[peer]; in != nil {
+		got += in.come
+		if late = late || s.Laned > in.come; got == a.got && s.Laned > in.come {
+			if a.behind++; a.behind == laneAsks {
+				_ = in.conn.Close() // what has gone on it is perhaps lost: it will be sent again
+			}
+		}
+	}
+	if got != a.got {
+		a.idle, a.behind, a.got = 0, 0, got
 	}
 	where := s.Where
 	if where == whereAt && s.Have && a.asks < idleAsks {
@@ -453,7 +468,7 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 			return nil
 		}
 		asks := a.asks
-		if s.Sent > a.got {
+		if late {
 			asks = lateAsks
 		}
 		if a.idle++; a.idle >= asks {

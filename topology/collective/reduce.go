@@ -36,7 +36,7 @@ func (o *op) allReduce(trees []tree, data []byte, by *reducer) error {
 		if c.tree.parent[o.m.rank] < 0 {
 			s.have = c.sent
 		} else {
-			s.before = func(i int) error { return o.reach(c.sent, i+1) }
+			s.before = func(i int) bool { return o.marks[c.sent] > i }
 		}
 		all = append(all, c.run, s.run)
 	}
@@ -88,11 +88,20 @@ func (c *climbing) chunk(i int) error {
 // receiveLike is receive of a message that is as long as what it belongs to.
 func (o *op) receiveLike(from int, stream uint32, like []byte) (*packet, error) {
 	p, err := o.receive(from, stream)
-	if err == nil && len(p.payload) != len(like) {
-		err = fmt.Errorf("%w: %d bytes came where %d belong", ErrLost, len(p.payload), len(like))
-		o.m.release(o.ctx, p)
+	if err == nil && !o.isLike(p, like) {
+		return nil, fmt.Errorf("%w: from %s came a message of another length than belongs there", ErrLost, o.m.plan.name(from))
 	}
 	return p, err
+}
+
+// isLike tells whether a message is as long as what it belongs to; if not the operation has failed, and the message was released.
+func (o *op) isLike(p *packet, like []byte) bool {
+	if len(p.payload) == len(like) {
+		return true
+	}
+	o.fail(fmt.Errorf("%w: %d bytes came where %d belong", ErrLost, len(p.payload), len(like)))
+	o.m.release(o.ctx, p)
+	return false
 }
 
 // combine puts the next message of a stream together with what is in with.

@@ -77,21 +77,31 @@ func (p *pass) sendChunk(to, index, came int, data []byte) error {
 func (p *pass) receive() error {
 	n := len(p.order)
 	last := p.order[(p.place+n-1)%n]
-	came := 0
-	for step := range p.steps {
-		part := p.part(step + 1)
-		for i := range part.count() {
-			to := part.piece(i)
-			q, err := p.o.receiveLike(last, stream(streamRing, 0), to)
-			if err != nil {
-				return err
-			}
-			p.use(q, step, came, to)
-			came++
-			p.o.advance(p.got, came)
-		}
+	step, i, all := 0, 0, 0 // where the next chunk is, and how many there are
+	for s := range p.steps {
+		all += p.part(s + 1).count()
 	}
-	return nil
+	k := &sink{take: func(q *packet) {
+		for i == p.part(step+1).count() { // a part may be empty
+			step, i = step+1, 0
+		}
+		to := p.part(step + 1).piece(i)
+		if !p.o.isLike(q, to) {
+			return
+		}
+		came := p.came()
+		p.use(q, step, came, to)
+		i++
+		p.o.advance(p.got, came+1)
+	}}
+	return p.o.drain(last, stream(streamRing, 0), k, func() bool { return p.o.marks[p.got] == all })
+}
+
+// came is how many chunks have come; for who takes them.
+func (p *pass) came() int {
+	p.o.m.mu.Lock()
+	defer p.o.m.mu.Unlock()
+	return p.o.marks[p.got]
 }
 
 // use does with a chunk what the step is for, and lets it go on. It comes around only after this member's own chunk of that place has gone, which

@@ -21,40 +21,55 @@ func (m *Member) used(ctx context.Context, p *packet) {
 	}
 	p.used = true
 	m.mu.Lock()
-	e := &m.edges[p.from]
-	e.parked -= len(p.whole)
-	e.owed += len(p.whole)
-	grant := e.owed
-	if grant < grantBytes {
-		m.mu.Unlock()
-		return
-	}
-	e.owed = 0
+	m.usedLocked(p)
+	due := m.takeDueLocked(nil, p.from, p.lane)
 	m.mu.Unlock()
-	m.grant(ctx, p.from, grant)
+	m.grantAll(ctx, due)
 }
 
-// dueLocked takes what is worth giving back to others; nil: nothing. Of what came too late for its operation nobody else thinks.
-func (m *Member) dueLocked() (due map[int]int) {
+// A due is window to be given back to another member.
+type due struct {
+	to    int
+	lane  *inlane // on whose messages; nil: those of the link
+	bytes int
+	come  uint64 // messages of the lane
+}
+
+// dueLocked takes what is worth giving back to others. Of what came too late for its operation nobody else thinks.
+func (m *Member) dueLocked() (all []due) {
 	for rank := range m.edges {
-		if e := &m.edges[rank]; e.owed >= grantBytes {
-			if due == nil {
-				due = map[int]int{}
-			}
-			due[rank], e.owed = e.owed, 0
-		}
+		all = m.takeDueLocked(all, rank, nil)
 	}
-	return due
+	for rank, in := range m.inlanes {
+		all = m.takeDueLocked(all, rank, in)
+	}
+	return all
+}
+
+func (m *Member) takeDueLocked(all []due, rank int, in *inlane) []due {
+	a, least, d := &m.edges[rank].account, grantBytes, due{to: rank, lane: in}
+	if in != nil {
+		a, least, d.come = &in.account, laneGrants, in.come
+	}
+	if a.owed < least {
+		return all
+	}
+	d.bytes, a.owed = a.owed, 0
+	return append(all, d)
 }
 
 // grantAll gives back what dueLocked has taken.
-func (m *Member) grantAll(ctx context.Context, due map[int]int) {
-	for rank, bytes := range due {
-		m.grant(ctx, rank, bytes)
+func (m *Member) grantAll(ctx context.Context, all []due) {
+	for _, d := range all {
+		if d.lane != nil {
+			d.lane.grant(d.bytes, d.come)
+		} else {
+			m.grant(ctx, d.to, d.bytes)
+		}
 	}
 }
 
-// grant gives window back. Where it cannot, as ctx is over, the next operation does.
+// grant gives window of the link back. Where it cannot, as ctx is over, the next operation does.
 func (m *Member) grant(ctx context.Context, to, bytes int) {
 	h := header{kind: kindGrant, from: m.rank, credit: uint64(bytes), instance: m.instance}
 	message := make([]byte, headerSize)
