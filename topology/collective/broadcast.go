@@ -155,6 +155,7 @@ func (s *spread) put(p *packet) {
 	if !s.o.isLike(p, s.data.piece(i)) {
 		return
 	}
+	s.o.saved.keep(s.data.piece(i))
 	copy(s.data.piece(i), p.payload)
 	from := p.from
 	s.stock.put(i, p)

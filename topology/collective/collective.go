@@ -87,8 +87,8 @@ func operate(ctx context.Context, n Node, r request, f func(o *op, algo Algorith
 	if r.kind != opGather || r.root == m.rank {
 		t.places = r.places
 	}
-	if t.repairs && (r.kind != opReduce || r.root == m.rank) {
-		t.saved = save(r.inPlace)
+	if t.repairs && len(r.inPlace) > 0 {
+		t.saved = newSavings(r.inPlace)
 		defer t.saved.drop()
 	}
 	return t.do(ctx)

@@ -121,6 +121,7 @@ func (o *op) doubling(data []byte, by *reducer) error {
 	case place+most < n:
 		twin = order[place+most]
 		for i := range c.count() {
+			o.saved.keep(c.piece(i))
 			if err := o.combine(twin, stream(streamStep, 0), c.piece(i), c.piece(i), by); err != nil {
 				return err
 			}
@@ -159,6 +160,7 @@ func (o *op) swap(with int, stream uint32, c chunks, by *reducer, other bool) er
 			if err != nil {
 				return err
 			}
+			o.saved.keep(mine)
 			if err = o.reach(sent, i+1); err == nil && other {
 				by.combine(mine, p.payload, mine)
 			} else if err == nil {

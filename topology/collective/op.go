@@ -40,6 +40,7 @@ type op struct {
 	onward   bool   // another round follows; true from its end on where it fails for one that is gone
 	have     bool   // this member has its result; of an agreement: it is certain for all
 	result   []byte // kept for others
+	saved    *savings
 
 	// Guarded by m.mu.
 	err     error            // why it failed

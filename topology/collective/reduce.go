@@ -63,6 +63,7 @@ func (c *climbing) chunk(i int) error {
 		return o.send(up, stream(streamUp, c.number), uint32(i), 0, mine)
 	}
 	if up < 0 {
+		o.saved.keep(mine)
 		for _, child := range below {
 			if err := o.combine(child, stream(streamUp, c.number), mine, mine, c.by); err != nil {
 				return err

@@ -113,6 +113,7 @@ func (o *op) takePiece(from int, stream uint32, to []byte) error {
 	if err != nil {
 		return err
 	}
+	o.saved.keep(to)
 	copy(to, p.payload)
 	o.m.release(o.ctx, p)
 	return nil

@@ -30,7 +30,7 @@ type task struct {
 
 	result []byte   // what is the same at all members when it is done
 	places []byte   // where it puts something of each member
-	saved  *savings // of what it changes and would need again; nil: nothing
+	saved  *savings // of what it overwrites and would need again; nil: nothing
 }
 
 // goesOn tells whether an operation goes on without members that end.
@@ -82,7 +82,7 @@ func (t *task) attempt(ctx context.Context, last *op, gone []int) (*op, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.repairs = t.repairs
+	o.repairs, o.saved = t.repairs, t.saved
 	err = t.run(o, sig.algo, trees)
 	if err == nil && t.repairs {
 		o.has()

@@ -110,13 +110,16 @@ func (p *pass) use(q *packet, step, index int, to []byte) {
 	goesOn := step+1 < p.steps && !p.stock.isFull()
 	switch {
 	case step >= p.combines:
+		p.o.saved.keep(to)
 		copy(to, q.payload)
 	case !goesOn:
+		p.o.saved.keep(to)
 		p.by.combine(to, to, q.payload)
 		p.finishIn(step, to)
 	default:
 		p.by.combine(q.payload, to, q.payload)
 		if p.finishIn(step, q.payload) {
+			p.o.saved.keep(to)
 			copy(to, q.payload)
 		}
 	}

@@ -1,24 +1,43 @@
 package collective
 
-import "github.com/tartrl/tlaunch-go/internal/pool"
+import (
+	"sync"
+	"unsafe"
 
-// savedBlock is in pieces of which size a copy of data is held, so that its memory can serve the next operation: package pool lends no larger ones.
-const savedBlock = 4 << 20
+	"github.com/tartrl/tlaunch-go/internal/pool"
+)
 
-// savings are a copy of data that an operation in place changes, and needs once more if it has to be done again. A nil one is of nothing.
+// savedBlock is how much is saved at a time.
+const savedBlock = 1 << 20
+
+// Savings are what was in data of which an operation overwrites some, and which it needs once more if it has to be done again: block by block, from the moment
+// on in which the first of a block is about to be overwritten. A nil one is of nothing.
 type savings struct {
-	data   []byte
-	blocks []*[]byte
+	data []byte
+
+	mu     sync.Mutex
+	blocks []*[]byte // lent; nil: nothing of it was overwritten
 }
 
-func save(data []byte) *savings {
-	s := &savings{data: data}
-	for at := 0; at < len(data); at += savedBlock {
-		block := pool.Get(min(savedBlock, len(data)-at))
-		copy(*block, data[at:])
-		s.blocks = append(s.blocks, block)
+func newSavings(data []byte) *savings {
+	return &savings{data: data, blocks: make([]*[]byte, (len(data)+savedBlock-1)/savedBlock)}
+}
+
+// keep is called before a piece of the data is overwritten.
+func (s *savings) keep(piece []byte) {
+	if s == nil || len(piece) == 0 {
+		return
 	}
-	return s
+	at := int(uintptr(unsafe.Pointer(&piece[0])) - uintptr(unsafe.Pointer(&s.data[0])))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := at / savedBlock; i <= (at+len(piece)-1)/savedBlock; i++ {
+		if s.blocks[i] == nil {
+			block := s.data[i*savedBlock : min((i+1)*savedBlock, len(s.data))]
+			s.blocks[i] = pool.Get(len(block))
+			copy(*s.blocks[i], block)
+		}
+	}
 }
 
 // restore makes the data what it was.
@@ -27,17 +46,18 @@ func (s *savings) restore() {
 		return
 	}
 	for i, block := range s.blocks {
-		copy(s.data[i*savedBlock:], *block)
+		if block != nil {
+			copy(s.data[i*savedBlock:], *block)
+		}
 	}
 }
 
 // drop gives the memory back.
 func (s *savings) drop() {
-	if s == nil {
-		return
-	}
 	for _, block := range s.blocks {
-		pool.Put(block)
+		if block != nil {
+			pool.Put(block)
+		}
 	}
-	s.blocks = nil
+	clear(s.blocks)
 }
