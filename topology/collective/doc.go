@@ -19,7 +19,8 @@
 //
 //	err := collective.AllReduce(ctx, w, w.gradients, collective.Mean)
 //
-// Data travels in chunks as messages between the nodes, over the links that they have anyway; a member sends a chunk on as it comes.
+// Data travels in chunks, and a member sends a chunk on as it comes: as messages between the nodes, over the links that they have anyway; or, from 1 MiB up, where it goes down or up a tree
+// or around a ring, on lanes: connections of their own between members in different processes, opened when they are first needed and kept for as long as both nodes live.
 //
 // Messages go along the shape too. A [Notice] tells all members something, a [Question] asks all of them, and puts the answers together
 // on the way back, by a function or by a method of the members between; [Within] and [AtLeast] take what there is in time. With [ParentOf],
@@ -48,7 +49,7 @@
 // members of an [AllReduce] have the same.
 //
 // A member holds a few chunks beside the caller's slices: what others have sent to it and it has not used is at most 1 MiB for each of
-// them, since they send no more before they are told that there is room.
+// them, and 2 MiB on a lane, since they send no more before they are told that there is room; and of what it has sent on a lane itself what is not known to have come, as much at most.
 //
 // A member that is slow holds up those that get their data through it, and nobody else in a [Broadcast]. Where it takes several times as long for what it is sent as the
 // member above takes to get it, a Broadcast of some MiB goes on past it: that member serves those below, and the root the slow one, when all others have everything. So
@@ -114,7 +115,7 @@
 // microseconds: one whose turn is taken for 5 seconds is left by those who read from it. The publisher finds what has changed by comparing bytes with its
 // last version, so after a start it sends everything again.
 //
-// A node is a member of one group, and in one operation at a time. What arrives comes through the node's mailbox and in its turn: methods that
+// A node is a member of one group, and in one operation at a time. What arrives, but on lanes, comes through the node's mailbox and in its turn: methods that
 // take long hold it up (give the node Concurrent(2)), and an operation in a method of a node with one turn is refused ([ErrTurn]).
 // A member that never comes to an operation, while its Run goes on, is waited for until a context ends. One that has done operations in methods is waited for
 // when its Run has returned, too.
@@ -125,7 +126,8 @@
 // The first operation that uses [Auto], or [Measure], takes a time for measuring, and needs all members: otherwise it fails;
 // one that was started again takes over what the others have measured. What is expected of links that others
 // use at the same time, or that have changed since, is as good as that.
-// Links outlive their connections (package remote), and lose nothing. One that was given up ends the operation with [ErrMissing], or with [ErrLost]
+// Where no lane can be opened, as a host can be dialled by others only, chunks are messages. Links outlive their connections (package remote), and lose nothing; nor does a lane whose
+// connection ends: what had not come goes again over the link. A link that was given up ends the operation with [ErrMissing], or with [ErrLost]
 // where it is back, and what it carried is not. Numbers travel as they are in memory: members of different byte order
 // disagree.
 package collective
