@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -31,10 +32,31 @@ type Spreader struct {
 
 // Collective takes what the members send, and dies of it.
 func (s *Spreader) Collective(ctx context.Context, message []byte) error {
-	if left := s.left.Load(); left > 0 && s.left.Add(-int64(len(message))) <= 0 {
+	s.came(len(message))
+	return s.Member.Collective(ctx, message)
+}
+
+// CollectiveLane does the same with what comes on a lane.
+func (s *Spreader) CollectiveLane(ctx context.Context, conn net.Conn) error {
+	return s.Member.CollectiveLane(ctx, &weighed{conn, s})
+}
+
+func (s *Spreader) came(n int) {
+	if left := s.left.Load(); left > 0 && s.left.Add(-int64(n)) <= 0 {
 		die()
 	}
-	return s.Member.Collective(ctx, message)
+}
+
+// weighed is a connection that tells how much has come.
+type weighed struct {
+	net.Conn
+	s *Spreader
+}
+
+func (w *weighed) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	w.s.came(n)
+	return n, err
 }
 
 // Run tells what arrived and who was missing.
