@@ -7,7 +7,8 @@ import (
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
-// savedBlock is how much is saved at a time.
+// savedBlock is how much is saved at a time: enough for a copy that goes past the processor's caches (memmove does so from 1 MiB on), which what is copied next finds
+// there, and little enough for that to be in them still.
 const savedBlock = 1 << 20
 
 // Savings are what was in data of which an operation overwrites some, and which it needs once more if it has to be done again: block by block, from the moment
@@ -23,7 +24,7 @@ func newSavings(data []byte) *savings {
 	return &savings{data: data, blocks: make([]*[]byte, (len(data)+savedBlock-1)/savedBlock)}
 }
 
-// keep is called before a piece of the data is overwritten.
+// keep is called before a piece of the data is overwritten. Several may be at once; each waits until what it overwrites is saved.
 func (s *savings) keep(piece []byte) {
 	if s == nil || len(piece) == 0 {
 		return
