@@ -103,6 +103,7 @@ type plan struct {
 
 	mu        sync.Mutex
 	trees     map[treeKey][]tree
+	routed    map[int]*tree                   // see routes
 	published map[publicationKey]*publication // by the members of this process
 	over      map[publicationKey]bool         // those whose publisher has closed
 }

@@ -31,11 +31,11 @@ type branch struct {
 
 // askBelow asks the members below this one.
 func (m *Member) askBelow(ctx context.Context, r Routed) (*inquiry, error) {
-	trees, err := m.plan.treesFor(AlongShape, r.Root)
+	tree, err := m.plan.routes(r.Root)
 	if err != nil {
 		return nil, err
 	}
-	c := &inquiry{m: m, r: r, tree: &trees[0]}
+	c := &inquiry{m: m, r: r, tree: tree}
 	levels := c.tree.height(m.rank)
 	if r.Wait > 0 && levels > 0 {
 		wait := time.Duration(r.Wait)

@@ -135,10 +135,11 @@ func (e *PartialError) Unwrap() []error {
 	return errs
 }
 
-// Ask calls the method on all members but n itself, along the tree of the group's shape from n, and returns their results, put together. Each
+// Ask calls the method on all members but n itself, along the tree of the group's shape from n, and returns their results, put together. (Along a binary tree where
+// the shape's is deeper than 15: calls go down it, each in the turn of the one above.) Each
 // member asks those below it, runs its own method, and puts the results together, all in one turn. Without options the error is a [*PartialError] unless
 // all have answered. Where a member is gone those below it are asked all the same; what had answered to it is lost. Refs in arg and in
-// results are not tied to the program. The depth of the tree is at most 15, since calls go down it.
+// results are not tied to the program.
 func (q *Question[T, A, R]) Ask(ctx context.Context, n Node, arg A, opts ...AskOption) (Reply[R], error) {
 	var reply Reply[R]
 	m, data, err := routable(ctx, n, arg)

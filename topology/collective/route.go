@@ -64,7 +64,7 @@ func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A]
 	return &Notice[T, A]{name}
 }
 
-// Tell sends arg to all members but n itself, along the tree of the group's shape from n: each passes it on before it handles it, so n sends no more
+// Tell sends arg to all members but n itself, along the tree of the group's shape from n, or where that is deeper than 15, a binary tree: each passes it on before it handles it, so n sends no more
 // than it has members below it. Like [actor.Tell] it does not wait for the methods, whose errors are logged where they arise, and messages of
 // one member arrive in order. Refs in arg are not tied to the program. Where a member is gone those below it are told all the same.
 func (k *Notice[T, A]) Tell(ctx context.Context, n Node, arg A) error {
@@ -97,18 +97,45 @@ func routable(ctx context.Context, n Node, arg any) (*Member, []byte, error) {
 	return m, data, err
 }
 
+// deepestRoute is how many members a message to all may go through, one after the other: a chain of calls has at most 16 nodes, the one who asks among them.
+const deepestRoute = 15
+
+// routes is the tree along which messages of a member go to all: that of the group's shape, or where it is too deep, as a chain of many members is, a binary one.
+func (p *plan) routes(root int) (*tree, error) {
+	p.mu.Lock()
+	known := p.routed[root]
+	p.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	trees, err := p.treesFor(AlongShape, root)
+	if err == nil && trees[0].height(root) > deepestRoute {
+		trees, err = p.treesFor(Tree, root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.routed == nil {
+		p.routed = map[int]*tree{}
+	}
+	p.routed[root] = &trees[0]
+	return &trees[0], nil
+}
+
 // passOn tells the members below this one. It returns the first error that is not of a member that is gone.
 func (m *Member) passOn(ctx context.Context, r Routed) error {
-	trees, err := m.plan.treesFor(AlongShape, r.Root)
+	tree, err := m.plan.routes(r.Root)
 	if err != nil {
 		return err
 	}
 	var first error
-	next := slices.Clone(trees[0].children[m.rank])
+	next := slices.Clone(tree.children[m.rank])
 	for ; len(next) > 0; next = next[1:] {
 		err := actor.Tell(ctx, m.ref(ctx, next[0]), Port.CollectiveTell, r)
 		if isGone(err) {
-			next = append(next, trees[0].children[next[0]]...)
+			next = append(next, tree.children[next[0]]...)
 		} else if first == nil {
 			first = err
 		}
