@@ -227,16 +227,29 @@ func ReduceScatter[E Number](ctx context.Context, n Node, all, mine []E, by func
 	})
 }
 
-// AllToAll sends each member its part of out, and receives one from each into its place of in, by rank. All parts are of the same length.
+// AllToAll sends each member its part of out, and receives one from each into its place of in, by rank. All parts are of the same length, and out and in
+// share no memory.
 func AllToAll[E Element](ctx context.Context, n Node, out, in []E, opts ...Option) error {
 	var wrong error
 	if m := n.member(); m != nil && m.plan != nil && (len(out) != len(in) || len(out)%m.plan.shape.Len() != 0) {
 		wrong = fmt.Errorf("%w: out has %d elements and in %d: both need the same multiple of %d", ErrArgument, len(out), len(in), m.plan.shape.Len())
+	} else if overlap(out, in) {
+		wrong = fmt.Errorf("%w: out and in share memory: what comes would be sent on; give another slice for one of them", ErrArgument)
 	}
 	b := bytesOf(out)
 	return operate(ctx, n, request{kind: opAllToAll, root: -1, size: len(b), total: len(b), elem: kindOf[E](), opts: opts, wrong: wrong, places: bytesOf(in)}, func(o *op, _ Algorithm, _ []tree) error {
 		return o.allToAll(b, bytesOf(in))
 	})
+}
+
+// overlap tells whether two slices share memory.
+func overlap[E Element](a, b []E) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	first := func(s []E) uintptr { return uintptr(unsafe.Pointer(&s[0])) }
+	last := func(s []E) uintptr { return uintptr(unsafe.Pointer(&s[len(s)-1])) }
+	return first(a) <= last(b) && first(b) <= last(a)
 }
 
 // Barrier returns when all members have called it.
