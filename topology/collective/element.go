@@ -146,10 +146,8 @@ func newReducer[E Number](by func() Reduction[E]) (*reducer, error) {
 	if r.combine == nil {
 		return nil, fmt.Errorf("%w: a reduction without a function", ErrArgument)
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(r.name))
 	made := &reducer{
-		hash:    h.Sum32(),
+		hash:    hashName(r.name),
 		combine: func(to, a, b []byte) { r.combine(numbersOf[E](to), numbersOf[E](a), numbersOf[E](b)) },
 		finish:  func([]byte, int) {},
 	}
@@ -157,4 +155,11 @@ func newReducer[E Number](by func() Reduction[E]) (*reducer, error) {
 		made.finish = func(all []byte, members int) { r.finish(numbersOf[E](all), members) }
 	}
 	return made, nil
+}
+
+// hashName is a reduction's name as it travels.
+func hashName(name string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return h.Sum32()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tartrl/tlaunch-go/actor"
@@ -60,8 +61,13 @@ type DisagreeError struct {
 	OneDoes, OtherDoes string // what they came with, in words
 }
 
+// Error says of each what it does, and of the rest only that in which they differ.
 func (e *DisagreeError) Error() string {
-	return fmt.Sprintf("%v: %s does %s; %s does %s", ErrDisagree, e.One, e.OneDoes, e.Other, e.OtherDoes)
+	one, other := strings.Split(e.OneDoes, ", "), strings.Split(e.OtherDoes, ", ")
+	apart := func(parts, others []string) string {
+		return strings.Join(slices.Concat(parts[:1], slices.DeleteFunc(slices.Clone(parts[1:]), func(p string) bool { return slices.Contains(others, p) })), ", ")
+	}
+	return fmt.Sprintf("%v: %s does %s; %s does %s", ErrDisagree, e.One, apart(one, other), e.Other, apart(other, one))
 }
 
 // Unwrap makes it an [ErrDisagree].

@@ -124,18 +124,36 @@ func readSignature(b []byte) signature {
 	}
 }
 
-// text says what the signature means, for errors: all in which two can differ.
+// text says what the signature means, for errors: all in which two can differ. What is usual is left out; see [DisagreeError].
 func (s signature) text() string {
-	order := "little"
-	if s.big {
-		order = "big"
+	text := fmt.Sprintf("%v of %d bytes of %v", s.op, s.size, s.elem)
+	for _, part := range []struct {
+		text string
+		is   bool
+	}{
+		{fmt.Sprintf("root %d", s.root), true},
+		{fmt.Sprintf("%d members", s.members), true},
+		{fmt.Sprintf("%v in chunks of %d", s.algo, s.chunk), true},
+		{reductionText(s.reduce), s.reduce != 0},
+		{"NeedAll", s.needAll},
+		{fmt.Sprintf("leaves and left out %08x", s.set), s.set != 0},
+		{"big endian", s.big},
+	} {
+		if part.is {
+			text += ", " + part.text
+		}
 	}
-	need := "some of"
-	if s.needAll {
-		need = "all of"
+	return text
+}
+
+// reductionText is the name of a reduction, as far as it is known of its hash: members may have others.
+func reductionText(hash uint32) string {
+	for _, r := range []func() Reduction[int32]{Sum[int32], Mean[int32], Min[int32], Max[int32]} {
+		if name := r().name; hashName(name) == hash {
+			return "by " + name
+		}
 	}
-	return fmt.Sprintf("%v of %d bytes of %v, root %d of %s %d, %v in chunks of %d, reduction %08x, leaves and left out %08x, %s endian",
-		s.op, s.size, s.elem, s.root, need, s.members, s.algo, s.chunk, s.reduce, s.set, order)
+	return fmt.Sprintf("by a function with the mark %08x", hash)
 }
 
 var bigEndian = func() bool {
