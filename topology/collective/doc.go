@@ -20,7 +20,7 @@
 //	err := collective.AllReduce(ctx, w, w.gradients, collective.Mean)
 //
 // Data travels in chunks, and a member sends a chunk on as it comes: as messages between the nodes, over the links that they have anyway; or, from 1 MiB up, where it goes down or up a tree
-// or around a ring, on lanes: connections of their own between members in different processes, opened when they are first needed and kept for as long as both nodes live.
+// or around a ring, on lanes: connections of their own between members in different processes, opened when they are first needed and kept for as long as both nodes live. Small messages go there too between members that have one, or have sent each other many.
 //
 // Messages go along the shape too. A [Notice] tells all members something, a [Question] asks all of them, and puts the answers together
 // on the way back, by a function or by a method of the members between; [Within] and [AtLeast] take what there is in time. With [ParentOf],

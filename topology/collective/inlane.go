@@ -28,6 +28,7 @@ type inlane struct {
 	// Guarded by the member's mu.
 	account
 	come uint64 // messages
+	told uint64 // so many of them the opener knows of
 }
 
 // CollectiveLane reads what another member sends on a connection of its own. It is called by members alone.

@@ -13,9 +13,9 @@ import (
 	"github.com/tartrl/tlaunch-go/internal/pool"
 )
 
-// A lane is a connection of its own to a member in another process, for the chunks of large data: whoever has one writes it, and one goroutine at the other
-// end reads it and puts it where it belongs. As messages of the link between the processes, chunks wake a writer here, and there a reader, the node's turn
-// and whoever waits for them; that is most of what they cost. Each lane has a window of its own, which is given back over the lane.
+// A lane is a connection of its own to a member in another process, for the chunks of large data, and for what members say to each other often: whoever has
+// a message writes it, and one goroutine at the other end reads it and puts it where it belongs. On the link between the processes, messages wake a writer
+// here, and there a reader, the node's turn and whoever waits for them; that is most of what they cost. Each lane has a window of its own, which is given back over the lane.
 //
 // What a lane has carried is kept until the other says that it has come. A lane that breaks, as its connection is cut, costs nothing
 // else: the reader says over the link, which outlives connections, how much has come; what has not goes again over the link, and so does what follows, until
@@ -27,7 +27,8 @@ const (
 	laneLeast = 1 << 20
 	// laneMessage is the size of the smallest first message of a stream that goes on a lane.
 	laneMessage = 16 << 10
-	// laneOpens is how long opening one may take, while the operation waits; lanePause how long none is tried where that has failed.
+	// laneOpens is how long opening one may take, while the operation waits; lanePause how long none is tried where that has failed, and ever longer
+	// where it does again.
 	laneOpens = 2 * time.Second
 	lanePause = 30 * time.Second
 	// laneStuck is how long one message may take to be written before the lane is given up: the link may be better off.
@@ -39,6 +40,11 @@ const (
 	// what the link has, as each grant wakes the opener, and costs nobody else's time.
 	laneWindow = 2 << 20
 	laneGrants = laneWindow / 4
+
+	// laneCount is how many messages, however small, may have come before the opener is told; laneUsual after how many over the link others than large
+	// ones go on a lane.
+	laneCount = 256
+	laneUsual = 64
 
 	laneGreeting = 24 // bytes: 0 rank, 4 bytes; 8 instance of the opener, 8 bytes; 16 number of the lane, 8 bytes
 	laneLength   = 56 // where a message has its length, in 8 bytes
@@ -71,9 +77,12 @@ type lane struct {
 
 // laneway is how a member gets lanes to another.
 type laneway struct {
-	opening   sync.Mutex // held while one is opened
-	now       *lane      // guarded by m.mu, as is notBefore
+	opening sync.Mutex // held while one is opened
+
+	// Guarded by m.mu.
+	now       *lane
 	notBefore time.Time
+	failures  int // in a row
 }
 
 // wayKey names a stream to another member; wayOf decides once, with its first message, whether that goes on a lane, so that its messages keep their order.
@@ -91,7 +100,8 @@ func (o *op) wayOf(to int, stream uint32, size int) *lane {
 	if decided {
 		return l
 	}
-	if size >= laneMessage && o.suitsLane(stream) {
+	large := size >= laneMessage && o.suitsLane(stream)
+	if large || m.isUsual(to) {
 		l = m.laneTo(o.ctx, to)
 	}
 	m.mu.Lock()
@@ -100,11 +110,20 @@ func (o *op) wayOf(to int, stream uint32, size int) *lane {
 		o.ways = map[wayKey]*lane{}
 	}
 	o.ways[k] = l
-	if l != nil && l.user != o {
+	if l != nil && l.user != o && (large || l.out > laneWindow/2 || len(l.kept) > 2*laneCount) {
 		l.user = o
 		o.hearing.Go(func() { l.hear(o) })
 	}
 	return l
+}
+
+// isUsual tells whether messages to another go on a lane however small they are: there is one, or there have been so many that it is worth while to open
+// one. Where that fails nothing small waits for it again.
+func (m *Member) isUsual(to int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.laneways[to]
+	return w != nil && w.now != nil || m.edges[to].sent >= laneUsual && (w == nil || w.failures == 0)
 }
 
 // suitsLane tells whether a stream has so much to carry, and is written by a goroutine that has nobody else to write to.
@@ -155,10 +174,11 @@ func (m *Member) laneTo(ctx context.Context, to int) *lane {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		w.notBefore = time.Now().Add(lanePause)
+		w.notBefore = time.Now().Add(lanePause << min(w.failures, 10))
+		w.failures++
 		return nil
 	}
-	l.conn, w.now = conn, l
+	l.conn, w.now, w.failures = conn, l, 0
 	return l
 }
 

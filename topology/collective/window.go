@@ -51,8 +51,11 @@ func (m *Member) takeDueLocked(all []due, rank int, in *inlane) []due {
 	if in != nil {
 		a, least, d.come = &in.account, laneGrants, in.come
 	}
-	if a.owed < least {
+	if a.owed < least && (in == nil || in.come-in.told < laneCount) {
 		return all
+	}
+	if in != nil {
+		in.told = in.come
 	}
 	d.bytes, a.owed = a.owed, 0
 	return append(all, d)
