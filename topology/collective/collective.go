@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// MaxSize is the most bytes that one operation may move for a member.
+	// MaxSize is the most bytes that one operation may move for a member. Those with readers and writers, such as [Stream], have no limit.
 	MaxSize int64 = 1 << 40
 	// DefaultChunk is the size of the pieces in which data travels: so small that a chain of many members fills quickly, so large that a
 	// message costs little beside it. With its header it is 128 KiB.
@@ -104,10 +104,10 @@ func (m *Member) check(r *request, set *options) error {
 		return fmt.Errorf("%w: chunks of %d bytes: a multiple of 8 from 8 to %d is needed", ErrArgument, set.chunk, MaxChunk)
 	case set.algo >= algorithms:
 		return fmt.Errorf("%w: algorithm %d", ErrArgument, set.algo)
-	case r.root < -1 || r.root >= members:
+	case r.root < -1 || r.root >= members || r.root < 0 && r.kind.hasRoot():
 		return fmt.Errorf("%w: root %d is no member: there are %d, from %s to %s", ErrArgument, r.root, members, m.plan.name(0), m.plan.name(members-1))
 	case int64(r.total) > MaxSize:
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, r.total, MaxSize)
+		return fmt.Errorf("%w: %d bytes, the limit is %d: do it in parts, or move it as a Stream, which has none", ErrTooLarge, r.total, MaxSize)
 	}
 	return m.plan.checkLeaves(set.leaves)
 }

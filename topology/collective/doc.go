@@ -73,6 +73,9 @@
 //	                    where it was noticed, data whole
 //	Stream              ends for all, error: what was read    the same          -
 //	                    is gone
+//	StreamGather        the same, until the root has          the same          -
+//	                    written everything
+//	StreamScatter       the same                              the same          -
 //	Gather              the parts of the others, zeros in     ends for all,     a word from the root to each
 //	                    its place                             error             at the end
 //	AllGather           the same                              the same          nothing up to 16 KiB in all, then one

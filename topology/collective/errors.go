@@ -20,7 +20,7 @@ var (
 	ErrTurn = errors.New("collective: called in the node's only turn")
 	// ErrArgument: what this member has given cannot be: a root that is no member, lengths that do not fit, no function.
 	ErrArgument = errors.New("collective: wrong argument")
-	// ErrTooLarge: more than [MaxSize].
+	// ErrTooLarge: more than [MaxSize]. It can be done in parts; a [Stream], [StreamGather] or [StreamScatter] has no such limit.
 	ErrTooLarge = errors.New("collective: too large")
 	// ErrDisagree: members came to the same place with different operations, lengths, types, roots or options.
 	ErrDisagree = errors.New("collective: members disagree")

@@ -48,6 +48,7 @@ func TestArguments(t *testing.T) {
 		for name, err := range map[string]error{
 			"root":           collective.Broadcast(ctx, w, 3, []byte{1}),
 			"negative root":  collective.Reduce(ctx, w, -2, []int32{1}, collective.Sum),
+			"no root":        collective.Broadcast(ctx, w, -1, []byte{1}),
 			"gather":         collective.Gather(ctx, w, w.Rank(), []byte{1, 2}, make([]byte, 5)),
 			"scatter":        collective.Scatter(ctx, w, w.Rank(), make([]byte, 5), []byte{1, 2}),
 			"all-gather":     collective.AllGather(ctx, w, []byte{1}, make([]byte, 4)),

@@ -12,7 +12,7 @@ import (
 // See [Auto] and [Explain].
 type Forecast struct {
 	Operation  string // such as "AllReduce"
-	Bytes      int    // by the operation's own measure: of one member's slice; of a [Stream] nothing is known, and 64 MiB are taken
+	Bytes      int    // by the operation's own measure: of one member's slice; of a [Stream], [StreamGather] or [StreamScatter] nothing is known, and 64 MiB are taken, in all
 	Members    int
 	Hosts      int
 	Measured   bool        // false: nobody has measured yet, and what is usual was taken for granted; see [Measure]
@@ -38,7 +38,7 @@ func waysOf(op opKind, ownTree bool) (all []Algorithm) {
 		return []Algorithm{Direct}
 	case opBroadcast, opReduce:
 		all = []Algorithm{Chain, Tree, DoubleTree, Doubling, Direct}
-	case opStream, opGather, opScatter:
+	case opStream, opGather, opScatter, opStreamGather, opStreamScatter:
 		all = []Algorithm{Chain, Tree, Doubling, Direct}
 	case opAllReduce:
 		all = []Algorithm{Ring, Doubling, DoubleTree, Chain, Tree, Direct}
@@ -71,7 +71,7 @@ func (p *plan) forecast(m *measures, op opKind, root, size, given int, algo Algo
 	kind := p.shape.Kind().String()
 	for _, way := range waysOf(op, kind != "net" && kind != "ring") {
 		for _, chunk := range chunkSizes(given) {
-			if chunk < size || chunk == chunkSizes(given)[0] || op == opStream {
+			if chunk < size || chunk == chunkSizes(given)[0] || op.isStream() {
 				c, err := p.candidate(m, op, root, size, chunk, way, leaves)
 				if err == nil { // a shape of one's own may have no way from this root
 					f.Candidates = append(f.Candidates, c)

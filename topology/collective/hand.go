@@ -35,7 +35,7 @@ func (o *op) forward(p *packet, to int, stream, index uint32) error {
 	if err := o.await(way, to, len(p.whole)); err != nil {
 		return err
 	}
-	err := o.hand(way, to, stream, index, 0, p.whole)
+	err := o.hand(way, to, stream, index, p.flags, p.whole)
 	if err == nil {
 		p.given = true
 	}

@@ -164,21 +164,33 @@ var bigEndian = func() bool {
 type opKind uint8
 
 const (
+	// With a root.
 	opBroadcast opKind = iota + 1
 	opStream
 	opScatter
 	opGather
 	opReduce
+	// Without.
 	opAllReduce
 	opAllGather
 	opReduceScatter
 	opAllToAll
 	opBarrier
+	// With a root.
+	opStreamGather
+	opStreamScatter
+	// Without, and of this package alone.
 	opMeasure
 	opAgree
 )
 
+// isStream tells whether nobody knows how much an operation will move.
+func (k opKind) isStream() bool { return k == opStream || k == opStreamGather || k == opStreamScatter }
+
+// hasRoot tells whether an operation has a member from or to whom everything goes.
+func (k opKind) hasRoot() bool { return k <= opReduce || k.isStream() }
+
 func (k opKind) String() string {
-	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "Measure", "agreement", "?"}
+	names := []string{"?", "Broadcast", "Stream", "Scatter", "Gather", "Reduce", "AllReduce", "AllGather", "ReduceScatter", "AllToAll", "Barrier", "StreamGather", "StreamScatter", "Measure", "agreement", "?"}
 	return names[min(int(k), len(names)-1)]
 }

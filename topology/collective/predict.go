@@ -137,7 +137,7 @@ type job struct {
 	order []int
 }
 
-// streamGuess is taken for the length of a stream, which nobody knows.
+// streamGuess is taken for the length of a stream, or of those of all members together, which nobody knows.
 const streamGuess = 64 << 20
 
 // predict is what an operation costs by an algorithm, whose trees are given.
@@ -152,6 +152,8 @@ func (m *measures) predict(j job, algo Algorithm, trees []tree) cost {
 		return m.spread(j, trees, size)
 	case opStream:
 		return m.spread(j, trees[:1], streamGuess)
+	case opStreamGather, opStreamScatter:
+		return m.collect(j, &trees[0], streamGuess/float64(j.n))
 	case opReduce:
 		return m.climb(j, trees, size)
 	case opGather:

@@ -154,7 +154,7 @@ func TestPredictions(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 5, 7, 8, 9, 12, 16} {
 		p := netOf(t, n, max(1, n*2/3))
 		for _, m := range []*measures{usual(p.shape), linksOf(p, 50e-6, 30e6, true)} {
-			for op := opBroadcast; op <= opBarrier; op++ {
+			for op := opBroadcast; op <= opStreamScatter; op++ {
 				before := map[Algorithm]time.Duration{}
 				for _, size := range []int{0, 8, 1 << 10, 100_000, 1 << 20, 256 << 20} {
 					f, err := p.forecast(m, op, n/2, size, DefaultChunk, Auto)

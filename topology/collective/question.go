@@ -11,14 +11,17 @@ import (
 )
 
 // A Question is a method that can be called on all members of a group, whose results are put together on the way back. See [NewQuestion].
-type Question[T, A, R any] struct{ name string }
+type Question[T, A, R any] struct {
+	name  string
+	wrong error // what is wrong with its functions
+}
 
 // NewQuestion makes a question of a method and a function that puts two results together: in any grouping, but in the order of the tree, a member's own
 // result before those of the members below it. Call it in a package-level variable, so that all processes know it:
 //
 //	var count = collective.NewQuestion((*Worker).Count, func(a, b int) int { return a + b })
 //
-// Members whose type is not a T, which may be an interface, have no result and pass on those of others.
+// Members whose type is not a T, which may be an interface, have no result and pass on those of others. Where a function is nil, [Question.Ask] returns [ErrArgument].
 func NewQuestion[T, A, R any](method func(T, context.Context, A) (R, error), merge func(a, b R) R) *Question[T, A, R] {
 	return newQuestion(merge, method, func(_ context.Context, _ *Member, all []R) (R, error) {
 		whole := all[0]
@@ -77,7 +80,7 @@ func newQuestion[T, A, R any](by any, method func(T, context.Context, A) (R, err
 			return actor.Encode(whole)
 		},
 	}, method, by)
-	return &Question[T, A, R]{name}
+	return &Question[T, A, R]{name, needFunctions("Question", method, by)}
 }
 
 // An AskOption says when a question is answered well enough. The default is by all members.
@@ -142,6 +145,9 @@ func (e *PartialError) Unwrap() []error {
 // results are not tied to the program.
 func (q *Question[T, A, R]) Ask(ctx context.Context, n Node, arg A, opts ...AskOption) (Reply[R], error) {
 	var reply Reply[R]
+	if q.wrong != nil {
+		return reply, q.wrong
+	}
 	m, data, err := routable(ctx, n, arg)
 	if err != nil {
 		return reply, err

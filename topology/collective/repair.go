@@ -13,7 +13,7 @@ import (
 // is through may have gone on to other things, and takes no part in that: so nobody may be before the result is certain for all, see ending.
 
 // NeedAll has an operation fail at all members that are not through with it when one is missing, instead of going on without that one: nobody then waits at its end until the
-// others have the result, and nothing is copied. [Broadcast] goes on anyway, as that costs it nothing; a [Stream] never does.
+// others have the result, and nothing is copied. [Broadcast] goes on anyway, as that costs it nothing; a [Stream], [StreamGather] or [StreamScatter] never does.
 func NeedAll() Option { return func(o *options) { o.needAll = true } }
 
 // keptBytes is up to which size results that are the same at all members are kept by those that are through, for others that lost a member at the very end.
@@ -34,7 +34,7 @@ type task struct {
 }
 
 // goesOn tells whether an operation goes on without members that end.
-func (k opKind) goesOn() bool { return k != opBroadcast && k != opStream && k != opMeasure }
+func (k opKind) goesOn() bool { return k != opBroadcast && !k.isStream() && k != opMeasure }
 
 // do tries until all that are left have the result.
 func (t *task) do(ctx context.Context) error {

@@ -42,13 +42,16 @@ type Silent struct {
 }
 
 // A Notice is a method that can be called on all members of a group at once. See [NewNotice].
-type Notice[T, A any] struct{ name string }
+type Notice[T, A any] struct {
+	name  string
+	wrong error // no method
+}
 
 // NewNotice makes a notice of a method. Call it in a package-level variable, so that all processes know it:
 //
 //	var setRate = collective.NewNotice((*Worker).SetRate)
 //
-// Members whose type is not a T, which may be an interface, take no part and pass it on.
+// Members whose type is not a T, which may be an interface, take no part and pass it on. Where the method is nil, [Notice.Tell] returns [ErrArgument].
 func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A] {
 	name := register(&handler{tell: func(ctx context.Context, m *Member, arg []byte) error {
 		node, ok := m.self.(T)
@@ -61,13 +64,16 @@ func NewNotice[T, A any](method func(T, context.Context, A) error) *Notice[T, A]
 		}
 		return method(node, ctx, a)
 	}}, method)
-	return &Notice[T, A]{name}
+	return &Notice[T, A]{name, needFunctions("Notice", method)}
 }
 
 // Tell sends arg to all members but n itself, along the tree of the group's shape from n, or where that is deeper than 15, a binary tree: each passes it on before it handles it, so n sends no more
 // than it has members below it. Like [actor.Tell] it does not wait for the methods, whose errors are logged where they arise, and messages of
 // one member arrive in order. Refs in arg are not tied to the program. Where a member is gone those below it are told all the same.
 func (k *Notice[T, A]) Tell(ctx context.Context, n Node, arg A) error {
+	if k.wrong != nil {
+		return k.wrong
+	}
 	m, data, err := routable(ctx, n, arg)
 	if err != nil {
 		return err
@@ -212,6 +218,16 @@ func register(h *handler, functions ...any) (name string) {
 		}
 		name = fmt.Sprintf("%s#%d", first, i)
 	}
+}
+
+// needFunctions says that a function is nil. Where it is made, in a package-level variable, there is nobody to hear that.
+func needFunctions(what string, functions ...any) error {
+	for i, f := range functions {
+		if reflect.ValueOf(f).IsNil() {
+			return fmt.Errorf("%w: the %s was made with a nil function, in place %d", ErrArgument, what, i+1)
+		}
+	}
+	return nil
 }
 
 // identity tells functions of one name apart: a function value points to its code and the variables around it.

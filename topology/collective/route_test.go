@@ -3,6 +3,7 @@ package collective_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -263,6 +264,27 @@ func above(n int) *collective.Question[*worker, int, int] {
 func (w *worker) Rank2(_ context.Context, n int) (int, error) { return w.Rank() + n, nil }
 
 var above0, above9 = above(0), above(9)
+
+// A nil function is found where it is used: where it was given, in a package-level variable, there is nobody to hear of it.
+func TestNilFunctions(t *testing.T) {
+	g := newTeam(t, actor.Config{}, topology.Star(), 2, 2)
+	notice := collective.NewNotice[*worker, int](nil)
+	questions := []*collective.Question[*worker, int, int]{
+		collective.NewQuestion[*worker, int, int](nil, func(a, b int) int { return a + b }),
+		collective.NewQuestion((*worker).Rank2, nil),
+		collective.NewQuestionBy[*worker, *worker, int](nil, func(*worker, context.Context, []int) (int, error) { return 0, nil }),
+		collective.NewQuestionBy[*worker, *worker]((*worker).Rank2, nil),
+	}
+	g.do(func(ctx context.Context, w *worker) error {
+		require.ErrorIs(t, notice.Tell(ctx, w, 1), collective.ErrArgument)
+		for i, q := range questions {
+			_, err := q.Ask(ctx, w, 1)
+			require.ErrorIs(t, err, collective.ErrArgument)
+			require.ErrorContains(t, err, fmt.Sprintf("in place %d", 1+i%2))
+		}
+		return nil
+	})
+}
 
 // Two questions of one literal with other variables around it are two.
 func TestQuestionsOfOneLiteral(t *testing.T) {

@@ -29,6 +29,7 @@ func TestTooLarge(t *testing.T) {
 	require.ErrorIs(t, errs[1], collective.ErrTooLarge)
 	require.NotErrorIs(t, errs[1], collective.ErrAborted)
 	require.ErrorContains(t, errs[1], "at w/1: ")
+	require.ErrorContains(t, errs[1], "in parts")
 	require.ErrorIs(t, errs[0], collective.ErrTooLarge)
 	require.ErrorIs(t, errs[0], collective.ErrAborted)
 	require.ErrorContains(t, errs[0], "w/1: ")

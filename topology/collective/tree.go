@@ -59,7 +59,7 @@ func (p *plan) resolve(a Algorithm, op opKind, size int) Algorithm {
 		return Ring
 	case "net":
 		switch {
-		case op == opGather || op == opScatter || op == opAllToAll:
+		case op == opGather || op == opScatter || op == opStreamGather || op == opStreamScatter || op == opAllToAll:
 			return Direct
 		case op == opStream:
 			return Chain
