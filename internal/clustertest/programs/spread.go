@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	tlaunch "github.com/tartrl/tlaunch-go"
@@ -25,38 +22,8 @@ type SpreadConfig struct {
 
 // Spreader is a member of a chain along which the first broadcasts: twice so many bytes, and then few, until all take part again.
 type Spreader struct {
-	collective.Member
-	cfg  SpreadConfig
-	left atomic.Int64 // bytes that come before the process dies; 0: it does not
-}
-
-// Collective takes what the members send, and dies of it.
-func (s *Spreader) Collective(ctx context.Context, message []byte) error {
-	s.came(len(message))
-	return s.Member.Collective(ctx, message)
-}
-
-// CollectiveLane does the same with what comes on a lane.
-func (s *Spreader) CollectiveLane(ctx context.Context, conn net.Conn) error {
-	return s.Member.CollectiveLane(ctx, &weighed{conn, s})
-}
-
-func (s *Spreader) came(n int) {
-	if left := s.left.Load(); left > 0 && s.left.Add(-int64(n)) <= 0 {
-		die()
-	}
-}
-
-// weighed is a connection that tells how much has come.
-type weighed struct {
-	net.Conn
-	s *Spreader
-}
-
-func (w *weighed) Read(b []byte) (int, error) {
-	n, err := w.Conn.Read(b)
-	w.s.came(n)
-	return n, err
+	Mortal
+	cfg SpreadConfig
 }
 
 // Run tells what arrived and who was missing.
@@ -69,7 +36,7 @@ func (s *Spreader) Run(ctx context.Context) error {
 		if round > 1 || again {
 			size /= 16
 		} else if round == 1 && s.Rank() == s.cfg.Victim {
-			s.left.Store(int64(size / 2))
+			s.dieAfter(size / 2)
 		}
 		data := make([]byte, size)
 		if s.Rank() == 0 {
@@ -104,13 +71,6 @@ func (s *Spreader) Run(ctx context.Context) error {
 			return nil
 		}
 		last = round > 0 && (len(names) == 0 || !s.cfg.Again)
-	}
-}
-
-// die ends the process at once, as a crash does.
-func die() {
-	if p, err := os.FindProcess(os.Getpid()); err == nil {
-		_ = p.Kill()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +60,20 @@ func main() {
 		flag.IntVar(&cfg.Victim, "victim", cfg.Victim, "the member whose process dies")
 		flag.BoolVar(&cfg.Again, "again", false, "start it again")
 		tlaunch.Main(programs.Spread, &cfg)
+	case "sums":
+		cfg := programs.SumsConfig{Bytes: 1 << 20}
+		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "that each member has")
+		flag.Func("victim", "the member whose process dies in the first sum; again: in the second", func(s string) error {
+			rank, err := strconv.Atoi(s)
+			cfg.Victims = append(cfg.Victims, rank)
+			return err
+		})
+		tlaunch.Main(programs.Sums, &cfg)
+	case "torrent":
+		cfg := programs.TorrentConfig{Bytes: 1 << 20}
+		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "how much the first member broadcasts at a time")
+		flag.StringVar(&cfg.Until, "until", "", "the file that ends it")
+		tlaunch.Main(programs.Torrent, &cfg)
 	case "editions":
 		cfg := programs.EditionsConfig{Bytes: 1 << 20, Versions: 10, Every: 100 * time.Millisecond, Victim: -1}
 		flag.IntVar(&cfg.Bytes, "bytes", cfg.Bytes, "of a version")
