@@ -14,6 +14,9 @@ type Probe struct {
 	Instance uint64 // of it
 	Another  bool   // it has known another one in the place of the one it asks
 	Rejoins  bool   // it was started again, and wants to know what the others have found
+	Broken   uint64 // the number of its lane to the one it asks, where nothing more is written on that
+	Ended    uint64 // the number of the lane to it that has ended last
+	Come     uint64 // and how many messages had come on it
 }
 
 // A Status is how far a member has come with an operation.
@@ -30,6 +33,7 @@ type Status struct {
 	Lane     uint64    // the number of the lane from there that has ended last
 	Come     uint64    // and how many messages had come on it
 	Laned    uint64    // messages that have gone there on a lane
+	Laning   uint64    // the number of that lane
 	Newest   uint64    // round of an operation to which it has come
 	Another  bool      // it has known another one in the place of the one who asks
 	Found    []int64   // what was measured, for one that rejoins
@@ -55,15 +59,21 @@ func (m *Member) CollectiveAsk(ctx context.Context, p Probe) (Status, error) {
 		return Status{}, fmt.Errorf("%w: member %d of %d asks", errMessage, p.From, m.plan.shape.Len())
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.readyLocked()
 	m.metLocked(p.From, p.Instance)
+	if p.Broken != 0 {
+		m.giveUpLocked(p.From, p.Broken)
+	}
+	m.mu.Unlock()
+	_ = m.laneEnded(ctx, p.From, p.Ended, p.Come) // where the one who asks is gone, nobody wants the rest
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	seq := p.Seq
 	e := &m.edges[p.From]
 	s := Status{Instance: m.instance, Where: whereBefore, Failure: []failure{}, Sent: e.sent, Got: e.got, Held: e.parked + e.owed,
 		Newest: m.seq, Another: e.restarts > 0}
 	if l := m.laneLocked(p.From); l != nil {
-		s.Laned = l.come + uint64(len(l.kept))
+		s.Laning, s.Laned = l.id, l.come+uint64(len(l.kept))
 	}
 	if in := m.ended[p.From]; in != nil {
 		s.Lane, s.Come = in.id, in.come

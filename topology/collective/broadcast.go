@@ -134,8 +134,11 @@ func (s *spread) climb(up int) (int, error) {
 func (s *spread) climbBy(up int) (to int, err error) {
 	o := s.o
 	k := &sink{
-		ready: func() bool { return s.before == nil || s.before(o.marks[s.have]) },
-		take:  func(p *packet) { s.put(p) },
+		ready: func() bool {
+			here := o.marks[s.have]
+			return here < s.data.count() && (s.before == nil || s.before(here))
+		},
+		take: func(p *packet) { s.put(p) },
 	}
 	defer o.sinkInto(up, stream(streamDown, s.number), k)()
 	for {

@@ -76,6 +76,12 @@ func (o *op) hand(way *lane, to int, stream, index uint32, flags uint8, message 
 	if way != nil {
 		return way.send(o, message)
 	}
+	return o.post(to, message)
+}
+
+// post gives a message for which there is room to the link.
+func (o *op) post(to int, message []byte) error {
+	m := o.m
 	size, restarts := len(message), o.restarts[to]
 	err := actor.Give(o.ctx, m.ref(o.ctx, to), Port.Collective, message)
 	m.mu.Lock()

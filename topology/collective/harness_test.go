@@ -23,11 +23,12 @@ const patience = time.Minute
 type worker struct {
 	collective.Member
 	tasks chan task
-	heard func()        // called for each message of another member; nil: nothing
-	peek  func([]byte)  // the same, with the message
-	large time.Duration // that a message of 64 KiB or more takes
-	notes *notes        // of the tests of routing
-	hold  func()        // what Hold does
+	heard func()            // called for each message of another member; nil: nothing
+	peek  func([]byte)      // the same, with the message
+	drops func([]byte) bool // tells of a message whether it does not come; nil: all do
+	large time.Duration     // that a message of 64 KiB or more takes
+	notes *notes            // of the tests of routing
+	hold  func()            // what Hold does
 }
 
 // Collective takes a message as the member does.
@@ -37,6 +38,9 @@ func (w *worker) Collective(ctx context.Context, message []byte) error {
 	}
 	if w.peek != nil {
 		w.peek(message)
+	}
+	if w.drops != nil && w.drops(message) {
+		return nil
 	}
 	if len(message) >= 64<<10 {
 		time.Sleep(w.large)

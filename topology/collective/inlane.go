@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -38,7 +39,7 @@ func (m *Member) CollectiveLane(ctx context.Context, conn net.Conn) error {
 	}
 	var greeting [laneGreeting]byte
 	if _, err := io.ReadFull(conn, greeting[:]); err != nil {
-		return nil // the opener has ended
+		return nil // the opener has ended, or finds out and asks
 	}
 	from := binary.LittleEndian.Uint32(greeting[:])
 	if uint64(from) >= uint64(m.plan.shape.Len()) {
@@ -52,6 +53,10 @@ func (m *Member) CollectiveLane(ctx context.Context, conn net.Conn) error {
 	} else if e.instance != in.instance { // one that was started again says so over the link first
 		m.mu.Unlock()
 		return m.endInlane(ctx, in)
+	}
+	if m.isOverLocked(in) {
+		m.mu.Unlock()
+		return nil // it was given up before this has come
 	}
 	if was := m.inlanes[in.from]; was != nil {
 		_ = was.conn.Close() // its opener has given it up
@@ -73,7 +78,9 @@ func (m *Member) endInlane(ctx context.Context, in *inlane) error {
 	if m.inlanes[in.from] == in {
 		delete(m.inlanes, in.from)
 	}
-	m.ended[in.from] = in
+	if !m.isOverLocked(in) {
+		m.ended[in.from] = in
+	}
 	h := header{kind: kindLane, from: m.rank, lane: in.id, come: in.come, instance: m.instance}
 	m.mu.Unlock()
 	message := make([]byte, headerSize)
@@ -145,12 +152,44 @@ func (m *Member) takeFromLane(ctx context.Context, in *inlane, p *packet) error 
 	s.next++
 	k.busy = true
 	m.mu.Unlock()
+	taken := false
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		k.busy = false
+		if !taken { // a reduction has panicked, which ends the lane, and is logged
+			m.current.failLocked(errPanicked, true)
+		}
+		m.ringLocked()
+	}()
 	k.take(p)
-	m.mu.Lock()
-	k.busy = false
-	m.ringLocked()
-	m.mu.Unlock()
+	taken = true
 	return nil
+}
+
+// errPanicked: a function of the user's did, at a message that a lane has brought.
+var errPanicked = errors.New("collective: taking a message has panicked")
+
+// isOverLocked tells whether a lane has ended before it began, or another has begun behind it.
+func (m *Member) isOverLocked(in *inlane) bool {
+	for _, other := range []*inlane{m.inlanes[in.from], m.ended[in.from]} {
+		if other != nil && other != in && other.instance == in.instance && other.id >= in.id {
+			return true
+		}
+	}
+	was := m.ended[in.from]
+	return was != nil && was.instance != in.instance && was.instance == m.edges[in.from].instance
+}
+
+// giveUpLocked ends a lane from another member, which has not carried all that was sent on it: also one of which nothing has come, and nothing shall.
+func (m *Member) giveUpLocked(from int, id uint64) {
+	if in := m.inlanes[from]; in != nil && in.id == id {
+		_ = in.conn.Close() // its reader finds out, and says what has come
+		return
+	}
+	if in := (&inlane{from: from, id: id, instance: m.edges[from].instance}); !m.isOverLocked(in) {
+		m.ended[from] = in
+	}
 }
 
 // A sink is what is done with the messages of a stream, in order, by whoever reads the lane on which they come: nobody else need be woken for it.

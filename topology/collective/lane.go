@@ -3,7 +3,6 @@ package collective
 import (
 	"context"
 	"encoding/binary"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -158,21 +157,31 @@ func (m *Member) laneTo(ctx context.Context, to int) *lane {
 	if l != nil || wait {
 		return l
 	}
-	l = &lane{m: m, to: to, id: rand.Uint64() | 1}
+	m.mu.Lock()
+	m.lanes++
+	l = &lane{m: m, to: to, id: m.lanes}
+	m.mu.Unlock()
 	opens, cancel := context.WithTimeout(ctx, laneOpens)
 	defer cancel()
 	conn, err := actor.Open(opens, ref, Port.CollectiveLane)
 	if err == nil {
+		stop := context.AfterFunc(opens, func() { _ = conn.Close() }) // ends the Write
 		var greeting [laneGreeting]byte
 		binary.LittleEndian.PutUint32(greeting[:], uint32(m.rank))
 		binary.LittleEndian.PutUint64(greeting[8:], instance)
 		binary.LittleEndian.PutUint64(greeting[16:], l.id)
-		if _, err = conn.Write(greeting[:]); err != nil {
+		if _, err = conn.Write(greeting[:]); !stop() && err == nil {
+			err = opens.Err()
+		}
+		if err != nil {
 			_ = conn.Close() // it is of no use
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err != nil && ctx.Err() != nil { // which says nothing of the other
+		return nil
+	}
 	if err != nil {
 		w.notBefore = time.Now().Add(lanePause << min(w.failures, 10))
 		w.failures++
@@ -196,15 +205,12 @@ func (l *lane) send(o *op, message []byte) error {
 	m.mu.Lock()
 	if l.broken {
 		over := l.over
-		if over {
-			m.edges[l.to].sent++
-		}
 		m.mu.Unlock()
 		l.writing.Unlock()
 		if !over {
 			return l.send(o, message) // it has broken meanwhile
 		}
-		return actor.Give(o.ctx, m.ref(o.ctx, l.to), Port.Collective, message)
+		return o.post(l.to, message)
 	}
 	l.kept = append(l.kept, &message)
 	l.due -= len(message)
@@ -243,25 +249,26 @@ func (l *lane) unreserveLocked(size int) {
 func (l *lane) write(o *op, message []byte) error {
 	binary.LittleEndian.PutUint64(message[laneLength:], uint64(len(message)))
 	began := time.Now()
-	written := false            // guarded by m.mu
-	done := make(chan struct{}) // closed when the watch has ended, where it began
-	watch := time.AfterFunc(askAfter, func() {
-		defer close(done)
-		err := o.wait(l.to, func() bool { return written || time.Since(began) > laneStuck })
+	written := false // guarded by m.mu
+	o.hearing.Add(1)
+	watch := time.AfterFunc(askAfter, func() { // nobody waits for it who holds l.writing: it may hear that the lane has ended, and take over
+		defer o.hearing.Done()
+		_ = o.wait(l.to, func() bool { return written || time.Since(began) > laneStuck })
 		l.m.mu.Lock()
 		defer l.m.mu.Unlock()
-		if err != nil || !written {
+		if !written {
 			l.breakLocked()
 		}
 	})
 	_, err := l.conn.Write(message)
-	if !watch.Stop() {
-		l.m.mu.Lock()
-		written = true
-		l.m.ringLocked()
-		l.m.mu.Unlock()
-		<-done
+	if watch.Stop() {
+		o.hearing.Done()
+		return err
 	}
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	written = true
+	l.m.ringLocked()
 	return err
 }
 
@@ -284,6 +291,7 @@ func (l *lane) hear(o *op) {
 				l.breakLocked()
 			}
 			l.m.mu.Unlock()
+			_ = o.wait(l.to, func() bool { return l.over || l.user != o }) // the other hears of it by being asked, whatever has come there
 			return
 		}
 	}
@@ -299,6 +307,7 @@ func (o *op) leaveLanes() {
 			left = append(left, l)
 		}
 	}
+	o.m.ringLocked()
 	o.m.mu.Unlock()
 	for _, l := range left {
 		_ = l.conn.SetReadDeadline(time.Unix(1, 0)) // fails only where the connection is closed, as does its Read
@@ -330,7 +339,8 @@ func (l *lane) haveLocked(come uint64) {
 	l.kept, l.come = slices.Delete(l.kept, 0, n), come
 }
 
-// takeOver ends the lane where the other has none any more: come messages have come, the others go again over the link.
+// takeOver ends the lane where the other has none any more: come messages have come, the others go again over the link. Where it is ended by its context
+// it is to be called again.
 func (l *lane) takeOver(ctx context.Context, come uint64) error {
 	m := l.m
 	m.mu.Lock()
@@ -338,30 +348,39 @@ func (l *lane) takeOver(ctx context.Context, come uint64) error {
 	m.mu.Unlock()
 	l.writing.Lock() // nobody writes any more
 	defer l.writing.Unlock()
-	m.mu.Lock()
-	if l.over {
-		m.mu.Unlock()
-		return nil
-	}
-	l.haveLocked(come)
-	left, instance := l.kept, m.instance
-	l.kept = nil
-	for _, message := range left {
-		m.edges[l.to].out += len(*message)
-		m.edges[l.to].sent++
-	}
-	m.mu.Unlock()
-	var err error
-	for _, message := range left {
-		binary.LittleEndian.PutUint64((*message)[laneLength:], instance)
-		if err == nil {
-			err = actor.Give(ctx, m.ref(ctx, l.to), Port.Collective, *message)
-		}
-	}
+	ref := m.ref(ctx, l.to)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !l.over {
+		l.haveLocked(come)
+	}
+	for len(l.kept) > 0 {
+		message, e := l.kept[0], &m.edges[l.to]
+		size, restarts := len(*message), e.restarts
+		binary.LittleEndian.PutUint64((*message)[laneLength:], m.instance)
+		e.out += size
+		m.mu.Unlock()
+		err := actor.Give(ctx, ref, Port.Collective, *message)
+		m.mu.Lock()
+		if err == nil && e.restarts == restarts {
+			e.sent++
+		} else if e.restarts == restarts {
+			e.out = max(0, e.out-size)
+		}
+		switch {
+		case l.over: // there is another in its place
+			return err
+		case err != nil && ctx.Err() != nil: // the operation has ended, not the other: whoever hears again of the lane's end goes on
+			return err
+		case err != nil:
+			m.endLaneLocked(l)
+			return err
+		}
+		l.kept = slices.Delete(l.kept, 0, 1)
+		l.come++
+	}
 	m.endLaneLocked(l)
-	return err
+	return nil
 }
 
 // endLaneLocked has what follows go over the link.

@@ -53,6 +53,7 @@ type Member struct {
 	auto      auto
 	swift     [2]time.Duration // the least time in which grantBytes have gone from this one, lately: to other hosts, and inside of its own; 0: unknown
 	bell      chan struct{}    // closed when something has changed; nil: nobody waits
+	lanes     uint64           // number of the last lane that was opened: they grow, from a random one on, so that none is taken for that of another instance
 	laneways  map[int]*laneway // to others
 	inlanes   map[int]*inlane  // from them
 	ended     map[int]*inlane  // the last of each that has ended
@@ -140,7 +141,7 @@ func (m *Member) readyLocked() {
 	if m.instance != 0 {
 		return
 	}
-	m.instance = rand.Uint64() | 1
+	m.instance, m.lanes = rand.Uint64()|1, rand.Uint64()>>1
 	n := m.plan.shape.Len()
 	m.refs, m.edges = make([]actor.Ref[Port], n), make([]edge, n)
 	m.slots, m.past, m.aborts, m.heard = map[slotKey]*slot{}, map[uint64]past{}, map[uint64]*failure{}, map[int]*tally{}

@@ -81,7 +81,7 @@ func (p *pass) receive() error {
 	for s := range p.steps {
 		all += p.part(s + 1).count()
 	}
-	k := &sink{take: func(q *packet) {
+	k := &sink{ready: func() bool { return p.o.marks[p.got] < all }, take: func(q *packet) {
 		for i == p.part(step+1).count() { // a part may be empty
 			step, i = step+1, 0
 		}

@@ -124,7 +124,14 @@ func (o *op) probe(peer int, a *inquest) Probe {
 	defer o.m.mu.Unlock()
 	e := &o.m.edges[peer]
 	a.sent = e.sent
-	return Probe{Seq: o.seq, From: o.m.rank, Instance: o.m.instance, Another: e.restarts > 0}
+	p := Probe{Seq: o.seq, From: o.m.rank, Instance: o.m.instance, Another: e.restarts > 0}
+	if in := o.m.ended[peer]; in != nil {
+		p.Ended, p.Come = in.id, in.come
+	}
+	if l := o.m.laneLocked(peer); l != nil && l.broken {
+		p.Broken = l.id
+	}
+	return p
 }
 
 // goneFor is the error that says that another member is gone.
@@ -165,13 +172,17 @@ func (o *op) heed(peer int, s *Status, a *inquest) error {
 		return m.disagreement(peer, sig, o.sig)
 	}
 	e.recover(a.sent, s, &a.suspected)
-	got, late := e.got, s.Sent > e.got
+	got, late, come := e.got, s.Sent > e.got, uint64(0)
 	if in := m.inlanes[peer]; in != nil {
 		got += in.come
-		if late = late || s.Laned > in.come; got == a.got && s.Laned > in.come {
-			if a.behind++; a.behind == laneAsks {
-				_ = in.conn.Close() // what has gone on it is perhaps lost: it will be sent again
-			}
+		if in.id == s.Laning {
+			come = in.come
+		}
+	}
+	if s.Laned > come {
+		late = true
+		if a.behind++; got == a.got && a.behind == laneAsks {
+			m.giveUpLocked(peer, s.Laning) // what has gone on it is perhaps lost: it will be sent again
 		}
 	}
 	if got != a.got {
