@@ -65,7 +65,13 @@ func (o *op) hasRoomLocked(way *lane, to, size int) bool {
 	if way != nil && !way.over {
 		out, window = way.out, laneWindow
 	}
-	return out == 0 || out+size <= window
+	if out == 0 || out+size <= window {
+		return true
+	}
+	if way != nil && !way.over {
+		o.hearLocked(way) // nobody may have, where messages are small
+	}
+	return false
 }
 
 // hand writes the header of a message for which there is room, and gives its memory away. After an error it is still the caller's.

@@ -109,11 +109,18 @@ func (o *op) wayOf(to int, stream uint32, size int) *lane {
 		o.ways = map[wayKey]*lane{}
 	}
 	o.ways[k] = l
-	if l != nil && l.user != o && (large || l.out > laneWindow/2 || len(l.kept) > 2*laneCount) {
+	if l != nil && (large || l.out > laneWindow/2 || len(l.kept) > 2*laneCount) {
+		o.hearLocked(l)
+	}
+	return l
+}
+
+// hearLocked has somebody hear grants of a lane that is one of the operation's ways, from now on until it ends.
+func (o *op) hearLocked(l *lane) {
+	if l.user != o {
 		l.user = o
 		o.hearing.Go(func() { l.hear(o) })
 	}
-	return l
 }
 
 // isUsual tells whether messages to another go on a lane however small they are: there is one, or there have been so many that it is worth while to open

@@ -128,3 +128,23 @@ func TestLanesThatEndAnywhere(t *testing.T) {
 	})
 	require.LessOrEqual(t, opens.Load(), int64(0))
 }
+
+// More than a lane's window goes on one, also in messages that are small, and on streams for which none would be opened.
+func TestLanesHaveRoomAgain(t *testing.T) {
+	g := newFarTeam(t, topology.Net(), 2, dialPlainly)
+	g.work(1, 270_000, collective.Chain) // opens them
+	sent := values[float32](2, 0, 1_200_000)
+	g.do(func(ctx context.Context, w *worker) error {
+		data := make([]float32, len(sent))
+		if w.Rank() == 0 {
+			copy(data, sent)
+		}
+		if err := collective.Broadcast(ctx, w, 0, data, collective.Chunk(8<<10)); err != nil {
+			return err
+		}
+		if !equal(data, sent) {
+			return errors.New("it has brought something else")
+		}
+		return collective.AllReduce(ctx, w, data, collective.Max, collective.Using(collective.Doubling))
+	})
+}
