@@ -310,6 +310,38 @@ func TestSmallMessagesOnLanes(t *testing.T) {
 	require.NotZero(t, g.lanes())
 }
 
+// Much comes on lanes that were opened for little, as members have said much to each other before.
+func TestMuchOnLanesForLittle(t *testing.T) {
+	g := newFarTeam(t, topology.Star(), 3, dialPlainly)
+	const n = 3<<20 + 5
+	g.do(func(ctx context.Context, w *worker) error {
+		for range 100 {
+			if err := collective.Barrier(ctx, w); err != nil {
+				return err
+			}
+		}
+		if err := moveParts(ctx, w, 1, 0, []int{1, n, n}); err != nil {
+			return err
+		}
+		all := make([]byte, 3*n)
+		if err := collective.Gather(ctx, w, 0, partOf(2, w.Rank(), n), all); err != nil {
+			return err
+		}
+		mine := make([]byte, n)
+		if err := collective.Scatter(ctx, w, 0, all, mine); err != nil {
+			return err
+		}
+		if err := collective.Broadcast(ctx, w, 0, all, collective.Chunk(8<<10)); err != nil {
+			return err
+		}
+		if !bytes.Equal(partOf(2, w.Rank(), n), mine) || !bytes.Equal(partOf(2, 2, n), all[2*n:]) {
+			return fmt.Errorf("something else came to member %d", w.Rank())
+		}
+		return nil
+	})
+	require.NotZero(t, g.lanes())
+}
+
 // Where no lane can be opened everything goes over links.
 func TestNoLanes(t *testing.T) {
 	var linked atomic.Bool
