@@ -60,3 +60,21 @@ func FuzzLane(f *testing.F) {
 		require.LessOrEqual(t, waiting+in.owed, len(b))
 	})
 }
+
+// A function that panics, called by who reads a lane, ends the operation: nobody waits for what it was to do.
+func TestPanicOnALane(t *testing.T) {
+	shape, err := topology.New(topology.Chain(), []topology.Member{{Name: "w/0"}, {Name: "w/1"}})
+	require.NoError(t, err)
+	m := &Member{plan: &plan{shape: shape, trees: map[treeKey][]tree{}}}
+	m.readyLocked()
+	m.edges[1].instance, m.seq = 7, 1<<roundBits
+	o := &op{m: m, seq: m.seq, restarts: make([]int, 2)}
+	m.current = o
+	k := &sink{take: func(*packet) { panic("a function of the user's") }}
+	done := o.sinkInto(1, stream(streamRing, 0), k)
+	in := &inlane{from: 1, instance: 7}
+	p := &packet{header: header{from: 1, seq: o.seq, stream: stream(streamRing, 0)}, whole: make([]byte, headerSize), lane: in}
+	require.Panics(t, func() { _ = m.takeFromLane(t.Context(), in, p) })
+	done()
+	require.ErrorIs(t, o.err, errPanicked)
+}

@@ -3,6 +3,7 @@ package collective_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tartrl/tlaunch-go/remote"
 	"github.com/tartrl/tlaunch-go/topology"
 	"github.com/tartrl/tlaunch-go/topology/collective"
 )
@@ -147,4 +149,55 @@ func TestLanesHaveRoomAgain(t *testing.T) {
 		}
 		return collective.AllReduce(ctx, w, data, collective.Max, collective.Using(collective.Doubling))
 	})
+}
+
+// Under TLS, whoever hears grants stops and goes on with each operation, wherever in a record that is; and lanes that are cut lose nothing.
+func TestLanesUnderTLS(t *testing.T) {
+	authority, err := remote.NewAuthority("lanes", time.Now)
+	require.NoError(t, err)
+	var connections atomic.Int64
+	g := newFarTeamOf(t, topology.Net(), 3, func(i int, cfg *remote.Config) {
+		credentials, err := authority.Issue(remote.RoleHost, fmt.Sprint("w/", i), 1)
+		require.NoError(t, err)
+		cfg.Credentials = &credentials
+		cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := dialPlainly(ctx, address)
+			if n := connections.Add(1); err == nil && n > 6 && n < 12 {
+				c := &frail{Conn: conn}
+				c.left.Store(n * 300_000)
+				return c, nil
+			}
+			return conn, err
+		}
+	})
+	for i, algo := range large {
+		g.work(uint64(i), 270_000, algo)
+	}
+	require.NotZero(t, g.lanes())
+}
+
+// A member that is started again while the others have lanes to it, and it has had some to them, has nothing of what was on them.
+func TestStartedAgainWithLanes(t *testing.T) {
+	g := newFarTeam(t, topology.Net(), 3, dialPlainly)
+	for i, algo := range []collective.Algorithm{collective.Ring, collective.Chain, collective.DoubleTree} {
+		g.work(uint64(i), 270_000, algo)
+		rank := i % 3
+		g.table = g.tables[rank]
+		g.restart(rank)
+		g.do(func(ctx context.Context, w *worker) error {
+			for range 10 {
+				data := make([]float32, 270_000)
+				data[w.Rank()] = 1
+				err := collective.AllReduce(ctx, w, data, collective.Sum, collective.Using(algo))
+				if err == nil && !equal(data[:4], []float32{1, 1, 1, 0}) {
+					err = fmt.Errorf("%v", data[:4])
+				}
+				if !errors.Is(err, collective.ErrMissing) {
+					return err
+				}
+			}
+			return errors.New("it does not find the others")
+		})
+		g.work(uint64(i), 270_000, algo)
+	}
 }

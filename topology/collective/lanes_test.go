@@ -25,10 +25,16 @@ import (
 type farTeam struct {
 	*team
 	endpoints []*remote.Endpoint
+	tables    []*actor.Table
 }
 
 // newFarTeam links the members by connections that dial makes.
 func newFarTeam(t testing.TB, kind topology.Kind, n int, dial func(ctx context.Context, address string) (net.Conn, error)) *farTeam {
+	return newFarTeamOf(t, kind, n, func(i int, cfg *remote.Config) { cfg.Dial, cfg.InsecurePlaintext = dial, true })
+}
+
+// newFarTeamOf is newFarTeam with endpoints as configure has each.
+func newFarTeamOf(t testing.TB, kind topology.Kind, n int, configure func(i int, cfg *remote.Config)) *farTeam {
 	g := &farTeam{team: &team{t: t}}
 	at := map[string]string{}
 	var listeners []net.Listener
@@ -52,7 +58,9 @@ func newFarTeam(t testing.TB, kind topology.Kind, n int, dial func(ctx context.C
 		}
 		require.NoError(t, group.Seal())
 		system := actor.NewSystem(actor.Config{Table: table, Locate: func(key string) (string, error) { return at[key], nil }})
-		endpoint, err := remote.New(remote.Config{System: system.Actors(), Address: at[own], InsecurePlaintext: true, Dial: dial})
+		cfg := remote.Config{System: system.Actors(), Address: at[own]}
+		configure(i, &cfg)
+		endpoint, err := remote.New(cfg)
 		require.NoError(t, err)
 		system.Attach(endpoint)
 		served := make(chan error, 1)
@@ -72,6 +80,7 @@ func newFarTeam(t testing.TB, kind topology.Kind, n int, dial func(ctx context.C
 			defer close(ended)
 			_ = node.Run(t.Context())
 		}()
+		g.tables = append(g.tables, table)
 		g.nodes, g.ended, g.endpoints = append(g.nodes, node), append(g.ended, ended), append(g.endpoints, endpoint)
 	}
 	return g
