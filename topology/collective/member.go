@@ -21,6 +21,9 @@ const (
 	// grantBytes is how much of it is given back at a time. Each time is a message, which wakes both members; what
 	// is left meanwhile fills that link for 6 ms.
 	grantBytes = windowBytes / 4
+	// parkedMost is what a member takes of another on one way before it believes that the other keeps to no window: what several lanes that break have carried comes
+	// again over the link, beside the link's own.
+	parkedMost = 4 * laneWindow
 	// aheadMost is how many operations a member may be behind another one's messages.
 	aheadMost = 1 << 16
 	// pastKept is of how many operations a member remembers how they ended.
@@ -278,7 +281,7 @@ func (m *Member) admitLocked(p *packet) (welcome bool, err error) {
 	case done, m.isLeftOutLocked(p.from, p.seq), m.current != nil && p.seq == m.seq && (m.edges[p.from].restarts != m.current.restarts[p.from] || m.current.shut[slotKey{p.seq, p.from, p.stream}]):
 		a.owed += size
 		return false, nil
-	case p.seq>>roundBits-m.seq>>roundBits >= aheadMost && !m.rejoins || a.parked > 2*laneWindow:
+	case p.seq>>roundBits-m.seq>>roundBits >= aheadMost && !m.rejoins || a.parked > parkedMost:
 		return false, fmt.Errorf("%w: %s sends for operation %d, and this is at %d with %d bytes of its", errMessage, m.plan.name(p.from), p.seq>>roundBits, m.seq>>roundBits, a.parked)
 	case p.seq == m.seq && p.sig != m.current.sig:
 		a.owed += size
