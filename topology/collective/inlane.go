@@ -83,9 +83,7 @@ func (m *Member) endInlane(ctx context.Context, in *inlane) error {
 	}
 	h := header{kind: kindLane, from: m.rank, lane: in.id, come: in.come, instance: m.instance}
 	m.mu.Unlock()
-	message := make([]byte, headerSize)
-	h.put(message)
-	if err := actor.Tell(ctx, m.ref(ctx, in.from), Port.Collective, message); err != nil && !isGone(err) && ctx.Err() == nil {
+	if err := m.say(ctx, in.from, h); err != nil && !isGone(err) && ctx.Err() == nil {
 		return err
 	}
 	return nil
@@ -143,7 +141,7 @@ func (m *Member) takeFromLane(ctx context.Context, in *inlane, p *packet) error 
 	}
 	s := m.slotLocked(p.seq, p.from, p.stream)
 	k := s.sink
-	if k == nil || k.busy || len(s.queue) > 0 || p.index != s.next || k.ready != nil && !k.ready() {
+	if k == nil || len(s.queue) > 0 || p.index != s.next || !k.takesLocked() {
 		s.queue = append(s.queue, p)
 		m.ringLocked()
 		m.mu.Unlock()
@@ -199,10 +197,13 @@ type sink struct {
 	busy  bool // guarded by the member's mu
 }
 
+// takesLocked tells whether the next message may be taken.
+func (k *sink) takesLocked() bool { return !k.busy && (k.ready == nil || k.ready()) }
+
 // popLocked takes the next message of a stream out of the queue, for k to take: nil: there is none yet, or k is busy. lost: it is not the one that comes next.
 func (o *op) popLocked(from int, stream uint32, k *sink) (p *packet, lost bool) {
 	s := o.m.slotLocked(o.seq, from, stream)
-	if len(s.queue) == 0 || k.busy || k.ready != nil && !k.ready() {
+	if len(s.queue) == 0 || !k.takesLocked() {
 		return nil, false
 	}
 	p, s.queue = s.queue[0], s.queue[1:]
@@ -214,8 +215,7 @@ func (o *op) popLocked(from int, stream uint32, k *sink) (p *packet, lost bool) 
 // pour has k take a message that popLocked has given.
 func (o *op) pour(k *sink, p *packet, lost bool) (err error) {
 	if lost {
-		err = fmt.Errorf("%w: from %s came message %d of a stream, and it was not its turn", ErrLost, o.m.plan.name(p.from), p.index)
-		o.m.release(o.ctx, p)
+		err = o.outOfTurn(p)
 	} else {
 		k.take(p)
 	}

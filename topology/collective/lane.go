@@ -159,12 +159,11 @@ func (m *Member) laneTo(ctx context.Context, to int) *lane {
 	w.opening.Lock()
 	defer w.opening.Unlock()
 	m.mu.Lock()
-	l, wait, instance := w.now, time.Now().Before(w.notBefore), m.instance
-	m.mu.Unlock()
-	if l != nil || wait {
+	l, instance := w.now, m.instance
+	if l != nil || time.Now().Before(w.notBefore) {
+		m.mu.Unlock()
 		return l
 	}
-	m.mu.Lock()
 	m.lanes++
 	l = &lane{m: m, to: to, id: m.lanes}
 	m.mu.Unlock()

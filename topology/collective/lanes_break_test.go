@@ -117,17 +117,7 @@ func TestLanesThatEndAnywhere(t *testing.T) {
 	}
 	opens.Store(int64(members - 1))
 	sent := values[float32](2, 0, 500_000)
-	g.do(func(ctx context.Context, w *worker) error {
-		data := make([]float32, len(sent))
-		if w.Rank() == 0 {
-			copy(data, sent)
-		}
-		err := collective.Broadcast(ctx, w, 0, data)
-		if err == nil && !equal(data, sent) {
-			err = errors.New("it has brought something else")
-		}
-		return err
-	})
+	g.do(func(ctx context.Context, w *worker) error { return broadcast(ctx, w, make([]float32, len(sent)), sent) })
 	require.LessOrEqual(t, opens.Load(), int64(0))
 }
 
@@ -138,14 +128,8 @@ func TestLanesHaveRoomAgain(t *testing.T) {
 	sent := values[float32](2, 0, 1_200_000)
 	g.do(func(ctx context.Context, w *worker) error {
 		data := make([]float32, len(sent))
-		if w.Rank() == 0 {
-			copy(data, sent)
-		}
-		if err := collective.Broadcast(ctx, w, 0, data, collective.Chunk(8<<10)); err != nil {
+		if err := broadcast(ctx, w, data, sent, collective.Chunk(8<<10)); err != nil {
 			return err
-		}
-		if !equal(data, sent) {
-			return errors.New("it has brought something else")
 		}
 		return collective.AllReduce(ctx, w, data, collective.Max, collective.Using(collective.Doubling))
 	})

@@ -145,6 +145,18 @@ func (g *farTeam) work(seed uint64, n int, algo collective.Algorithm) {
 	})
 }
 
+// broadcast brings what the first member sends into data, and checks that.
+func broadcast(ctx context.Context, w *worker, data, sent []float32, opts ...collective.Option) error {
+	if w.Rank() == 0 {
+		copy(data, sent)
+	}
+	err := collective.Broadcast(ctx, w, 0, data, opts...)
+	if err == nil && !equal(data, sent) {
+		err = errors.New("it has brought something else")
+	}
+	return err
+}
+
 func equal[E comparable](a, b []E) bool {
 	for i := range a {
 		if a[i] != b[i] {
@@ -246,17 +258,7 @@ func TestLanesThatFallSilent(t *testing.T) {
 	g.work(1, 1000, collective.Chain)
 	linked.Store(true)
 	sent := values[float32](2, 0, 500_000)
-	g.do(func(ctx context.Context, w *worker) error {
-		data := make([]float32, len(sent))
-		if w.Rank() == 0 {
-			copy(data, sent)
-		}
-		err := collective.Broadcast(ctx, w, 0, data)
-		if err == nil && !equal(data, sent) {
-			err = errors.New("it has brought something else")
-		}
-		return err
-	})
+	g.do(func(ctx context.Context, w *worker) error { return broadcast(ctx, w, make([]float32, len(sent)), sent) })
 	require.Equal(t, 2, g.lanes(), "one, counted at both ends")
 }
 

@@ -306,10 +306,15 @@ func (o *op) receiveUnless(from int, stream uint32, asks int) (*packet, error) {
 		return true
 	})
 	if err == nil && lost {
-		m.release(o.ctx, p)
-		err = fmt.Errorf("%w: from %s came message %d of a stream, and it was not its turn", ErrLost, m.plan.name(from), p.index)
+		err = o.outOfTurn(p)
 	}
 	return p, err
+}
+
+// outOfTurn is why the operation fails with a message that is not the next of its stream, which it releases.
+func (o *op) outOfTurn(p *packet) error {
+	o.m.release(o.ctx, p)
+	return fmt.Errorf("%w: from %s came message %d of a stream, and it was not its turn", ErrLost, o.m.plan.name(p.from), p.index)
 }
 
 // hasComeLocked tells whether the next message of a stream is there.

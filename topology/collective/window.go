@@ -75,12 +75,17 @@ func (m *Member) grantAll(ctx context.Context, all []due) {
 // grant gives window of the link back. Where it cannot, as ctx is over, the next operation does.
 func (m *Member) grant(ctx context.Context, to, bytes int) {
 	h := header{kind: kindGrant, from: m.rank, credit: uint64(bytes), instance: m.instance}
-	message := make([]byte, headerSize)
-	h.put(message)
-	if err := actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message); err == nil || isGone(err) {
+	if err := m.say(ctx, to, h); err == nil || isGone(err) {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.edges[to].owed += bytes
+}
+
+// say sends a message that is a header alone, over the link.
+func (m *Member) say(ctx context.Context, to int, h header) error {
+	message := make([]byte, headerSize)
+	h.put(message)
+	return actor.Tell(ctx, m.ref(ctx, to), Port.Collective, message)
 }

@@ -92,11 +92,6 @@ func (e *Editor) publish(ctx context.Context) error {
 
 // Editions has a member on each host; the run goes on while two are left.
 var Editions = tlaunch.Define("editions", func(p *tlaunch.Program, cfg EditionsConfig) error {
-	group := collective.Over(topology.Chain())
 	p.OnFailure("member", tlaunch.KeepAtLeast(2))
-	for _, h := range p.Hosts() {
-		e := &Editor{cfg: cfg}
-		collective.Join(group, tlaunch.Add(p, "member", e, tlaunch.On(h)), e, h.Name)
-	}
-	return group.Seal()
+	return oneOnEach(p, topology.Chain(), func() *Editor { return &Editor{cfg: cfg} })
 })

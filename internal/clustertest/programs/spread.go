@@ -82,15 +82,10 @@ func fillBytes(data []byte) {
 
 // Spread has a member on each host; the run goes on while two are left.
 var Spread = tlaunch.Define("spread", func(p *tlaunch.Program, cfg SpreadConfig) error {
-	group := collective.Over(topology.Chain())
 	if cfg.Again {
 		p.OnFailure("member", tlaunch.Restart(tlaunch.Restarts{Backoff: 100 * time.Millisecond}))
 	} else {
 		p.OnFailure("member", tlaunch.KeepAtLeast(2))
 	}
-	for _, h := range p.Hosts() {
-		s := &Spreader{cfg: cfg}
-		collective.Join(group, tlaunch.Add(p, "member", s, tlaunch.On(h)), s, h.Name)
-	}
-	return group.Seal()
+	return oneOnEach(p, topology.Chain(), func() *Spreader { return &Spreader{cfg: cfg} })
 })

@@ -83,11 +83,6 @@ func weightOf(rank int) float64 { return math.Pow(10, float64(rank)) }
 
 // Sums has a member on each host; the run goes on while two are left.
 var Sums = tlaunch.Define("sums", func(p *tlaunch.Program, cfg SumsConfig) error {
-	group := collective.Over(topology.Ring())
 	p.OnFailure("member", tlaunch.KeepAtLeast(2))
-	for _, h := range p.Hosts() {
-		s := &Summer{cfg: cfg}
-		collective.Join(group, tlaunch.Add(p, "member", s, tlaunch.On(h)), s, h.Name)
-	}
-	return group.Seal()
+	return oneOnEach(p, topology.Ring(), func() *Summer { return &Summer{cfg: cfg} })
 })

@@ -63,10 +63,5 @@ func torrentAt(round, i int) int64 {
 
 // Torrent has a member on each host, and ends when one does.
 var Torrent = tlaunch.Define("torrent", func(p *tlaunch.Program, cfg TorrentConfig) error {
-	group := collective.Over(topology.Chain())
-	for _, h := range p.Hosts() {
-		d := &Drinker{cfg: cfg}
-		collective.Join(group, tlaunch.Add(p, "member", d, tlaunch.On(h)), d, h.Name)
-	}
-	return group.Seal()
+	return oneOnEach(p, topology.Chain(), func() *Drinker { return &Drinker{cfg: cfg} })
 })
